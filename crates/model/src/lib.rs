@@ -1,0 +1,19 @@
+//! The nouns that every other crate speaks: values, units, targets, samples, and the two narrow seams
+//! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
+//!
+//! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`].
+
+pub mod clock;
+pub mod probe;
+pub mod series;
+pub mod status;
+pub mod target;
+pub mod time;
+pub mod transport;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
+pub use series::{Labels, Metric, Sample, Series, SeriesId};
+pub use status::{TargetNow, TargetState};
+pub use target::{Family, PacketOptions, Protocol, Target, TargetId};
+pub use time::{UnixMs, UnixNs};

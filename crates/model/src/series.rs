@@ -1,0 +1,186 @@
+//! Series and samples: what is stored of a subject over time, and the identity that outlives restarts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::UnixMs;
+
+/// What a series counts. A new kind of series is one variant here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Round-trip time of an answered probe in microseconds. A lost probe has no sample.
+    Rtt,
+    /// `|RTT_i - RTT_(i-1)|` of two consecutive replies in microseconds.
+    Jitter,
+    /// 0 for an answered probe, 100 for a lost, late or unreachable one, in percent: the mean over any
+    /// span is that span's loss. Probes that are `unsent` or `unknown` have no sample.
+    Loss,
+}
+
+impl Metric {
+    /// All metrics, in the order pages list them.
+    pub const ALL: [Metric; 3] = [Metric::Rtt, Metric::Jitter, Metric::Loss];
+
+    /// Stable name, part of the series identity.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Metric::Rtt => "rtt",
+            Metric::Jitter => "jitter",
+            Metric::Loss => "loss",
+        }
+    }
+
+    /// Unit of the values, for axes and tables.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Metric::Rtt | Metric::Jitter => "us",
+            Metric::Loss => "percent",
+        }
+    }
+
+    /// The metric of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.as_str() == name)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Names and values that tell one subject from another, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    /// Labels from pairs in any order; of two pairs with one name the last wins.
+    pub fn new<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// The value of a label.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All pairs, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// One metric of one subject.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Series {
+    /// What is counted.
+    pub metric: Metric,
+    /// Of whom.
+    pub labels: Labels,
+}
+
+impl Series {
+    /// The identity under which samples are stored: XXH3-128 over metric and labels, each string
+    /// preceded by its length, so that no two different series write the same bytes.
+    pub fn id(&self) -> SeriesId {
+        let mut hash = Xxh3::new();
+        let mut feed = |text: &str| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        feed(self.metric.as_str());
+        for (name, value) in self.labels.iter() {
+            feed(name);
+            feed(value);
+        }
+        SeriesId(hash.digest128())
+    }
+}
+
+/// 128-bit hash of metric and labels: the same on every machine and after every restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(pub u128);
+
+impl SeriesId {
+    /// Big-endian bytes, as stored.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The identity from its stored bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The identity from 32 hexadecimal digits, as in URLs.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hex.then(|| u128::from_str_radix(text, 16).ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Display for SeriesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for SeriesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SeriesId({self})")
+    }
+}
+
+/// One value of one series at one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Which series.
+    pub series: SeriesId,
+    /// When it was measured; for a probe, when it was sent.
+    pub at: UnixMs,
+    /// Value in the metric's unit; always finite.
+    pub value: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(pairs: &[(&str, &str)]) -> Series {
+        Series { metric: Metric::Rtt, labels: Labels::new(pairs.iter().copied()) }
+    }
+
+    #[test]
+    fn the_identity_is_the_same_in_every_release() {
+        let id = series(&[("host", "a"), ("region", "b")]).id();
+        assert_eq!(id, series(&[("region", "b"), ("host", "a")]).id());
+        assert_eq!(id.to_string(), "d5be983f713c836464a265d9819eef3c");
+    }
+
+    #[test]
+    fn neighbouring_strings_do_not_run_into_each_other() {
+        assert_ne!(series(&[("a", "bc")]).id(), series(&[("ab", "c")]).id());
+        assert_ne!(series(&[("a", "b"), ("c", "d")]).id(), series(&[("a", "bcd")]).id());
+    }
+
+    #[test]
+    fn an_identity_survives_bytes_and_hex() {
+        let id = series(&[("host", "a")]).id();
+        assert_eq!(SeriesId::from_bytes(id.to_bytes()), id);
+        assert_eq!(SeriesId::from_hex(&id.to_string()), Some(id));
+        assert_eq!(SeriesId::from_hex("+0000000000000000000000000000001"), None);
+    }
+
+    #[test]
+    fn every_metric_is_found_by_its_name() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::from_name(metric.as_str()), Some(metric));
+        }
+    }
+}
