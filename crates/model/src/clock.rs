@@ -94,6 +94,9 @@ mod tests {
     fn the_system_clock_agrees_with_itself() {
         let (first, second) = (SystemClock.monotonic(), SystemClock.monotonic());
         assert!(second >= first);
-        assert!(SystemClock.now_ms().0 > 1_600_000_000_000, "the wall clock shows a year before 2020");
+        assert!(
+            SystemClock.now_ms().0 > 1_600_000_000_000,
+            "the wall clock shows a year before 2020"
+        );
     }
 }

@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn targets_print_as_people_write_them() {
         assert_eq!(Target::new("h", "r", Protocol::Tcp(22)).to_string(), "h:22");
-        assert_eq!(Target::new("2001:db8::1", "r", Protocol::Tcp(22)).to_string(), "[2001:db8::1]:22");
+        assert_eq!(
+            Target::new("2001:db8::1", "r", Protocol::Tcp(22)).to_string(),
+            "[2001:db8::1]:22"
+        );
         assert_eq!(Target::new("h", "r", Protocol::Icmp).to_string(), "h");
     }
 }

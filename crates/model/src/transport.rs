@@ -79,11 +79,7 @@ pub trait Outlet: Send {
 /// The receiving half of a socket; owned by the receiver thread.
 pub trait Inlet: Send {
     /// Waits up to `wait` for packets and hands over those that are there, a batch at most.
-    fn receive(
-        &mut self,
-        wait: Duration,
-        take: &mut dyn FnMut(Arrival<'_>),
-    ) -> io::Result<()>;
+    fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<()>;
 
     /// How many packets our own queue has dropped since the socket was opened (`SO_RXQ_OVFL`).
     fn dropped(&self) -> u64;
