@@ -1,0 +1,91 @@
+//! The command line: one file per command, one variant, one match arm. What was typed is parsed here;
+//! what it means is decided in the command's own file.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+
+mod backup;
+mod check;
+mod doctor;
+mod init;
+mod lab;
+mod manual;
+mod probe;
+mod run;
+mod schema;
+
+/// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
+/// repair held.
+#[derive(Debug, Parser)]
+#[command(name = "netmend", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: probe, store and show.
+    Run(run::Args),
+    /// Probe hosts now and print what was found.
+    Probe(probe::Args),
+    /// Check config and targets files.
+    Check(check::Args),
+    /// Print the JSON Schema of the config file.
+    Schema(schema::Args),
+    /// Write a config from a targets file.
+    Init(init::Args),
+    /// Look at this machine for what stands in the way of good measurements, and print the fix.
+    Doctor(doctor::Args),
+    /// Copy the store into a folder, also beside a running daemon.
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the store.
+    Restore(backup::RestoreArgs),
+    /// Simulated networks to test against.
+    Lab(lab::Args),
+    /// Print shell completions.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page.
+    Man(manual::ManArgs),
+}
+
+/// Parses the command line, runs the command, reports a failure on standard error.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are not failures; for the rest 3 is what the contract of `probe` says.
+            let code = if error.use_stderr() { 3 } else { 0 };
+            let shown = error.print();
+            return ExitCode::from(if shown.is_ok() { code } else { 4 });
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(report) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(std::io::stderr(), "{report}");
+            ExitCode::from(report.code)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Report> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Probe(args) => probe::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Lab(args) => lab::run(args),
+        Command::Completions(args) => manual::completions(args),
+        Command::Man(args) => manual::man(args),
+    }
+}

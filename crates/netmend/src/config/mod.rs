@@ -1,0 +1,1 @@
+//! The configuration: what was typed (raw), what it means (validated), and where each word stands.
