@@ -1,1 +1,3 @@
 //! measure (being built).
+
+pub mod discover;
