@@ -1,0 +1,63 @@
+//! What the chores need from Debian's packages and from crates.io, and how it gets onto the machine.
+
+use std::process::Command;
+
+use crate::command;
+
+/// Debian packages of the tests: network namespaces and their tools, the outside checks, a browser.
+pub(crate) const TESTS: &[&str] = &[
+    "chromium",
+    "fonts-dejavu-core",
+    "fping",
+    "iproute2",
+    "iputils-ping",
+    "libcap2-bin",
+    "nftables",
+    "procps",
+    "strace",
+    "util-linux",
+];
+
+/// Installs the Debian packages that are missing: one `apt-get update`, one `apt-get install`.
+pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
+    let missing: Vec<&str> = wanted.iter().copied().filter(|name| !installed(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("xtask: installing {} from Debian's packages", missing.join(", "));
+    let root = is_root();
+    let prefix: &[&str] = if root { &[] } else { &["sudo"] };
+    apt(prefix, &["update", "-qq"], &missing)?;
+    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    args.extend(&missing);
+    apt(prefix, &args, &missing)
+}
+
+/// Installs a cargo subcommand from crates.io unless it is there.
+pub(crate) fn install_cargo(name: &str) -> Result<(), String> {
+    let subcommand = name.strip_prefix("cargo-").unwrap_or(name);
+    if command::exists("cargo", &[subcommand, "--version"]) {
+        return Ok(());
+    }
+    println!("xtask: installing {name} from crates.io (some minutes)");
+    command::run("cargo", &["install", "--locked", name])
+}
+
+fn installed(package: &str) -> bool {
+    let query = ["-W", "-f", "${db:Status-Status}", package];
+    Command::new("dpkg-query").args(query).output().is_ok_and(|out| out.stdout == b"installed")
+}
+
+fn is_root() -> bool {
+    let out = Command::new("id").arg("-u").output();
+    out.is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
+
+fn apt(prefix: &[&str], args: &[&str], missing: &[&str]) -> Result<(), String> {
+    let mut line: Vec<&str> = prefix.to_vec();
+    line.push("apt-get");
+    line.extend(args);
+    command::run_in(line[0], &line[1..], &[("DEBIAN_FRONTEND", "noninteractive")]).map_err(|why| {
+        format!("{why}\nthe tests need these Debian packages: {}", missing.join(" "))
+    })
+}
