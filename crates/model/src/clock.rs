@@ -35,7 +35,7 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         let at = clock_gettime(ClockId::CLOCK_MONOTONIC_RAW)
             .expect("every Linux since 2.6.28 has CLOCK_MONOTONIC_RAW");
-        Duration::new(at.tv_sec().unsigned_abs(), at.tv_nsec() as u32)
+        Duration::new(at.tv_sec().unsigned_abs(), at.tv_nsec().unsigned_abs() as u32)
     }
 }
 

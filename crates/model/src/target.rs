@@ -168,7 +168,7 @@ mod tests {
     fn the_series_outlives_a_change_of_interval_and_tags() {
         let before = Target::new("h", "r", Protocol::Tcp(443));
         let mut after = before.clone();
-        after.interval = Duration::from_secs(60);
+        after.interval = Duration::from_mins(1);
         after.tags.insert("gateway".into(), "gw1".into());
         assert_eq!(before.series(Metric::Rtt).id(), after.series(Metric::Rtt).id());
         after.region = "other".into();
