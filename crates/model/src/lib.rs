@@ -14,6 +14,6 @@ pub mod transport;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
 pub use series::{Labels, Metric, Sample, Series, SeriesId};
-pub use status::{TargetNow, TargetState};
+pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};
 pub use target::{Family, PacketOptions, Protocol, Target, TargetId};
 pub use time::{UnixMs, UnixNs};
