@@ -1,12 +1,14 @@
 //! The nouns that every other crate speaks: values, units, targets, samples, and the two narrow seams
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
-//! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`].
+//! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
+//! [`tally`].
 
 pub mod clock;
 pub mod probe;
 pub mod series;
 pub mod status;
+pub mod tally;
 pub mod target;
 pub mod time;
 pub mod transport;
@@ -15,5 +17,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
 pub use series::{Labels, Metric, Sample, Series, SeriesId};
 pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};
+pub use tally::{Counts, RttStats, Tally};
 pub use target::{Family, PacketOptions, Protocol, Target, TargetId};
 pub use time::{UnixMs, UnixNs};
