@@ -8,6 +8,7 @@ pub mod discover;
 pub mod names;
 mod prober;
 mod status;
+pub mod wire;
 #[expect(dead_code, reason = "the lanes that use it land next")]
 mod work;
 

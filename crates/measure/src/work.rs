@@ -2,7 +2,7 @@
 //! back. A worker knows addresses and paces; it knows neither names nor why an address changed.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub(crate) struct Assignment {
     pub(crate) id: TargetId,
     /// Where to; for TCP with its port, for ICMP with port 0.
     pub(crate) to: SocketAddr,
+    /// The source address its packets bear, which half-open TCP cannot do without.
+    pub(crate) from: Option<IpAddr>,
     /// Time between two probes, with all stretching done.
     pub(crate) interval: Duration,
     /// How long to wait for an answer.

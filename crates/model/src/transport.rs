@@ -179,11 +179,14 @@ fn reasons(tried: &[(Method, io::Error)]) -> String {
 }
 
 /// A packet to send: the transport-layer bytes (an ICMP message or a TCP segment, complete with its
-/// checksum) and where to.
+/// checksum; that of `ICMPv6` is zero, for the network to fill in) and where to.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
     /// Destination. The port is ignored by raw sockets; the scope id keeps a link-local zone.
     pub to: SocketAddr,
+    /// Source address that the checksum of `bytes` rests on; the send fails where it is no longer ours.
+    /// `None` where the checksum does not care.
+    pub from: Option<IpAddr>,
     /// The message, without an IP header.
     pub bytes: &'a [u8],
     /// The caller's own number for this packet, handed back with its stamps and errors.
@@ -276,8 +279,9 @@ pub const BATCH: usize = 64;
 
 /// The receiving half of a socket; owned by the receiver thread.
 pub trait Inlet: Send {
-    /// Waits up to `wait` for packets and hands over those that are there, a batch at most.
-    fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<()>;
+    /// Waits up to `wait` for packets and hands over those that are there, a batch at most. `true`: the
+    /// queue was empty at a moment after the call began, so whatever came before it has been handed over.
+    fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<bool>;
 }
 
 /// What a socket says of itself; read by the sender thread before it calls a probe lost.
@@ -293,6 +297,4 @@ pub struct Figures {
     pub receive_drops: u64,
     /// Packets dropped on the way out because the neighbour table was full or its queue was.
     pub neighbour_drops: u64,
-    /// Whether packets wait that the [`Inlet`] has not taken yet.
-    pub waiting: bool,
 }
