@@ -4,12 +4,16 @@
 //! A [`Scenario`] says which hosts there are and how they behave; [`World`] plays it, a packet in and its
 //! answers out.
 //!
-//! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `namespace`.
+//! [`SimulatedNetwork`] puts a world behind the seam of the kernel's sockets, in the process and by any clock.
+//!
+//! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`.
 
 mod behaviour;
+mod in_process;
 mod namespace;
 mod packet;
 mod prefix;
+mod queue;
 mod scenario;
 mod shipped;
 mod world;
@@ -17,6 +21,7 @@ mod world;
 pub use behaviour::{
     Behaviour, Damage, Delay, Harm, Late, Port, Ports, Report, RouterError, Share, Span,
 };
+pub use in_process::SimulatedNetwork;
 pub use namespace::{Namespace, NamespaceError};
 pub use prefix::{Prefix, PrefixError};
 pub use scenario::{Every, Hosts, Phase, Position, Scenario, ScenarioError};

@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use model::transport::Layer;
+
 /// IP protocol numbers.
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -137,9 +139,8 @@ fn segment(body: &[u8], pseudo: u32) -> Result<Message<'_>, Malformed> {
     if header < TCP_HEADER || header > body.len() || checksum(body, pseudo) != 0 {
         return Err(Malformed);
     }
-    let word = |at: usize| {
-        u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
-    };
+    let word =
+        |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
     Ok(Message::Tcp(Segment {
         source_port: u16::from_be_bytes([fixed[0], fixed[1]]),
         port: u16::from_be_bytes([fixed[2], fixed[3]]),
@@ -151,7 +152,13 @@ fn segment(body: &[u8], pseudo: u32) -> Result<Message<'_>, Malformed> {
 }
 
 /// Writes a message of ICMP or TCP as it is, checksum included, behind an IP header.
-pub(crate) fn write_message(out: &mut Vec<u8>, from: IpAddr, to: IpAddr, tcp: bool, message: &[u8]) {
+pub(crate) fn write_message(
+    out: &mut Vec<u8>,
+    from: IpAddr,
+    to: IpAddr,
+    tcp: bool,
+    message: &[u8],
+) {
     begin(out, from, to, if tcp { TCP } else { icmp_protocol(from) });
     out.extend_from_slice(message);
     write_lengths(out);
@@ -210,6 +217,61 @@ pub(crate) fn truncate(out: &mut Vec<u8>, length: usize) {
 pub(crate) fn message_mut(out: &mut [u8]) -> &mut [u8] {
     let header = header_length(out);
     &mut out[header..]
+}
+
+/// Source, protocol and message of a packet that was written here, as a raw socket hands it over.
+pub(crate) fn split(packet: &[u8]) -> (IpAddr, Layer, &[u8]) {
+    let layer = if is_tcp(packet) { Layer::Tcp } else { Layer::Icmp };
+    (source(packet), layer, &packet[header_length(packet)..])
+}
+
+/// An ICMP error about an echo request, as a ping socket's error queue tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedEcho {
+    pub(crate) to: IpAddr,
+    pub(crate) sequence: u16,
+    pub(crate) from: IpAddr,
+    pub(crate) kind: u8,
+    pub(crate) code: u8,
+}
+
+/// Reads an ICMP error that was written here; `None` if the packet is another one.
+pub(crate) fn reported_echo(packet: &[u8]) -> Option<ReportedEcho> {
+    let (from, layer, message) = split(packet);
+    let kind = *message.first()?;
+    let is_error = if from.is_ipv4() { matches!(kind, 3 | 11) } else { matches!(kind, 1..=3) };
+    if layer != Layer::Icmp || !is_error {
+        return None;
+    }
+    let quoted = message.get(8..)?;
+    let header = if from.is_ipv4() { usize::from(quoted.first()? & 0x0f) * 4 } else { 40 };
+    let sequence = quoted.get(header + 6..header + 8)?;
+    Some(ReportedEcho {
+        to: destination(quoted)?,
+        sequence: u16::from_be_bytes([sequence[0], sequence[1]]),
+        from,
+        kind,
+        code: message[1],
+    })
+}
+
+/// Destination of an IP packet.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    if packet.first()? >> 4 == 4 {
+        packet.get(16..20)?.first_chunk::<4>().map(|octets| (*octets).into())
+    } else {
+        packet.get(24..40)?.first_chunk::<16>().map(|octets| (*octets).into())
+    }
+}
+
+/// Source of a packet that was written here.
+fn source(packet: &[u8]) -> IpAddr {
+    const WRITTEN: &str = "a packet that was written here has its whole header";
+    if header_length(packet) == 20 {
+        (*packet[12..].first_chunk::<4>().expect(WRITTEN)).into()
+    } else {
+        (*packet[8..].first_chunk::<16>().expect(WRITTEN)).into()
+    }
 }
 
 /// Whether a packet that was written here carries TCP.

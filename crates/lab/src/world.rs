@@ -203,7 +203,6 @@ fn reply_to(segment: &Segment, port: Port, seed: u64) -> Option<(Kind, Segment)>
     };
     match port {
         _ if rst != 0 => None,
-        Port::Silent => None,
         Port::Reset if ack != 0 => {
             Some((Kind::Later, Segment { acknowledged: 0, ..reply(segment.acknowledged, RST) }))
         }
@@ -215,7 +214,7 @@ fn reply_to(segment: &Segment, port: Port, seed: u64) -> Option<(Kind, Segment)>
             Some((Kind::Later, reply(segment.acknowledged, FIN | ACK)))
         }
         Port::Open if segment.data > 0 => Some((Kind::Later, reply(segment.acknowledged, ACK))),
-        Port::Open => None,
+        Port::Open | Port::Silent => None,
     }
 }
 

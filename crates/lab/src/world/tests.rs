@@ -88,8 +88,7 @@ fn echo_request(to: &str, id: u16, sequence: u16) -> Vec<u8> {
 fn segment(to: &str, port: u16, flags: u8, sequence: u32) -> Vec<u8> {
     let to: IpAddr = to.parse().unwrap();
     let mut out = Vec::new();
-    let segment =
-        Segment { source_port: 61_000, port, sequence, acknowledged: 77, flags, data: 0 };
+    let segment = Segment { source_port: 61_000, port, sequence, acknowledged: 77, flags, data: 0 };
     write_segment(&mut out, here(to), to, &segment);
     out
 }
@@ -330,8 +329,17 @@ mod properties {
     /// Bytes that look like a packet to the world, and then some that are wrong.
     fn near_packets() -> impl Strategy<Value = Vec<u8>> {
         let to = prop::sample::select(vec![
-            "10.64.0.1", "10.72.1.1", "10.72.3.1", "10.72.4.1", "10.72.5.1", "10.74.1.1",
-            "10.74.2.1", "10.75.0.1", "fd00:72:3::1", "fd00:74:1::1", "fd00:75:0::1",
+            "10.64.0.1",
+            "10.72.1.1",
+            "10.72.3.1",
+            "10.72.4.1",
+            "10.72.5.1",
+            "10.74.1.1",
+            "10.74.2.1",
+            "10.75.0.1",
+            "fd00:72:3::1",
+            "fd00:74:1::1",
+            "fd00:75:0::1",
         ]);
         let flips = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
         (to, any::<bool>(), any::<u8>(), any::<u16>(), flips, any::<bool>()).prop_map(
