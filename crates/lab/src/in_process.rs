@@ -161,7 +161,14 @@ impl State {
             return Err(Errno::EAFNOSUPPORT as i32);
         }
         let tcp = socket.key.kind == SocketKind::TcpSyn;
-        packet::write_message(sending, socket.source, to, tcp, packet.bytes);
+        let from = packet.from.unwrap_or(socket.source);
+        if !world.scenario().prober.contains(&from) {
+            return Err(Errno::EADDRNOTAVAIL as i32);
+        }
+        packet::write_message(sending, from, to, tcp, packet.bytes);
+        if !tcp && to.is_ipv6() {
+            packet::restore_checksum(sending);
+        }
         if sending.len() > MTU && socket.key.dont_fragment {
             return Err(Errno::EMSGSIZE as i32);
         }
@@ -288,7 +295,7 @@ impl Outlet for Half {
 }
 
 impl Inlet for Half {
-    fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<()> {
+    fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<bool> {
         let mut state = self.shared.lock();
         let mut now = self.shared.now();
         let socket = state.arrivals(self.socket, now);
@@ -304,6 +311,7 @@ impl Inlet for Half {
             let Some((due, bytes)) = socket.waiting.pop(now) else { break };
             self.arrived.push(due, bytes);
         }
+        let emptied = socket.waiting.len() == 0;
         drop(state);
         while let Some((due, bytes)) = self.arrived.pop(now) {
             let (from, layer, bytes) = packet::split(bytes);
@@ -311,7 +319,7 @@ impl Inlet for Half {
             let at = self.shared.stamp(due);
             take(Arrival { from, layer, bytes, at, source: StampSource::Kernel });
         }
-        Ok(())
+        Ok(emptied)
     }
 }
 
@@ -319,11 +327,7 @@ impl Gauge for Half {
     fn read(&mut self) -> Figures {
         let mut state = self.shared.lock();
         let socket = state.arrivals(self.socket, self.shared.now());
-        Figures {
-            receive_drops: socket.dropped,
-            neighbour_drops: 0,
-            waiting: socket.waiting.len() > 0,
-        }
+        Figures { receive_drops: socket.dropped, neighbour_drops: 0 }
     }
 }
 
