@@ -5,10 +5,13 @@
 //! answers out.
 //!
 //! [`SimulatedNetwork`] puts a world behind the seam of the kernel's sockets, in the process and by any clock.
+//! [`Simulation`] puts it behind a TUN device in a [`Namespace`], for real sockets and other people's tools.
 //!
-//! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`.
+//! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`,
+//! `tun`, `simulation`.
 
 mod behaviour;
+mod histogram;
 mod in_process;
 mod namespace;
 mod packet;
@@ -16,13 +19,17 @@ mod prefix;
 mod queue;
 mod scenario;
 mod shipped;
+mod simulation;
+mod tun;
 mod world;
 
 pub use behaviour::{
     Behaviour, Damage, Delay, Harm, Late, Port, Ports, Report, RouterError, Share, Span,
 };
+pub use histogram::Histogram;
 pub use in_process::SimulatedNetwork;
 pub use namespace::{Namespace, NamespaceError};
 pub use prefix::{Prefix, PrefixError};
 pub use scenario::{Every, Hosts, Phase, Position, Scenario, ScenarioError};
+pub use simulation::{Options, Report as SimulationReport, Simulation, SimulationError};
 pub use world::{Counters, World};

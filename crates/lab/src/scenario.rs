@@ -77,6 +77,15 @@ impl Scenario {
         self.hosts.iter().flat_map(|hosts| hosts.prefixes.iter().copied())
     }
 
+    /// Addresses that answer in the stead of hosts: routers and impostors.
+    pub fn speakers(&self) -> impl Iterator<Item = IpAddr> {
+        let phases = self.hosts.iter().flat_map(|hosts| &hosts.phases);
+        phases.flat_map(|phase| {
+            let routers = phase.behaviour.error.iter().flat_map(|error| &error.from);
+            phase.behaviour.answer_from.iter().chain(routers).copied()
+        })
+    }
+
     /// The block that speaks for an address.
     pub fn hosts_of(&self, address: IpAddr) -> Option<&Hosts> {
         self.hosts.iter().find(|hosts| hosts.include(address))
