@@ -7,6 +7,7 @@
 pub mod discover;
 pub mod names;
 mod prober;
+pub mod resolve;
 mod status;
 pub mod wire;
 #[expect(dead_code, reason = "the lanes that use it land next")]
