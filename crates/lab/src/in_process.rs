@@ -239,6 +239,7 @@ impl Network for SimulatedNetwork {
             gauge: Box::new(half()),
             method,
             receive_buffer: None,
+            echo_id: (method == Method::IcmpRaw).then_some(0x1ab),
             source_ports: if method == Method::TcpSyn { first..first + PORTS } else { 0..0 },
             warnings,
         })

@@ -81,6 +81,9 @@ pub struct Opened {
     pub method: Method,
     /// Receive buffer in bytes as read back from the kernel; `None` where nothing limits it.
     pub receive_buffer: Option<u64>,
+    /// Identifier that echo requests must bear, since the socket hears no other; `None` where the kernel
+    /// puts in its own (ping sockets) and for TCP.
+    pub echo_id: Option<u16>,
     /// TCP source ports held for this socket alone; empty for ICMP.
     pub source_ports: Range<u16>,
     /// What people should know.
@@ -243,7 +246,7 @@ pub struct Arrival<'a> {
     pub from: SocketAddr,
     /// Protocol of `bytes`: an ICMP error about a TCP segment comes through the same socket.
     pub layer: Layer,
-    /// Transport-layer bytes: an ICMP message or a TCP segment, without the IP header.
+    /// Transport-layer bytes: an ICMP message or a TCP segment, without the IP header, cut to [`SNAP`].
     pub bytes: &'a [u8],
     /// When it arrived.
     pub at: UnixNs,
@@ -273,6 +276,9 @@ pub trait Outlet: Send {
     /// Reports the kernel's send stamps and errors that have come in since the last call. Never blocks.
     fn stamps(&mut self, report: &mut dyn FnMut(Departure)) -> io::Result<()>;
 }
+
+/// Bytes of an [`Arrival`] at most; what is longer is cut.
+pub const SNAP: usize = 2000;
 
 /// Most packets that one [`Outlet::send`] takes.
 pub const BATCH: usize = 64;

@@ -1,0 +1,172 @@
+//! What the kernel dropped on its own account: answers for which the receive queue had no room, and
+//! requests for which the neighbour table had none. Read while other threads send and receive.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use model::Clock;
+use model::transport::{Figures, Gauge};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::option;
+use crate::wire::be32;
+
+/// The neighbour table is asked at most this often, in nanoseconds of the monotonic clock.
+const PAUSE: u64 = 50_000_000;
+
+pub(super) struct KernelGauge {
+    sockets: Vec<Arc<OwnedFd>>,
+    /// Last readings of the 32-bit drop counters, and their sum without wraps.
+    seen: Vec<u32>,
+    drops: u64,
+    netlink: Option<Socket>,
+    neighbours: u64,
+    asked: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl KernelGauge {
+    pub(super) fn new(sockets: Vec<Arc<OwnedFd>>, clock: &Arc<dyn Clock>) -> Self {
+        let seen = sockets.iter().map(|socket| option::receive_drops(socket.as_fd())).collect();
+        let netlink = open_netlink();
+        let mut gauge = Self {
+            sockets,
+            seen,
+            drops: 0,
+            netlink,
+            neighbours: 0,
+            asked: 0,
+            clock: Arc::clone(clock),
+        };
+        gauge.neighbours = gauge.ask_neighbours();
+        gauge
+    }
+
+    /// How often the tables were full, or what was known before if the kernel does not say.
+    fn ask_neighbours(&mut self) -> u64 {
+        let Some(netlink) = &mut self.netlink else { return self.neighbours };
+        let full = table_fulls(netlink);
+        if full.is_none() {
+            self.netlink = None;
+        }
+        full.unwrap_or(self.neighbours)
+    }
+}
+
+impl Gauge for KernelGauge {
+    fn read(&mut self) -> Figures {
+        for (socket, seen) in self.sockets.iter().zip(&mut self.seen) {
+            let drops = option::receive_drops(socket.as_fd());
+            self.drops += u64::from(drops.wrapping_sub(*seen));
+            *seen = drops;
+        }
+        let now = self.clock.monotonic().as_nanos() as u64;
+        if now.saturating_sub(self.asked) >= PAUSE {
+            self.asked = now;
+            self.neighbours = self.ask_neighbours();
+        }
+        Figures { receive_drops: self.drops, neighbour_drops: self.neighbours }
+    }
+}
+
+fn open_netlink() -> Option<Socket> {
+    const NETLINK_ROUTE: i32 = 0;
+    let socket =
+        Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(NETLINK_ROUTE)));
+    let socket = socket.ok()?;
+    socket.set_read_timeout(Some(std::time::Duration::from_millis(100))).ok()?;
+    Some(socket)
+}
+
+/// `ndts_table_fulls` of all neighbour tables (`RTM_GETNEIGHTBL`, rtnetlink(7)). The figures in `/proc`
+/// are there in the first network namespace alone.
+fn table_fulls(netlink: &mut Socket) -> Option<u64> {
+    const RTM_GETNEIGHTBL: u16 = 66;
+    /// `NLM_F_REQUEST | NLM_F_DUMP`.
+    const REQUEST_DUMP: u16 = 0x301;
+    let mut request = Vec::with_capacity(20);
+    request.extend(20_u32.to_ne_bytes());
+    request.extend(RTM_GETNEIGHTBL.to_ne_bytes());
+    request.extend(REQUEST_DUMP.to_ne_bytes());
+    request.extend([0; 12]);
+    netlink.write_all(&request).ok()?;
+    let mut buffer = vec![0; 16 << 10];
+    let mut total = None;
+    loop {
+        let length = netlink.read(&mut buffer).ok()?;
+        let (sum, done) = sum_table_fulls(&buffer[..length]);
+        total = Some(total.unwrap_or(0) + sum);
+        if done || length == 0 {
+            return total;
+        }
+    }
+}
+
+/// Adds up one datagram of the dump; `true` at its end.
+fn sum_table_fulls(datagram: &[u8]) -> (u64, bool) {
+    const NLMSG_ERROR: u16 = 2;
+    const NLMSG_DONE: u16 = 3;
+    /// `nlmsghdr` and `ndtmsg`.
+    const HEADERS: usize = 16 + 4;
+    let mut rest = datagram;
+    let mut sum = 0;
+    while let Some((kind, message, next)) = split(rest, false) {
+        if matches!(kind, NLMSG_ERROR | NLMSG_DONE) {
+            return (sum, true);
+        }
+        let mut attributes = message.get(HEADERS..).unwrap_or_default();
+        while let Some((kind, attribute, next)) = split(attributes, true) {
+            sum += stats(kind, attribute).unwrap_or(0);
+            attributes = next;
+        }
+        rest = next;
+    }
+    (sum, false)
+}
+
+/// `NDTA_STATS` is eleven 64-bit numbers after its header, of which the last counts a full table.
+fn stats(kind: u16, attribute: &[u8]) -> Option<u64> {
+    const NDTA_STATS: u16 = 7;
+    const TABLE_FULLS: usize = 4 + 10 * 8;
+    if kind != NDTA_STATS {
+        return None;
+    }
+    let bytes = attribute.get(TABLE_FULLS..TABLE_FULLS + 8)?;
+    Some(u64::from_ne_bytes(bytes.try_into().ok()?))
+}
+
+/// Kind, bytes with header, and what follows of a netlink message (long header) or attribute (short).
+fn split(bytes: &[u8], attribute: bool) -> Option<(u16, &[u8], &[u8])> {
+    let native = |at| be32(bytes, at).map(|value| u32::from_ne_bytes(value.to_be_bytes()));
+    let half = |at: usize| Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    let (length, kind, header) = if attribute {
+        (usize::from(half(0)?), half(2)? & 0x3fff, 4)
+    } else {
+        (native(0)? as usize, half(4)?, 16)
+    };
+    if length < header || length > bytes.len() {
+        return None;
+    }
+    let next = length.next_multiple_of(4).min(bytes.len());
+    Some((kind, &bytes[..length], &bytes[next..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_answers_with_its_tables() {
+        let mut netlink = open_netlink().expect("netlink needs no privilege");
+        assert!(table_fulls(&mut netlink).is_some());
+        assert!(table_fulls(&mut netlink).is_some(), "and once more on the same socket");
+    }
+
+    #[test]
+    fn broken_lengths_end_the_reading() {
+        assert_eq!(sum_table_fulls(&[]), (0, false));
+        assert_eq!(sum_table_fulls(&[0; 16]), (0, false), "a length of nothing");
+        assert_eq!(sum_table_fulls(&[0xff; 40]), (0, false), "a length beyond the end");
+    }
+}
