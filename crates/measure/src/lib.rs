@@ -5,6 +5,9 @@
 //! behind it.
 
 pub mod discover;
+pub mod kernel;
+#[expect(dead_code, reason = "the prober that uses it lands next")]
+mod lane;
 pub mod names;
 mod prober;
 pub mod resolve;
