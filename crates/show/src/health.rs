@@ -10,10 +10,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use crate::{Deps, Stage};
+use crate::Stage;
+use crate::app::App;
 
 /// The routes of this file.
-pub(crate) fn routes() -> Router<Arc<Deps>> {
+pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/healthz", get(healthz))
 }
 
@@ -24,8 +25,8 @@ struct Health {
     stages: Vec<Stage>,
 }
 
-async fn healthz(State(deps): State<Arc<Deps>>) -> Response {
-    let stages = deps.now.stages();
+async fn healthz(State(app): State<Arc<App>>) -> Response {
+    let stages = app.deps.now.stages();
     let reasons: Vec<String> = stages
         .iter()
         .filter_map(|stage| stage.stuck.as_ref().map(|why| format!("{}: {why}", stage.name)))

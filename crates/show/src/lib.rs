@@ -1,7 +1,8 @@
 //! Pages, JSON API, live feed and metrics. Reads the store and the port [`Now`]; changes nothing itself.
 //!
-//! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `select`, which targets; then
-//! `pages`, `api`, `live`, `metrics` and `health`, one answer each; `serve`, the sockets.
+//! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, what
+//! there is to show; `select`, which targets; then `pages`, `api`, `live`, `metrics` and `health`, one kind
+//! of answer each; `serve`, the sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +10,25 @@ use std::sync::Arc;
 use axum::Router;
 use model::Clock;
 use store::{Samples, State};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
+mod api;
+mod app;
+mod assets;
+mod format;
 mod guard;
 mod health;
+mod history;
+mod live;
+mod metrics;
+mod pages;
 pub mod port;
+mod present;
+mod select;
 mod serve;
+mod strips;
+mod time;
 
 pub use guard::Token;
 pub use port::{Counter, CounterKind, Now, Snapshot, Stage, StoreNow, System, Warning};
@@ -47,7 +62,17 @@ impl std::fmt::Debug for Deps {
 /// Everything netmend shows, ready to [`serve`] or to call in tests.
 pub fn router(deps: Deps) -> Router {
     let guard = guard::Guard::new(deps.listen, &deps.hosts, deps.token.clone());
-    let deps = Arc::new(deps);
-    let pages = Router::new().merge(health::routes()).with_state(deps);
-    guard::protect(pages, guard)
+    let app = Arc::new(app::App::new(deps));
+    // Fast rather than small: most readers are near. Event streams are left alone by the layer.
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    let answers = Router::new()
+        .merge(pages::routes())
+        .merge(api::routes())
+        .merge(metrics::routes())
+        .merge(health::routes())
+        .merge(assets::routes())
+        .layer(compression)
+        .merge(live::routes())
+        .with_state(app);
+    guard::protect(answers, guard)
 }

@@ -1,0 +1,173 @@
+// The smoke graph and the loss strip of one target. Reads the API, draws with uPlot; the span is in the
+// URL, so zooming is navigating. Must not change anything outside #chart and #shown.
+"use strict";
+(() => {
+  const figure = document.getElementById("chart");
+  if (!figure) return;
+  const note = document.getElementById("chart-note");
+  const { target, from, until, span } = figure.dataset;
+  const query = span ? "&span=" + encodeURIComponent(span) : "&from=" + from + "&until=" + until;
+  let smoke = null, strip = null, data = null, marks = [], grades = [], colours = {};
+
+  // uPlot draws on a canvas, which knows no CSS variables: let the browser resolve them.
+  function readColours() {
+    const probe = document.createElement("span");
+    document.body.append(probe);
+    for (const name of ["text", "muted", "line", "k0", "k1", "k2", "k3", "k4", "band1", "band2", "mark"]) {
+      probe.style.color = "var(--" + name + ")";
+      colours[name] = getComputedStyle(probe).color;
+    }
+    probe.remove();
+  }
+
+  const grade = (loss) => loss === null ? null : loss <= 0 ? 0 : loss <= 5 ? 1 : loss <= 20 ? 2 : loss <= 50 ? 3 : 4;
+
+  // Buckets without samples are not sent: put all on one grid, so that gaps stay gaps.
+  function shape(answer) {
+    const step = answer.step_ms, count = Math.max(1, Math.round((answer.until - answer.from) / step));
+    const column = Object.fromEntries(answer.columns.map((name, place) => [name, place]));
+    const empty = () => new Array(count).fill(null);
+    const x = Array.from({ length: count }, (_, place) => (answer.from + (place + 0.5) * step) / 1000);
+    const fields = { max: empty(), p90: empty(), p50: empty(), p10: empty(), min: empty() };
+    const loss = empty();
+    for (const series of answer.series) for (const point of series.points) {
+      const place = Math.floor((point[column.at] - answer.from) / step);
+      if (place < 0 || place >= count) continue;
+      if (series.metric === "loss") loss[place] = point[column.mean];
+      else for (const name in fields) fields[name][place] = point[column[name]] === null ? null : point[column[name]] / 1000;
+    }
+    grades = loss.map(grade);
+    return { step, x, loss, rows: [x, fields.max, fields.p90, fields.p50, fields.p10, fields.min, loss] };
+  }
+
+  // The largest of a few outliers must not press everything else flat: they are cut, the table has them.
+  function range() {
+    const known = (values) => values.filter((value) => value !== null).sort((a, b) => a - b);
+    const highs = known(data.rows[1]), usual = known(data.rows[2]), lows = known(data.rows[5]);
+    if (!highs.length) return [0, 1];
+    const top = Math.max(highs[Math.floor((highs.length - 1) * 0.98)], usual[usual.length - 1]) * 1.08;
+    const low = lows[0];
+    return low > top * 0.6 ? [Math.max(0, low - (top - low) * 0.3), top] : [0, top];
+  }
+
+  function drawMedian(u) {
+    const { ctx } = u, half = Math.max(1, (u.valToPos(data.x[0] + data.step / 1000, "x", true) - u.valToPos(data.x[0], "x", true)) / 2);
+    const width = Math.max(2, Math.round(2 * devicePixelRatio));
+    ctx.save();
+    ctx.beginPath(); ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height); ctx.clip();
+    let before = null;
+    data.rows[3].forEach((median, place) => {
+      if (median === null) { before = null; return; }
+      const x = u.valToPos(data.x[place], "x", true), y = u.valToPos(median, "y", true);
+      ctx.strokeStyle = ctx.fillStyle = colours["k" + (grades[place] || 0)];
+      if (before) { ctx.lineWidth = width / 2; ctx.beginPath(); ctx.moveTo(before.x, before.y); ctx.lineTo(x - half, y); ctx.stroke(); }
+      ctx.fillRect(x - half, y - width / 2, Math.max(half * 2, width), width);
+      before = { x: x + half, y };
+    });
+    ctx.restore();
+  }
+
+  function drawMarks(u) {
+    const { ctx } = u;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colours.mark;
+    ctx.lineWidth = devicePixelRatio; ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif"; ctx.textBaseline = "top";
+    let free = -Infinity;
+    for (const mark of [...marks].sort((a, b) => a.at - b.at)) {
+      const x = Math.round(u.valToPos(mark.at / 1000, "x", true));
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+      ctx.beginPath(); ctx.moveTo(x, u.bbox.top); ctx.lineTo(x, u.bbox.top + u.bbox.height); ctx.stroke();
+      if (x < free) continue;
+      ctx.fillText(mark.kind, x + 4 * devicePixelRatio, u.bbox.top + 2 * devicePixelRatio);
+      free = x + ctx.measureText(mark.kind).width + 12 * devicePixelRatio;
+    }
+    ctx.restore();
+  }
+
+  function drawStrip(u) {
+    const { ctx } = u, width = Math.max(1, u.valToPos(data.x[0] + data.step / 1000, "x", true) - u.valToPos(data.x[0], "x", true));
+    ctx.save();
+    grades.forEach((level, place) => {
+      if (level === null) return;
+      const x = u.valToPos(data.x[place], "x", true) - width / 2;
+      // Height tells it too: some loss half way up, all of it full.
+      const share = level === 0 ? 0.25 : 0.4 + 0.15 * level;
+      ctx.fillStyle = colours["k" + level]; ctx.globalAlpha = level === 0 ? 0.45 : 1;
+      ctx.fillRect(x, u.bbox.top + u.bbox.height * (1 - share), Math.ceil(width), u.bbox.height * share);
+    });
+    ctx.restore();
+  }
+
+  const number = (unit) => (_, value) => value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 1 : 2) + " " + unit;
+  const width = () => Math.max(280, figure.clientWidth);
+  const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC");
+  const bounds = () => [data.x[0] - data.step / 2000, data.x[data.x.length - 1] + data.step / 2000];
+  const none = () => null;
+
+  function zoom(u) {
+    if (u.select.width < 6) return;
+    const at = (left) => Math.round(u.posToVal(left, "x") * 1000);
+    location.search = "?from=" + at(u.select.left) + "&until=" + at(u.select.left + u.select.width);
+  }
+
+  function build() {
+    if (smoke) { smoke.destroy(); strip.destroy(); }
+    readColours();
+    const axis = { stroke: colours.muted, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
+    const stamp = "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}";
+    const hidden = (label, unit, scale) => ({ label, scale: scale || "y", paths: none, points: { show: false }, value: number(unit) });
+    const edge = (label) => ({ label, stroke: "transparent", width: 0, points: { show: false }, value: number("ms") });
+    const shared = { tzDate: utc, cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "target" }, points: { show: false } } };
+    smoke = new uPlot({
+      ...shared, width: width(), height: width() < 500 ? 240 : 340,
+      // A fixed form, since the same page is read by people everywhere: 24 h clock, ISO dates, UTC.
+      scales: { x: { range: bounds }, y: { range }, loss: { range: [0, 100] } },
+      axes: [{ ...axis, values: clock, space: 70 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick + "") , label: "ms", labelSize: 16, labelFont: axis.font }],
+      series: [
+        { label: "UTC", value: (_, at) => at === null ? "–" : uPlot.fmtDate(stamp)(utc(at)) },
+        edge("max"), edge("90 %"), hidden("median", "ms"), edge("10 %"), edge("min"), hidden("loss", "%", "loss"),
+      ],
+      bands: [{ series: [1, 5], fill: colours.band2 }, { series: [2, 4], fill: colours.band1 }],
+      hooks: { draw: [drawMedian, drawMarks], setSelect: [zoom] },
+    }, data.rows, document.getElementById("smoke"));
+    strip = new uPlot({
+      ...shared, width: width(), height: 34, legend: { show: false },
+      scales: { x: { range: bounds }, y: { range: [0, 100] } },
+      axes: [{ show: false }, { ...axis, size: 56, values: () => [], grid: { show: false }, ticks: { show: false }, label: "loss", labelSize: 16, labelFont: axis.font }],
+      series: [{}, hidden("loss", "%", "y")],
+      hooks: { draw: [drawStrip], setSelect: [zoom] },
+    }, [data.x, data.loss], document.getElementById("loss"));
+    figure.dataset.drawn = String(data.rows[3].filter((median) => median !== null).length);
+  }
+
+  function clock(_, ticks, __, ___, step) {
+    const form = uPlot.fmtDate(step >= 86400 ? "{MM}-{DD}" : step >= 60 ? "{HH}:{mm}" : "{HH}:{mm}:{ss}");
+    const day = uPlot.fmtDate("{MM}-{DD}");
+    return ticks.map((tick) => tick % 86400 === 0 && step < 86400 ? day(utc(tick)) : form(utc(tick)));
+  }
+
+  async function load() {
+    try {
+      const [answer, noted] = await Promise.all([
+        fetch("/api/v1/range?target=" + target + "&metric=rtt,loss" + query),
+        fetch("/api/v1/marks?target=" + target + query),
+      ].map(async (asked) => { const got = await asked, body = await got.json(); if (!got.ok) throw new Error(body.error); return body; }));
+      data = shape(answer); marks = noted.marks;
+      const merged = answer.series.some((series) => series.points.some((point) => point[answer.columns.indexOf("merged")]));
+      note.textContent = merged ? "older percentiles are merged from minutes" : "";
+      if (smoke) { smoke.setData(data.rows); strip.setData([data.x, data.loss]); figure.dataset.drawn = String(answer.series[0].points.length); } else build();
+    } catch (error) {
+      note.textContent = "The past cannot be shown: " + error.message;
+    }
+  }
+
+  addEventListener("netmend:theme", () => data && build());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => data && build());
+  new ResizeObserver(() => {
+    if (smoke && smoke.width !== width()) { smoke.setSize({ width: width(), height: smoke.height }); strip.setSize({ width: width(), height: strip.height }); }
+  }).observe(figure);
+  figure.addEventListener("dblclick", () => { if (!span) history.back(); });
+  load();
+  if (span) setInterval(() => { if (!document.hidden) load(); }, 15000);
+})();

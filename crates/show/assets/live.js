@@ -1,0 +1,162 @@
+// Keeps the rows in view live: tells the server which ones they are, and puts into place what it sends.
+// Draws the two strips as `strips.rs` does. Sets text and attributes only, never HTML.
+"use strict";
+(() => {
+  const LEVELS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+  const SLOTS = 60, MAX_KEYS = 400, STALE_MS = 12000;
+  let rows = new Map(), visible = new Set(), source = null, asked = "", timer = 0, lastAt = 0, retry = 2000;
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) visible.add(entry.target); else visible.delete(entry.target);
+    }
+    later();
+  }, { rootMargin: "200px" });
+
+  function scan() {
+    observer.disconnect();
+    rows = new Map(); visible = new Set();
+    for (const element of document.querySelectorAll("[data-k]")) {
+      const known = rows.get(element.dataset.k);
+      if (known) known.push(element); else rows.set(element.dataset.k, [element]);
+      observer.observe(element);
+    }
+    later();
+  }
+
+  function later() { clearTimeout(timer); timer = setTimeout(connect, 250); }
+
+  function connect() {
+    if (document.hidden) return;
+    const seen = [...visible].filter((element) => element.isConnected);
+    const keys = [...new Set(seen.map((element) => element.dataset.k))].slice(0, MAX_KEYS).sort();
+    const full = seen.some((element) => element.querySelector(".cells"));
+    const url = "/live?parts=" + (full ? "full" : "short") + "&rows=" + keys.join(",");
+    if (source && source.readyState !== EventSource.CLOSED && url === asked) return;
+    if (source) source.close();
+    asked = url;
+    source = new EventSource(url);
+    source.onmessage = (event) => { retry = 2000; lastAt = Date.now(); show(JSON.parse(event.data)); };
+    source.onerror = () => {
+      // A refusal closes for good: ask again, ever more patiently.
+      if (source.readyState === EventSource.CLOSED) { setTimeout(later, retry); retry = Math.min(retry * 2, 60000); }
+    };
+  }
+
+  function show(news) {
+    for (const row of news.rows) for (const element of rows.get(row[0]) || []) update(element, row);
+    for (const item of document.querySelectorAll("[data-count]")) {
+      const count = news.counts[item.dataset.count] || 0;
+      item.querySelector("b").textContent = count.toLocaleString("en").replaceAll(",", "\u202f");
+      item.hidden = count === 0 && item.dataset.count !== "up";
+    }
+    const live = document.getElementById("live");
+    live.className = "on"; live.dataset.at = news.at;
+    live.textContent = "live · " + news.time + " UTC";
+    const wrong = document.getElementById("wrong");
+    if (wrong && wrong.dataset.mark !== news.wrong) {
+      wrong.dataset.mark = news.wrong;
+      htmx.ajax("GET", "/?part=wrong", { target: "#wrong", swap: "outerHTML" });
+    }
+  }
+
+  function update(element, row) {
+    const [, state, words, rtt, median, jitter, loss, grade, since, levels, cells] = row;
+    swapClass(element, "st-", state);
+    for (const shape of element.querySelectorAll(".s")) swapClass(shape, "s-", state);
+    for (const badge of element.querySelectorAll(".badge")) swapClass(badge, "st-", state);
+    text(element, ".v-state", words);
+    text(element, ".v-rtt", rtt);
+    text(element, ".v-median", median);
+    text(element, ".v-jitter", jitter);
+    const cell = text(element, ".v-loss", loss);
+    if (cell) cell.dataset.loss = grade;
+    const age = element.querySelector(".v-since");
+    if (age) { age.dataset.since = since; tickOne(age, Date.now()); }
+    if (levels === undefined) return;
+    const spark = element.querySelector(".spark path");
+    if (spark) spark.setAttribute("d", sparkPath(levels));
+    const strip = element.querySelector(".cells");
+    if (!strip) return;
+    strip.querySelector(".c-ok").setAttribute("d", cellsPath(cells, "o"));
+    strip.querySelector(".c-unknown").setAttribute("d", cellsPath(cells, "?"));
+    strip.querySelector(".c-lost").setAttribute("d", cellsPath(cells, "x"));
+    const lost = cells.split("x").length - 1;
+    strip.setAttribute("aria-label", lost + " of the last " + cells.length + " probes lost");
+  }
+
+  function text(element, selector, words) {
+    const found = element.querySelector(selector);
+    if (found && found.textContent !== words) found.textContent = words;
+    return found;
+  }
+
+  function swapClass(element, prefix, name) {
+    const old = [...element.classList].find((each) => each.startsWith(prefix));
+    if (old === prefix + name) return;
+    if (old) element.classList.remove(old);
+    element.classList.add(prefix + name);
+  }
+
+  function sparkPath(levels) {
+    let path = "", down = false;
+    const first = SLOTS - levels.length;
+    for (let slot = 0; slot < levels.length; slot++) {
+      const level = LEVELS.indexOf(levels[slot]);
+      if (level >= 0) {
+        const x = (first + slot) * 2 + 1, y = 22 - Math.floor(level * 20 / 63);
+        path += down ? `L${x} ${y}` : `M${x} ${y}h0`;
+      }
+      down = level >= 0;
+    }
+    return path;
+  }
+
+  function cellsPath(cells, kind) {
+    const top = kind === "x" ? 0 : 4, height = 10 - top, first = SLOTS - cells.length;
+    let path = "";
+    for (let at = 0; at < cells.length;) {
+      let end = at;
+      while (end < cells.length && cells[end] === cells[at]) end++;
+      if (cells[at] === kind) path += `M${first + at} ${top}h${end - at}v${height}h-${end - at}z`;
+      at = end;
+    }
+    return path;
+  }
+
+  function span(seconds) {
+    const two = (a, unitA, b, unitB) => b ? `${a} ${unitA} ${b} ${unitB}` : `${a} ${unitA}`;
+    if (seconds >= 86400) return two(Math.floor(seconds / 86400), "d", Math.floor(seconds / 3600) % 24, "h");
+    if (seconds >= 3600) return two(Math.floor(seconds / 3600), "h", Math.floor(seconds / 60) % 60, "min");
+    if (seconds >= 60) return two(Math.floor(seconds / 60), "min", seconds % 60, "s");
+    return seconds + " s";
+  }
+
+  function tickOne(age, now) {
+    const words = span(Math.max(0, Math.floor((now - age.dataset.since) / 1000)));
+    if (age.textContent !== words) age.textContent = words;
+  }
+
+  function tick() {
+    const now = Date.now();
+    for (const age of document.querySelectorAll(".v-since")) tickOne(age, now);
+    const live = document.getElementById("live");
+    if (lastAt && now - lastAt > STALE_MS && live.className === "on") {
+      live.className = "off";
+      live.textContent = live.textContent.replace("live ·", "not live, last heard");
+    }
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { if (source) source.close(); source = null; } else later();
+  });
+  document.addEventListener("htmx:afterSettle", scan);
+  document.addEventListener("htmx:configRequest", (event) => {
+    event.detail.headers["X-Netmend-Token"] = document.querySelector("meta[name=netmend-token]").content;
+    // A URL should name what was chosen, not every field that was left empty.
+    const form = event.detail.formData;
+    if (form) for (const [name, value] of [...form]) if (value === "") form.delete(name);
+  });
+  setInterval(tick, 1000);
+  scan();
+})();

@@ -1,0 +1,83 @@
+//! The JSON API, described in `API.md`. Errors are JSON with what is allowed; numbers that are not known
+//! are null. It must not share types with the pages.
+
+mod range;
+mod system;
+mod targets;
+
+use std::sync::Arc;
+
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::history::Unavailable;
+use crate::select::BadParam;
+
+/// The routes below `/api/v1`.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    let v1 = Router::new()
+        .route("/targets", get(targets::list))
+        .route("/targets/{id}", get(targets::one))
+        .route("/range", get(range::range))
+        .route("/marks", get(range::marks))
+        .route("/system", get(system::system))
+        .fallback(not_found);
+    Router::new().nest("/api/v1", v1).route("/api/{*rest}", get(not_found))
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let allowed =
+        "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, /api/v1/system";
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
+}
+
+/// An error of the API.
+#[derive(Debug, Serialize)]
+struct Problem {
+    #[serde(skip)]
+    code: StatusCode,
+    error: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    allowed: String,
+}
+
+impl Problem {
+    fn new(code: StatusCode, error: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self { code, error: error.into(), allowed: allowed.into() }
+    }
+}
+
+impl From<BadParam> for Problem {
+    fn from(bad: BadParam) -> Self {
+        let error = format!("{}={:?} is not valid", bad.name, bad.value);
+        Self::new(StatusCode::BAD_REQUEST, error, bad.allowed)
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.code, Json(self)).into_response()
+    }
+}
+
+/// Refuses parameters nobody reads: a misspelt one must not be ignored.
+fn only(pairs: &[(String, String)], known: &[&'static str]) -> Result<(), Problem> {
+    match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name: String = name.chars().take(60).collect();
+            let error = format!("unknown parameter {name:?}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, error, known.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `/api/v1/range` and `/api/v1/marks`: the past.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use model::{Metric, SeriesId};
+use serde::Serialize;
+use store::{Bucket, RangeAnswer};
+
+use super::{Problem, only};
+use crate::app::App;
+use crate::format::rfc3339;
+use crate::history::{MAX_POINTS, Span};
+use crate::select::BadParam;
+use crate::time::{self, Step};
+
+/// Buckets that `step=auto` aims below.
+const AUTO_POINTS: i64 = 1_000;
+/// Longest span of raw samples.
+const RAW_SPAN: Duration = Duration::from_hours(6);
+/// Most series of one question.
+const MAX_SERIES: usize = 20;
+/// Names of the numbers of a bucket, in their order.
+const COLUMNS: [&str; 10] =
+    ["at", "count", "min", "mean", "max", "p10", "p50", "p90", "p99", "merged"];
+const SAMPLE_COLUMNS: [&str; 2] = ["at", "value"];
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    from: i64,
+    until: i64,
+    step_ms: Option<u64>,
+    columns: &'static [&'static str],
+    series: Vec<One>,
+}
+
+#[derive(Serialize)]
+struct One {
+    series: String,
+    metric: Option<&'static str>,
+    unit: Option<&'static str>,
+    points: Points,
+}
+
+/// Rows of numbers, as `columns` names them.
+enum Points {
+    Samples(Vec<(i64, f64)>),
+    Buckets(Vec<Bucket>),
+}
+
+impl Serialize for Points {
+    /// By hand: an untagged enum would fail with `arbitrary_precision`, which another crate turns on.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Points::Samples(samples) => {
+                serializer.collect_seq(samples.iter().map(|(at, value)| (at, finite(*value))))
+            }
+            Points::Buckets(buckets) => serializer.collect_seq(buckets.iter().map(|bucket| {
+                (
+                    bucket.at.0,
+                    bucket.count.get(),
+                    finite(bucket.min),
+                    finite(bucket.mean),
+                    finite(bucket.max),
+                    finite(bucket.p10),
+                    finite(bucket.p50),
+                    finite(bucket.p90),
+                    finite(bucket.p99),
+                    bucket.merged,
+                )
+            })),
+        }
+    }
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+pub(super) async fn range(
+    State(app): State<Arc<App>>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Answer>, Problem> {
+    only(&pairs, &["target", "series", "metric", "from", "until", "span", "step"])?;
+    let asked = series(&app, &pairs)?;
+    let span = time::span(&pairs, app.now())?;
+    let (span, step) = width(span, value(&pairs, "step"))?;
+    let ids = asked.iter().map(|(id, _)| *id).collect();
+    let answers = app.history.range(ids, span, step).await?;
+    let one = |((id, metric), answer): ((SeriesId, Option<Metric>), RangeAnswer)| One {
+        series: id.to_string(),
+        metric: metric.map(Metric::as_str),
+        unit: metric.map(Metric::unit),
+        points: match answer {
+            RangeAnswer::Samples(samples) => {
+                Points::Samples(samples.into_iter().map(|(at, value)| (at.0, value)).collect())
+            }
+            RangeAnswer::Buckets(buckets) => Points::Buckets(buckets),
+        },
+    };
+    Ok(Json(Answer {
+        from: span.from.0,
+        until: span.until.0,
+        step_ms: step.map(|step| step.as_secs() * 1_000),
+        columns: if step.is_some() { &COLUMNS } else { &SAMPLE_COLUMNS },
+        series: asked.into_iter().zip(answers).map(one).collect(),
+    }))
+}
+
+fn value<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
+    pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+}
+
+/// The series asked for: `series` by identity, or `target` and `metric`.
+fn series(
+    app: &App,
+    pairs: &[(String, String)],
+) -> Result<Vec<(SeriesId, Option<Metric>)>, Problem> {
+    const ID: &str = "32 hexadecimal digits, several separated by commas, at most 20";
+    let text = value(pairs, "series");
+    if !text.is_empty() {
+        let ids: Option<Vec<_>> = text.split(',').map(SeriesId::from_hex).collect();
+        let ids = ids.filter(|ids| ids.len() <= MAX_SERIES);
+        let ids = ids.ok_or_else(|| BadParam::new("series", text, ID))?;
+        return Ok(ids.into_iter().map(|id| (id, None)).collect());
+    }
+    let text = value(pairs, "target");
+    let view = app.present.view();
+    let now = SeriesId::from_hex(text).and_then(|id| view.find(id)).ok_or_else(|| {
+        BadParam::new("target", text, "an `id` of /api/v1/targets, or `series` instead")
+    })?;
+    let text = match value(pairs, "metric") {
+        "" => "rtt",
+        text => text,
+    };
+    text.split(',')
+        .take(MAX_SERIES)
+        .map(|name| {
+            let metric = Metric::from_name(name).ok_or_else(|| {
+                let names = Metric::ALL.map(Metric::as_str).join(", ");
+                BadParam::new("metric", text, format!("{names}; several separated by commas"))
+            })?;
+            Ok((now.series.get(metric), Some(metric)))
+        })
+        .collect()
+}
+
+/// The span in whole steps, and the step; refused if the answer would be too large.
+fn width(span: Span, step: &str) -> Result<(Span, Option<Duration>), Problem> {
+    let step = match time::step(step)? {
+        Step::Raw if u128::from(span.millis().unsigned_abs()) > RAW_SPAN.as_millis() => {
+            let error = "raw samples are given for short spans only";
+            let allowed = "step=raw with at most 6 h, or a step such as 15s";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, error, allowed));
+        }
+        Step::Raw => return Ok((span, None)),
+        Step::Auto => span.step_for(AUTO_POINTS),
+        Step::Every(step) => step,
+    };
+    let points = span.millis() / i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    if points > MAX_POINTS {
+        let error = format!("{points} buckets are too many for one answer");
+        let allowed = format!("at most {MAX_POINTS}: a larger step, or step=auto");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, error, allowed));
+    }
+    Ok((span.aligned(step), Some(step)))
+}
+
+#[derive(Serialize)]
+pub(super) struct Marks {
+    from: i64,
+    until: i64,
+    marks: Vec<Mark>,
+}
+
+#[derive(Serialize)]
+struct Mark {
+    at: i64,
+    time: Option<String>,
+    subject: String,
+    kind: String,
+    text: String,
+}
+
+pub(super) async fn marks(
+    State(app): State<Arc<App>>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Marks>, Problem> {
+    only(&pairs, &["subject", "target", "from", "until", "span"])?;
+    let span = time::span(&pairs, app.now())?;
+    let subject = match (value(&pairs, "subject"), value(&pairs, "target")) {
+        ("", "") => None,
+        ("", id) => {
+            let view = app.present.view();
+            let now = SeriesId::from_hex(id).and_then(|id| view.find(id)).ok_or_else(|| {
+                BadParam::new("target", id, "an `id` of /api/v1/targets, or `subject` instead")
+            })?;
+            Some(now.target.host.clone())
+        }
+        (subject, _) => Some(subject.to_owned()),
+    };
+    let marks = app.history.marks(subject, span).await?;
+    let marks = marks.into_iter().map(|mark| Mark {
+        at: mark.at.0,
+        time: rfc3339(mark.at),
+        subject: mark.subject,
+        kind: mark.kind,
+        text: mark.text,
+    });
+    Ok(Json(Marks { from: span.from.0, until: span.until.0, marks: marks.collect() }))
+}

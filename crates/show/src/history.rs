@@ -1,0 +1,182 @@
+//! The past: asks the store, whose calls block, on threads of their own and a few at a time. Also what
+//! a span and a step are. It must not render anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{SeriesId, UnixMs};
+use store::{Mark, Query, RangeAnswer, RangeQuery, Samples, State, Value};
+use tokio::sync::Semaphore;
+
+/// So many questions to the store at a time: it decodes with two threads.
+const AT_ONCE: usize = 4;
+/// So many questions may wait; more are refused rather than kept waiting.
+const WAITING: usize = 64;
+/// Most marks of one answer.
+pub(crate) const MAX_MARKS: u32 = 500;
+/// Most buckets of one answer.
+pub(crate) const MAX_POINTS: i64 = 5_000;
+/// Steps that people can read off an axis, in seconds.
+const STEPS: [i64; 18] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
+    86_400,
+];
+
+/// The store, asked politely.
+pub(crate) struct History {
+    samples: Arc<dyn Samples>,
+    state: Arc<dyn State>,
+    slots: Arc<Semaphore>,
+    queue: Semaphore,
+}
+
+/// Why the past cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unavailable {
+    /// Too many ask at a time.
+    #[error("too many questions to the store at a time; ask again in a second")]
+    Busy,
+    /// The store cannot answer.
+    #[error("the store cannot answer: {0}")]
+    Store(#[from] store::Error),
+    /// The answering thread is gone, since it panicked or the process stops.
+    #[error("the store did not answer")]
+    Gone,
+}
+
+impl History {
+    pub(crate) fn new(samples: Arc<dyn Samples>, state: Arc<dyn State>) -> Self {
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        Self { samples, state, slots, queue: Semaphore::new(WAITING) }
+    }
+
+    /// Answers of several series over one span.
+    pub(crate) async fn range(
+        &self,
+        series: Vec<SeriesId>,
+        span: Span,
+        step: Option<Duration>,
+    ) -> Result<Vec<RangeAnswer>, Unavailable> {
+        let query = RangeQuery { series, from: span.from, until: span.until, step };
+        let samples = Arc::clone(&self.samples);
+        self.ask(move || samples.range(&query)).await
+    }
+
+    /// Marks of a span, newest first: those of `subject` and of netmend itself, or all.
+    pub(crate) async fn marks(
+        &self,
+        subject: Option<String>,
+        span: Span,
+    ) -> Result<Vec<Mark>, Unavailable> {
+        let state = Arc::clone(&self.state);
+        let find = move |subject| {
+            let (from, until, limit) = (span.from, span.until, MAX_MARKS);
+            state.find(&Query::Marks { subject, from, until, limit })
+        };
+        let records = self.ask(move || match subject {
+            None => find(None),
+            Some(subject) => {
+                let mut records = find(Some(subject))?;
+                records.extend(find(Some("netmend".to_owned()))?);
+                Ok(records)
+            }
+        });
+        let mut marks: Vec<Mark> = records
+            .await?
+            .into_iter()
+            .map(|record| match record.value {
+                Value::Mark(mark) => mark,
+            })
+            .collect();
+        marks.sort_by_key(|mark| std::cmp::Reverse(mark.at));
+        marks.truncate(MAX_MARKS as usize);
+        Ok(marks)
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let _place = self.queue.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Unavailable::Gone)?;
+        let answer = tokio::task::spawn_blocking(move || {
+            // Held by the thread, so that a client that leaves does not make room for another one
+            // while its question is still being answered.
+            let _slot = slot;
+            question()
+        });
+        Ok(answer.await.map_err(|_| Unavailable::Gone)??)
+    }
+}
+
+/// A span of time: `from` is within it, `until` is not; never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// First millisecond.
+    pub(crate) from: UnixMs,
+    /// First millisecond after it.
+    pub(crate) until: UnixMs,
+}
+
+impl Span {
+    /// The span of this length that ends at `now`.
+    pub(crate) fn until_now(length: Duration, now: UnixMs) -> Self {
+        Self { from: now - length, until: now }
+    }
+
+    /// Its length in milliseconds, at least 1.
+    pub(crate) fn millis(self) -> i64 {
+        self.until.0.saturating_sub(self.from.0).max(1)
+    }
+
+    /// The finest readable step that needs at most `points` buckets; beyond the ladder, whole days.
+    pub(crate) fn step_for(self, points: i64) -> Duration {
+        let fits = |step: &i64| self.millis() / (step * 1_000) < points;
+        let step = STEPS.into_iter().find(fits).unwrap_or_else(|| {
+            let days = self.millis() / points.saturating_mul(86_400_000) + 1;
+            days * 86_400
+        });
+        Duration::from_secs(step.unsigned_abs())
+    }
+
+    /// The same span widened to whole steps, so that buckets are the same for all who ask.
+    pub(crate) fn aligned(self, step: Duration) -> Self {
+        let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+        let from = self.from.0.div_euclid(step).saturating_mul(step);
+        let until = self.until.0.saturating_add(step - 1).div_euclid(step).saturating_mul(step);
+        Self { from: UnixMs(from), until: UnixMs(until) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(seconds: i64) -> Span {
+        Span { from: UnixMs(0), until: UnixMs(seconds * 1_000) }
+    }
+
+    #[test]
+    fn steps_are_readable_and_keep_the_number_of_buckets_down() {
+        for (seconds, step) in [
+            (60, 1),
+            (3 * 3_600, 15),
+            (30 * 3_600, 120),
+            (10 * 86_400, 900),
+            (360 * 86_400, 43_200),
+            (30_000 * 86_400, 31 * 86_400),
+        ] {
+            let found = span(seconds).step_for(1_000);
+            assert_eq!(found, Duration::from_secs(step), "{seconds} s");
+            assert!(seconds.unsigned_abs() / step <= 1_000);
+        }
+    }
+
+    #[test]
+    fn a_span_is_widened_to_whole_steps() {
+        let odd = Span { from: UnixMs(-1), until: UnixMs(10_001) };
+        let aligned = Span { from: UnixMs(-10_000), until: UnixMs(20_000) };
+        assert_eq!(odd.aligned(Duration::from_secs(10)), aligned);
+        assert_eq!(aligned.aligned(Duration::from_secs(10)), aligned);
+    }
+}

@@ -1,0 +1,97 @@
+//! The frame of every page: head, navigation, state counts, theme toggle. It must not know any page.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use model::TargetState;
+
+use super::parts;
+use crate::app::App;
+use crate::present::View;
+use crate::{assets, format};
+
+const PAGES: [(&str, &str); 3] = [("/", "Now"), ("/targets", "Targets"), ("/system", "System")];
+
+/// A whole page. `here` is the address of its place in the navigation.
+pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Markup) -> Markup {
+    let site = app.deps.now.system().site;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="netmend-token" content=(app.deps.token.as_str());
+                meta name="htmx-config"
+                    content=r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false}"#;
+                title { (title) " · " (site) " · netmend" }
+                link rel="icon" href=(PreEscaped(ICON));
+                link rel="stylesheet" href=(assets::url("uPlot.min.css"));
+                link rel="stylesheet" href=(assets::url("netmend.css"));
+                script src=(assets::url("theme.js")) {}
+                script defer src=(assets::url("htmx.min.js")) {}
+                script defer src=(assets::url("live.js")) {}
+                noscript { meta http-equiv="refresh" content="15"; }
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                (top(&site, view, here))
+                main #main { (body) }
+                (foot(app, view))
+            }
+        }
+    }
+}
+
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+%3Cpath d='M1 9h3l2-6 4 10 2-4h3' fill='none' stroke='%23178a4c' stroke-width='2'/%3E%3C/svg%3E";
+
+fn top(site: &str, view: &View, here: &str) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" {
+                svg viewBox="0 0 16 16" aria-hidden="true" { path d="M1 9h3l2-6 4 10 2-4h3" {} }
+                "netmend"
+            }
+            span.site title="site" { (site) }
+            nav aria-label="Pages" {
+                @for (address, name) in PAGES {
+                    a href=(address) aria-current=[(address == here).then_some("page")] { (name) }
+                }
+            }
+            (counts(view))
+            button #theme type="button" hidden title="Light or dark" aria-label="Light or dark" { "◐" }
+        }
+    }
+}
+
+/// How many targets are in each state; the live feed replaces the numbers.
+fn counts(view: &View) -> Markup {
+    html! {
+        ul.counts aria-label="Targets by state" {
+            @for state in TargetState::ALL {
+                @let count = view.count(state);
+                li data-count=(state.name()) hidden[count == 0 && state != TargetState::Up] {
+                    a class={ "st-" (state.name()) } href={ "/targets?state=" (state.name()) } {
+                        (parts::shape(state)) b { (format::count(count)) } " " (state.as_str())
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn foot(app: &App, view: &View) -> Markup {
+    html! {
+        footer {
+            span #live data-at=(view.snapshot.at.0) {
+                "as of " time { (format::time(view.snapshot.at)) } " UTC"
+            }
+            noscript { span { "Without JavaScript this page is loaded again every 15 s." } }
+            span.spring {}
+            span { "netmend " (app.deps.now.system().version) }
+            a href="/api/v1/system" { "API" }
+            a href="/metrics" { "Metrics" }
+            a href="/healthz" { "Health" }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Pieces that several pages share: the state's shape, a target's row, its numbers.
+
+use maud::{Markup, html};
+use model::{TargetNow, TargetState, UnixMs};
+
+use crate::format::{self, NOTHING};
+use crate::port::Warning;
+use crate::present::{Values, key};
+use crate::strips;
+
+/// The shape of a state. Text stands beside it, so that neither colour nor shape is needed.
+pub(super) fn shape(state: TargetState) -> Markup {
+    html! { i class={ "s s-" (state.name()) } aria-hidden="true" {} }
+}
+
+/// The state as shape and words.
+pub(super) fn badge(state: TargetState) -> Markup {
+    html! {
+        span.badge class={ "st-" (state.name()) } { (shape(state)) span.v-state { (state.as_str()) } }
+    }
+}
+
+/// The address of a target's page.
+pub(super) fn link(now: &TargetNow) -> String {
+    format!("/targets/{}", now.series.rtt)
+}
+
+/// What the live feed knows the target by.
+pub(super) fn live_key(now: &TargetNow) -> String {
+    format!("{:016x}", key(now))
+}
+
+/// Why it is in this state, or what people should know of it.
+pub(super) fn why(now: &TargetNow) -> String {
+    let reason = now.reason.map(|reason| reason.to_string());
+    let parts = [reason, now.note.clone()];
+    let known: Vec<String> = parts.into_iter().flatten().collect();
+    known.join("; ")
+}
+
+/// How long the target has been in its state, for the live script to count on.
+pub(super) fn since(now: &TargetNow, at: UnixMs) -> Markup {
+    html! { span.v-since data-since=(now.since.0) title={ "since " (format::time(now.since)) " UTC" } { (format::since(now.since, at)) } }
+}
+
+/// The head of a table of [`row`]s, without links to sort by.
+pub(super) fn plain_head() -> Markup {
+    html! {
+        thead { tr {
+            th { "State" } th { "Host" } th.c-region { "Region" } th.c-proto { "Protocol" }
+            th.c-addr { "Address" } th.n { "RTT " small { "ms" } } th.n.c-median { "Median" }
+            th.n { "Jitter" } th.n { "Loss " small { "%" } } th.c-spark { "RTT of the last 60" }
+            th.c-cells { "Last 60 probes" }
+        } }
+    }
+}
+
+/// One dense row of a target.
+pub(super) fn row(now: &TargetNow) -> Markup {
+    let target = &now.target;
+    let values = Values::of(now);
+    html! {
+        tr data-k=(live_key(now)) class={ "st-" (now.state.name()) } {
+            td.c-state { (badge(now.state)) }
+            th.c-host scope="row" { a href=(link(now)) title=[title(now)] { (target.host) } }
+            td.c-region { (target.region) }
+            td.c-proto { (target.protocol) }
+            td.c-addr { @match now.address { Some(address) => (address), None => (NOTHING) } }
+            td.n.c-rtt { b.v-rtt { (format::ms(values.rtt_us)) } }
+            td.n.c-median.v-median { (format::ms(values.median_us)) }
+            td.n.c-jitter.v-jitter { (format::ms(values.jitter_us)) }
+            td.n.c-loss.v-loss data-loss=(format::loss_grade(values.loss_pct)) {
+                (format::percent(values.loss_pct))
+            }
+            td.c-spark { (strips::spark_svg(&strips::levels(&now.recent))) }
+            td.c-cells { (strips::cells_svg(&strips::cells(&now.recent))) }
+        }
+    }
+}
+
+/// One target in little space, for lists of thousands.
+pub(super) fn tile(now: &TargetNow) -> Markup {
+    let values = Values::of(now);
+    html! {
+        a.tile data-k=(live_key(now)) class={ "st-" (now.state.name()) } href=(link(now)) {
+            (shape(now.state))
+            span.h { (now.target) }
+            b.v-rtt { (format::ms(values.rtt_us)) }
+            span.v-jitter { (format::ms(values.jitter_us)) }
+            span.v-loss data-loss=(format::loss_grade(values.loss_pct)) {
+                (format::percent(values.loss_pct))
+            }
+            span.v-state { (now.state.as_str()) }
+        }
+    }
+}
+
+fn title(now: &TargetNow) -> Option<String> {
+    let why = why(now);
+    (!why.is_empty()).then_some(why)
+}
+
+/// The machine's own warnings, each with its fix.
+pub(super) fn warnings(warnings: &[Warning]) -> Markup {
+    html! {
+        @if !warnings.is_empty() {
+            section.warnings aria-label="Warnings of this machine" {
+                @for warning in warnings {
+                    div.warning role="status" {
+                        i.s.s-lossy aria-hidden="true" {}
+                        div {
+                            p { (warning.text) }
+                            @if !warning.fix.is_empty() { p { "Fix: " code { (warning.fix) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

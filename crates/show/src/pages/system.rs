@@ -1,0 +1,113 @@
+//! The System page: what netmend itself is doing, its warnings, its store and every counter.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::extract::State;
+use maud::{Markup, html};
+
+use super::{layout, parts};
+use crate::app::App;
+use crate::format::{self, NOTHING};
+use crate::port::{Counter, Stage, StoreNow, System};
+
+pub(super) async fn page(State(app): State<Arc<App>>) -> Markup {
+    let view = app.present.view();
+    let system = app.deps.now.system();
+    let body = html! {
+        h1.sr { "System" }
+        (parts::warnings(&system.warnings))
+        div.columns {
+            (itself(&system, view.snapshot.targets.len()))
+            (stages(&app.deps.now.stages()))
+            (store(&system.store))
+        }
+        (counters(&system.counters))
+    };
+    layout::page(&app, &view, "System", "/system", &body)
+}
+
+fn itself(system: &System, targets: usize) -> Markup {
+    html! {
+        section {
+            h2 { "netmend" }
+            dl {
+                dt { "Version" } dd { (system.version) }
+                dt { "Site" } dd { (system.site) }
+                dt { "Running for" } dd { (format::span(system.uptime)) }
+                dt { "Started" } dd { (format::time(system.started)) " UTC" }
+                dt { "Targets" } dd { (format::count(targets)) }
+                @for (method, count) in &system.methods {
+                    dt { (method.as_str()) } dd { (format::count(*count)) }
+                }
+            }
+        }
+    }
+}
+
+fn stages(stages: &[Stage]) -> Markup {
+    html! {
+        section {
+            h2 { "Stages" }
+            dl { @for stage in stages {
+                dt { (stage.name) }
+                dd { @match &stage.stuck {
+                    None => { span.badge.st-up { i.s.s-up aria-hidden="true" {} "moving" } }
+                    Some(why) => {
+                        span.badge.st-down { i.s.s-down aria-hidden="true" {} "stuck" } " " (why)
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn store(store: &StoreNow) -> Markup {
+    let or = |value: Option<String>| value.unwrap_or_else(|| NOTHING.to_owned());
+    html! {
+        section {
+            h2 { "Store" }
+            dl {
+                dt { "Folder" } dd { code { (store.path) } }
+                dt { "On disk until" }
+                dd {
+                    (or(store.committed_at.map(|at| format!("{} UTC", format::time(at)))))
+                    @if let Some(batch) = store.committed_until { " · batch " (batch) }
+                }
+                dt { "Size" } dd { (or(store.bytes.map(format::bytes))) }
+                dt { "Free on the disk" } dd { (or(store.free_bytes.map(format::bytes))) }
+                dt { "Series" } dd { (or(store.series.map(|count| format::count(count as usize)))) }
+            }
+        }
+    }
+}
+
+fn counters(counters: &[Counter]) -> Markup {
+    html! {
+        section {
+            h2 { "Counters" }
+            div.scroll { table.counters {
+                thead { tr { th { "Name" } th.n { "Value" } th { "Counts" } } }
+                tbody { @for counter in counters {
+                    tr {
+                        th scope="row" { code { (name(counter)) } }
+                        td.n { (counter.value) }
+                        td { (counter.help) }
+                    }
+                } }
+            } }
+        }
+    }
+}
+
+fn name(counter: &Counter) -> String {
+    let mut name = counter.name.to_owned();
+    for (number, (label, value)) in counter.labels.iter().enumerate() {
+        let open = if number == 0 { '{' } else { ',' };
+        write!(name, "{open}{label}={value:?}").expect("a String takes every write");
+    }
+    if !counter.labels.is_empty() {
+        name.push('}');
+    }
+    name
+}
