@@ -1,0 +1,327 @@
+//! Reads files, follows their includes and makes [`Settings`] of them, or says all that is wrong. It reads
+//! and nothing else; who watches the files and acts on a change is elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use model::Protocol;
+
+use super::forms;
+use super::glob;
+use super::host;
+use super::problem::{Problem, Problems, quote};
+use super::raw::{Host, Includes, Port, RawConfig, Regions};
+use super::reader::{Read, Reader};
+use super::secret::{Surroundings, Text};
+use super::settings::{Settings, Singles};
+use super::source::{self, At, Span, Texts};
+use super::targets::{Defaults, Gathered};
+use super::yaml::{self, Node};
+
+/// Deepest chain of includes.
+const MAX_DEPTH: usize = 16;
+/// Most files in one configuration.
+const MAX_FILES: usize = 10_000;
+/// Region of hosts that came without one: from a file with one host a line.
+const REGION_OF_LINES: &str = "hosts";
+/// Region of hosts given as options.
+const REGION_OF_OPTIONS: &str = "command line";
+
+/// Where a configuration comes from. All parts add up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// The config file; `-` is standard input.
+    pub(crate) config: Option<PathBuf>,
+    /// A targets file of network-telemetry, or one host a line.
+    pub(crate) targets: Option<PathBuf>,
+    /// Hosts as typed after `--target`: `host`, `host:port`, `[v6]:port`.
+    pub(crate) extra: Vec<String>,
+}
+
+/// What a configuration was made of, so that it can be watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inputs {
+    /// Files that were read or should have been: config, targets, includes, secrets.
+    pub(crate) files: Vec<PathBuf>,
+    /// Patterns of includes: a new file that fits is a change too.
+    pub(crate) patterns: Vec<PathBuf>,
+}
+
+/// What is read from outside besides the files, so that tests can decide it.
+pub(crate) struct Outside<'e> {
+    /// Looks up an environment variable.
+    pub(crate) env: &'e dyn Fn(&str) -> Option<String>,
+    /// Name of this host, the default of `site`.
+    pub(crate) host_name: String,
+}
+
+impl Outside<'_> {
+    /// The machine's own.
+    pub(crate) fn system() -> Self {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = name.trim();
+        let host_name = if name.is_empty() { "localhost" } else { name }.to_owned();
+        Self { env: &|name| std::env::var(name).ok(), host_name }
+    }
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Everything that is wrong, with places; then nothing is loaded.
+pub(crate) fn load(sources: &Sources) -> Result<Settings, Problems> {
+    load_from(sources, &Outside::system()).0
+}
+
+/// Reads a configuration and says what it was made of, also if it is wrong.
+pub(crate) fn load_from(
+    sources: &Sources,
+    outside: &Outside<'_>,
+) -> (Result<Settings, Problems>, Inputs) {
+    let mut loader = Loader::new(outside);
+    if let Some(path) = &sources.config {
+        loader.file(path, Expect::Config);
+    }
+    if let Some(path) = &sources.targets {
+        loader.file(path, Expect::Targets);
+    }
+    loader.options(&sources.extra);
+    loader.finish(outside.host_name.clone())
+}
+
+/// Reads one file of any form, as `netmend check` does.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_any(path: &Path) -> Result<Settings, Problems> {
+    let outside = Outside::system();
+    let mut loader = Loader::new(&outside);
+    loader.file(path, Expect::Any);
+    loader.finish(outside.host_name.clone()).0
+}
+
+/// What form a file must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expect {
+    Config,
+    Targets,
+    /// A config or targets by region: what `include` takes.
+    Yaml,
+    Any,
+}
+
+struct Loader<'e> {
+    reader: Reader<'e>,
+    texts: Texts,
+    inputs: Inputs,
+    singles: Singles,
+    gathered: Gathered,
+    /// Files that include the one that is being read, outermost first.
+    chain: Vec<PathBuf>,
+}
+
+impl<'e> Loader<'e> {
+    fn new(outside: &Outside<'e>) -> Self {
+        let surroundings = Surroundings { env: outside.env, folder: PathBuf::new() };
+        Self {
+            reader: Reader { problems: Problems::default(), surroundings, files: Vec::new() },
+            texts: Texts::default(),
+            inputs: Inputs::default(),
+            singles: Singles::default(),
+            gathered: Gathered::default(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// Reads a file that the user named.
+    fn file(&mut self, path: &Path, expect: Expect) {
+        match self.text(path) {
+            Ok((source, text)) => self.content(path, source, &text, expect, &Defaults::default()),
+            Err(problem) => self.reader.problems.push(problem),
+        }
+    }
+
+    /// Reads a file's text; on failure its problem, placed in the file itself.
+    fn text(&mut self, path: &Path) -> Result<(u32, std::sync::Arc<str>), Problem> {
+        if path != Path::new("-") {
+            self.inputs.files.push(path.to_owned());
+        }
+        let name = path.display().to_string();
+        match source::read(path) {
+            Ok(text) => {
+                let source = self.texts.add(name, text);
+                Ok((source, self.texts.get(source).text.clone()))
+            }
+            Err(unreadable) => {
+                let end = unreadable.before.len() as u32;
+                let source = self.texts.add(name, unreadable.before);
+                Err(Problem::new(Span { source, start: end, end }, unreadable.what))
+            }
+        }
+    }
+
+    /// Reads a text in its form.
+    fn content(
+        &mut self,
+        path: &Path,
+        source: u32,
+        text: &str,
+        expect: Expect,
+        defaults: &Defaults,
+    ) {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        self.reader.surroundings.folder.clone_from(&folder);
+        if matches!(expect, Expect::Targets | Expect::Any) && forms::is_lines(text) {
+            return self.lines(source, text);
+        }
+        let before = self.reader.problems.len();
+        let Some(root) = yaml::parse(text, source, &mut self.reader.problems) else {
+            if self.reader.problems.len() == before && expect == Expect::Targets {
+                let nothing = Problem::new(Span::top(source), "no targets are in this file");
+                self.reader.problems.push(nothing);
+            }
+            return;
+        };
+        let targets = forms::is_targets(&root);
+        match expect {
+            Expect::Config if targets => self.wrong_form(&root, "a targets file", "--targets"),
+            Expect::Targets if !targets && forms::is_config(&root) => {
+                self.wrong_form(&root, "a config file", "--config");
+            }
+            Expect::Targets => self.regions(&root, defaults),
+            Expect::Any | Expect::Yaml if targets => self.regions(&root, defaults),
+            _ => self.config(path, &folder, &root, defaults),
+        }
+    }
+
+    fn wrong_form(&mut self, root: &Node<'_>, what: &str, option: &str) {
+        let problem = Problem::new(Span::top(root.span.source), format!("this is {what}"))
+            .allowed(format!("give it with {option}"));
+        self.reader.problems.push(problem);
+    }
+
+    fn regions(&mut self, root: &Node<'_>, defaults: &Defaults) {
+        if let Some(regions) = Regions::read(root, &mut self.reader) {
+            self.gathered.add(regions, defaults, &mut self.reader.problems);
+        }
+    }
+
+    fn config(&mut self, path: &Path, folder: &Path, root: &Node<'_>, defaults: &Defaults) {
+        if root.is_null() {
+            return;
+        }
+        let Some(mut raw) = RawConfig::read(root, &mut self.reader) else { return };
+        let defaults = match &raw.defaults {
+            Some(own) => defaults.with(&own.value),
+            None => defaults.clone(),
+        };
+        self.singles.take(&mut raw, folder, &mut self.reader.problems);
+        if let Some(regions) = raw.targets {
+            self.gathered.add(regions.value, &defaults, &mut self.reader.problems);
+        }
+        if let Some(includes) = raw.include {
+            self.chain.push(identity(path));
+            self.includes(folder, &includes.value, &defaults);
+            self.chain.pop();
+        }
+    }
+
+    fn includes(&mut self, folder: &Path, includes: &Includes, defaults: &Defaults) {
+        for At { value, span } in &includes.0 {
+            let pattern = folder.join(&value.0);
+            let paths = if glob::is_pattern(&pattern) {
+                self.inputs.patterns.push(pattern.clone());
+                glob::expand(&pattern)
+            } else {
+                vec![pattern]
+            };
+            for path in paths {
+                if let Err(problem) = self.include(&path, *span, defaults) {
+                    self.reader.problems.push(problem);
+                }
+            }
+        }
+    }
+
+    /// Reads one included file; what keeps it from being read is a problem of the line that includes it.
+    fn include(&mut self, path: &Path, span: Span, defaults: &Defaults) -> Result<(), Problem> {
+        let shown = quote(&path.display().to_string());
+        if path == Path::new("-") {
+            return Err(Problem::new(span, "standard input cannot be included"));
+        }
+        if self.chain.contains(&identity(path)) {
+            return Err(Problem::new(span, format!("{shown} includes itself, here or by others")));
+        }
+        if self.chain.len() >= MAX_DEPTH || self.inputs.files.len() >= MAX_FILES {
+            let what = format!("{shown} is one include too many: at most {MAX_DEPTH} deep");
+            return Err(Problem::new(span, format!("{what} and {MAX_FILES} files")));
+        }
+        let (source, text) = self.text(path).map_err(|problem| {
+            // A file that cannot be opened has no text to point into.
+            let at = if problem.span.end == 0 { span } else { problem.span };
+            Problem::new(at, format!("{shown} {}", problem.what))
+        })?;
+        self.content(path, source, &text, Expect::Yaml, defaults);
+        Ok(())
+    }
+
+    /// One host a line, each with a port or without.
+    fn lines(&mut self, source: u32, text: &str) {
+        for (start, word) in forms::lines(text) {
+            let span = Span { source, start: start as u32, end: (start + word.len()) as u32 };
+            self.typed(word, span, REGION_OF_LINES);
+        }
+    }
+
+    fn options(&mut self, hosts: &[String]) {
+        if hosts.is_empty() {
+            return;
+        }
+        let text = hosts.join("\n");
+        let source = self.texts.add("--target", text);
+        let mut start = 0;
+        for host in hosts {
+            let end = start + host.len();
+            let span = Span { source, start: start as u32, end: end as u32 };
+            self.typed(host, span, REGION_OF_OPTIONS);
+            start = end + 1;
+        }
+    }
+
+    /// A host with or without a port.
+    fn typed(&mut self, typed: &str, span: Span, region: &str) {
+        let (name, port) = host::split_port(typed);
+        let protocol = match port.map(|port| (port, Port::parse(port))) {
+            None => Protocol::Icmp,
+            Some((_, Some(port))) => Protocol::Tcp(port.0),
+            Some((port, None)) => {
+                let what = format!("{} is not a TCP port", quote(port));
+                self.reader.problems.push(Problem::new(span, what).allowed(Port::HELP));
+                return;
+            }
+        };
+        match Host::from_text(Text::plain(name)) {
+            Ok(host) => {
+                let host = At { value: host, span };
+                self.gathered.host(region, &host, protocol, &Defaults::default());
+            }
+            Err(what) => self.reader.problems.push(Problem::new(span, what)),
+        }
+    }
+
+    fn finish(mut self, host_name: String) -> (Result<Settings, Problems>, Inputs) {
+        let targets = self.gathered.finish(&mut self.reader.problems);
+        let settings = self.singles.finish(targets, host_name, &mut self.reader.problems);
+        self.inputs.files.append(&mut self.reader.files);
+        let result = if self.reader.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(self.reader.problems.finish(self.texts))
+        };
+        (result, self.inputs)
+    }
+}
+
+/// One form for all ways to name a file.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

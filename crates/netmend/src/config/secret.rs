@@ -1,0 +1,177 @@
+//! `${env:NAME}` and `${file:PATH}` in typed text, and the type that keeps what they stand for out of logs
+//! and messages. Nothing outside this file can print a secret by accident.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::source;
+
+/// Largest file that `${file:PATH}` reads.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// A value that must not be shown: both ways of printing it give `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The value itself, for use and never for show.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Text as typed and, if it held references, what they stand for. Messages show the typed form alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    typed: String,
+    resolved: Option<Secret>,
+}
+
+impl Text {
+    /// Text without references.
+    pub(crate) fn plain(typed: impl Into<String>) -> Self {
+        Self { typed: typed.into(), resolved: None }
+    }
+
+    /// What it stands for.
+    pub(crate) fn value(&self) -> &str {
+        self.resolved.as_ref().map_or(&self.typed, Secret::reveal)
+    }
+
+    /// What was typed: safe to show.
+    pub(crate) fn typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// What it stands for, as a value to keep.
+    pub(crate) fn into_value(self) -> String {
+        self.resolved.map_or(self.typed, |secret| secret.0)
+    }
+}
+
+/// Where references lead.
+pub(crate) struct Surroundings<'e> {
+    /// Looks up an environment variable.
+    pub(crate) env: &'e dyn Fn(&str) -> Option<String>,
+    /// Folder that a relative `${file:PATH}` starts from: that of the file it is typed in.
+    pub(crate) folder: PathBuf,
+}
+
+/// Replaces the references in `typed`. Files that are named, found or not, are added to `files`. `$${` stands
+/// for `${`. `Err`: which reference is wrong and why, without any value.
+pub(crate) fn resolve(
+    typed: &str,
+    surroundings: &Surroundings<'_>,
+    files: &mut Vec<PathBuf>,
+) -> Result<Text, String> {
+    if !typed.contains("${") {
+        return Ok(Text::plain(typed));
+    }
+    let mut value = String::new();
+    let mut rest = typed;
+    while let Some(at) = rest.find("${") {
+        if let Some(before) = rest[..at].strip_suffix('$') {
+            value.push_str(before);
+            value.push_str("${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        value.push_str(&rest[..at]);
+        let inner = &rest[at + 2..];
+        let end = inner.find('}').ok_or_else(|| "`${` without its `}`".to_owned())?;
+        value.push_str(&reference(&inner[..end], surroundings, files)?);
+        rest = &inner[end + 1..];
+    }
+    value.push_str(rest);
+    Ok(Text { typed: typed.to_owned(), resolved: Some(Secret(value)) })
+}
+
+fn reference(
+    inner: &str,
+    surroundings: &Surroundings<'_>,
+    files: &mut Vec<PathBuf>,
+) -> Result<String, String> {
+    let quoted = super::problem::quote(inner);
+    match inner.split_once(':') {
+        Some(("env", name)) => (surroundings.env)(name).ok_or_else(|| {
+            format!("the environment has no variable {}", super::problem::quote(name))
+        }),
+        Some(("file", path)) if !path.is_empty() => {
+            let path = surroundings.folder.join(path);
+            let read = read_secret(&path);
+            files.push(path);
+            read.map_err(|what| format!("the file of {quoted} {what}"))
+        }
+        _ => Err(format!("{quoted} is neither `env:NAME` nor `file:PATH`")),
+    }
+}
+
+/// A file's text without the line end that editors add.
+fn read_secret(path: &Path) -> Result<String, String> {
+    if path == Path::new("-") {
+        return Err("cannot be standard input".to_owned());
+    }
+    let text = source::read(path).map_err(|unreadable| unreadable.what)?;
+    if text.len() as u64 > MAX_SECRET {
+        return Err(format!("is larger than {} KiB", MAX_SECRET >> 10));
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(typed: &str) -> Result<Text, String> {
+        let env = |name: &str| (name == "TOKEN").then(|| "hunter2".to_owned());
+        let surroundings = Surroundings { env: &env, folder: PathBuf::from("/nowhere") };
+        resolve(typed, &surroundings, &mut Vec::new())
+    }
+
+    #[test]
+    fn references_are_replaced_and_never_shown() {
+        let text = resolved("a${env:TOKEN}b").unwrap();
+        assert_eq!(text.value(), "ahunter2b");
+        assert_eq!(text.typed(), "a${env:TOKEN}b");
+        assert!(!format!("{text:?}").contains("hunter2"));
+        assert_eq!(Secret("x".into()).to_string(), "***");
+    }
+
+    #[test]
+    fn an_escaped_reference_is_text() {
+        assert_eq!(resolved("$${env:TOKEN}").unwrap().value(), "${env:TOKEN}");
+        assert_eq!(resolved("$5").unwrap().value(), "$5");
+    }
+
+    #[test]
+    fn a_wrong_reference_is_named() {
+        let refused = |typed| resolved(typed).unwrap_err();
+        assert_eq!(refused("${env:NO}"), "the environment has no variable `NO`");
+        assert_eq!(refused("${vault:x}"), "`vault:x` is neither `env:NAME` nor `file:PATH`");
+        assert_eq!(refused("${env:TOKEN"), "`${` without its `}`");
+        assert!(refused("${file:x}").ends_with("cannot be read: no such file or directory"));
+    }
+
+    #[test]
+    fn a_file_gives_its_text_without_the_last_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("key"), "hunter2\r\n").unwrap();
+        let surroundings = Surroundings { env: &|_| None, folder: folder.path().to_owned() };
+        let mut files = Vec::new();
+        let text = resolve("${file:key}", &surroundings, &mut files).unwrap();
+        assert_eq!(text.value(), "hunter2");
+        assert_eq!(files, [folder.path().join("key")]);
+    }
+}

@@ -1,0 +1,104 @@
+//! What the configuration means: validated values, ready for the daemon. Building them from what was typed
+//! happens in [`super::load`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::Target;
+use store::Retention;
+
+use super::problem::{Problem, Problems};
+use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
+use super::source::At;
+
+/// How long samples are kept if nobody says: a month raw, a year and its comparison per minute.
+const RETENTION: Retention = Retention {
+    raw: Duration::from_hours(30 * 24),
+    rollup: Duration::from_hours(400 * 24),
+    max_bytes: 10 << 30,
+};
+
+/// A whole configuration. Nothing in it needs checking again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Where this instance stands.
+    pub(crate) site: String,
+    /// What to probe, in the order typed, no target twice.
+    pub(crate) targets: Vec<Target>,
+    /// Where the pages are to be, if the config says so.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Folder for the data, if the config says so.
+    pub(crate) data: Option<PathBuf>,
+    /// What is kept.
+    pub(crate) retention: Retention,
+}
+
+/// Values that all files together may set once.
+#[derive(Debug, Default)]
+pub(crate) struct Singles {
+    site: Option<At<Label>>,
+    listen: Option<At<Listen>>,
+    data: Option<At<PathBuf>>,
+    store: Option<At<RawStore>>,
+}
+
+impl Singles {
+    /// Takes the single values of one file; `folder` is where that file lies.
+    pub(crate) fn take(
+        &mut self,
+        raw: &mut RawConfig,
+        folder: &std::path::Path,
+        problems: &mut Problems,
+    ) {
+        let data = raw.data.take().map(|At { value: Folder(path), span }| {
+            let value = folder.join(path);
+            At { value, span }
+        });
+        once("site", &mut self.site, raw.site.take(), problems);
+        once("listen", &mut self.listen, raw.listen.take(), problems);
+        once("data", &mut self.data, data, problems);
+        once("store", &mut self.store, raw.store.take(), problems);
+    }
+
+    /// The settings, given everything else.
+    pub(crate) fn finish(
+        self,
+        targets: Vec<Target>,
+        host_name: String,
+        problems: &mut Problems,
+    ) -> Settings {
+        let site = self.site.map_or(host_name, |site| site.value.0);
+        let listen = self.listen.map(|listen| listen.value.0);
+        let data = self.data.map(|data| data.value);
+        let retention = self.store.map_or(RETENTION, |store| retention(&store.value, problems));
+        Settings { site, targets, listen, data, retention }
+    }
+}
+
+fn once<T>(key: &str, slot: &mut Option<At<T>>, new: Option<At<T>>, problems: &mut Problems) {
+    let Some(new) = new else { return };
+    match slot {
+        None => *slot = Some(new),
+        Some(first) => problems.push(
+            Problem::new(new.span, format!("`{key}` is set in two files"))
+                .related("first at", first.span),
+        ),
+    }
+}
+
+fn retention(raw: &RawStore, problems: &mut Problems) -> Retention {
+    let kept = Retention {
+        raw: raw.raw.as_ref().map_or(RETENTION.raw, |at| at.value.0),
+        rollup: raw.rollup.as_ref().map_or(RETENTION.rollup, |at| at.value.0),
+        max_bytes: raw.max_bytes.as_ref().map_or(RETENTION.max_bytes, |at| at.value.0),
+    };
+    if kept.rollup < kept.raw {
+        let at = raw.rollup.as_ref().map(|at| at.span).or(raw.raw.as_ref().map(|at| at.span));
+        problems.extend(at.map(|span| {
+            Problem::new(span, "values per minute go earlier than the samples they are made of")
+                .allowed("`rollup` (400d if not given) must be at least `raw` (30d)")
+        }));
+    }
+    kept
+}
