@@ -39,11 +39,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let terminal = io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let mut good = true;
-    for path in &args.files {
-        let result = check(path, args.form);
+    for path in args.files {
+        let result = check(&path, args.form);
         good &= result.is_ok();
         let text = match (&result, args.output) {
-            (Ok(settings), Output::Text) if terminal => summary(path, settings),
+            (Ok(settings), Output::Text) if terminal => summary(&path, settings),
             (Ok(_), _) => String::new(),
             (Err(problems), Output::Text) if terminal => problems.snippets(colour),
             (Err(problems), Output::Text) => format!("{problems}\n"),

@@ -41,9 +41,26 @@ pub(crate) fn is_targets(root: &Node<'_>) -> bool {
         // These take a scalar in a config, so with a list or a map they are regions of that name.
         let name_of_region =
             matches!(key, "site" | "listen" | "data") || !RawConfig::KEYS.contains(&key);
-        name_of_region && !matches!(value.value, Value::Scalar { .. })
+        name_of_region && may_be_region(value)
     };
     !entries.is_empty() && entries.iter().all(region)
+}
+
+/// Whether a value could be meant as a region: a list, or a map of hosts to ports.
+fn may_be_region(value: &Node<'_>) -> bool {
+    let scalar = |node: &Node<'_>| matches!(node.value, Value::Scalar { .. });
+    match &value.value {
+        Value::Scalar { .. } => false,
+        Value::List(_) => true,
+        Value::Map(entries) => entries.iter().all(|(_, port)| match &port.value {
+            Value::List(ports) => ports.iter().all(|port| scalar(port) && is_number(port)),
+            _ => scalar(port),
+        }),
+    }
+}
+
+fn is_number(node: &Node<'_>) -> bool {
+    matches!(&node.value, Value::Scalar { text, .. } if text.parse::<f64>().is_ok())
 }
 
 /// Whether a document is plainly a config: all keys are its keys, and there is `targets`.
@@ -85,6 +102,8 @@ mod tests {
         assert!(!targets("targets: {r: [h]}\n"));
         assert!(!targets("r: [h]\nsite: x\n"));
         assert!(!targets("devices: x\n"));
+        assert!(!targets("devices: {sw1: {platform: nxos}}\n"));
+        assert!(!targets("target: {r: [h]}\n"), "a typing error in a config");
         assert!(!targets("[r, h]"));
     }
 }

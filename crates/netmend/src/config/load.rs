@@ -93,10 +93,17 @@ pub(crate) fn load_from(
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load_any(path: &Path) -> Result<Settings, Problems> {
-    let outside = Outside::system();
-    let mut loader = Loader::new(&outside);
+    load_any_from(path, &Outside::system()).0
+}
+
+/// The same, and what it was made of.
+pub(crate) fn load_any_from(
+    path: &Path,
+    outside: &Outside<'_>,
+) -> (Result<Settings, Problems>, Inputs) {
+    let mut loader = Loader::new(outside);
     loader.file(path, Expect::Any);
-    loader.finish(outside.host_name.clone()).0
+    loader.finish(outside.host_name.clone())
 }
 
 /// What form a file must have.

@@ -15,6 +15,8 @@ mod secret;
 mod settings;
 mod source;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod units;
 mod yaml;
 

@@ -132,7 +132,7 @@ keys_of_probes! {
 keys_of_probes! {
     /// A target with its own settings.
     struct RawTarget ("a host or a map with the key `host`") {
-        /// Name or address. A link-local address needs its zone, as in fe80::1%eth0.
+        /// Name or address. A link-local address needs its zone, as in `fe80::1%eth0`.
         host: Host,
         /// TCP port, or a list of them, 1 to 65535. Each is a target of its own.
         tcp: Ports,
@@ -235,7 +235,8 @@ impl Read for Host {
         if let Value::Scalar { text, plain } = &node.value
             && matches!(core(text, *plain), Core::Number | Core::Bool(_))
         {
-            let what = format!("expected a host, found {} {}", node.kind(), quote(text));
+            let kind = node.kind().trim_start_matches("a ");
+            let what = format!("expected a host, found the {kind} {}", quote(text));
             let help = "put it in quotes if it is the name of a host";
             return reader.refuse(Problem::new(node.span, what).allowed(help));
         }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Largest file that is read. 100,000 targets with every key take less than half of it.
@@ -169,11 +169,6 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, Unreadable> {
         return Err(Unreadable { what, before: text[..at].to_owned() });
     }
     Ok(text)
-}
-
-/// Where `path`, typed in a file of `folder`, leads.
-pub(crate) fn resolve(folder: &Path, path: &str) -> PathBuf {
-    folder.join(path)
 }
 
 #[cfg(test)]

@@ -289,7 +289,7 @@ fn weight(node: &Node<'_>, limit: usize) -> usize {
             Value::Scalar { .. } => {}
             Value::List(items) => rest.extend(items),
             Value::Map(entries) => {
-                rest.extend(entries.iter().flat_map(|(key, value)| [key, value]))
+                rest.extend(entries.iter().flat_map(|(key, value)| [key, value]));
             }
         }
     }
@@ -298,6 +298,8 @@ fn weight(node: &Node<'_>, limit: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::super::source::Texts;
     use super::*;
 
@@ -331,7 +333,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-            bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+            writeln!(bomb, "a{n}: &a{n} [{aliases}]").unwrap();
         }
         assert!(problems_of(&bomb).contains("add too many nodes"), "{}", problems_of(&bomb));
     }

@@ -1,0 +1,97 @@
+//! Cases as files: each `tests/config/*/NAME.yaml` has a `NAME.txt` that says what must come of it.
+//! `UPDATE_EXPECTED=1` writes them anew; look at the difference before you keep it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::load::{Outside, load_any_from};
+use super::settings::Settings;
+
+fn outside() -> Outside<'static> {
+    let env = &|name: &str| match name {
+        "NETMEND_TEST_SITE" => Some("one".to_owned()),
+        "NETMEND_TEST_PORT" => Some("8443".to_owned()),
+        "NETMEND_TEST_TOKEN" => Some("hunter2 is no host".to_owned()),
+        _ => None,
+    };
+    Outside { env, host_name: "this-host".to_owned() }
+}
+
+/// What a case comes to, as text.
+fn outcome(path: &Path) -> String {
+    let folder = format!("{}/", path.parent().unwrap().display());
+    match load_any_from(path, &outside()).0 {
+        Ok(settings) => told(&settings).replace(&folder, ""),
+        Err(problems) => {
+            assert!(!problems.snippets(true).is_empty());
+            format!("{problems}\n").replace(&folder, "")
+        }
+    }
+}
+
+fn told(settings: &Settings) -> String {
+    let Settings { site, targets, listen, data, retention } = settings;
+    let mut out = format!("site {site}\n");
+    if let Some(listen) = listen {
+        writeln!(out, "listen {listen}").unwrap();
+    }
+    if let Some(data) = data {
+        writeln!(out, "data {}", data.display()).unwrap();
+    }
+    let days = |span: std::time::Duration| span.as_secs() / 86_400;
+    let (raw, rollup) = (days(retention.raw), days(retention.rollup));
+    writeln!(out, "raw {raw}d, rollup {rollup}d, {} bytes", retention.max_bytes).unwrap();
+    for target in targets {
+        let family = target.family.as_str();
+        let (interval, timeout) = (target.interval, target.timeout);
+        write!(out, "{}: {target} IPv{family} every {interval:?}", target.region).unwrap();
+        write!(out, " timeout {timeout:?}").unwrap();
+        if target.packet != model::PacketOptions::default() {
+            write!(out, " {:?}", target.packet).unwrap();
+        }
+        if !target.tags.is_empty() {
+            write!(out, " {:?}", target.tags).unwrap();
+        }
+        writeln!(
+            out,
+            "{}",
+            target.parent.iter().map(|p| format!(" behind {p}")).collect::<String>()
+        )
+        .unwrap();
+    }
+    out
+}
+
+/// Runs all cases of a folder; `good` says what must come of them.
+fn run_cases(folder: &str, good: bool) {
+    let folder = Path::new("tests/config").join(folder);
+    let mut cases: Vec<PathBuf> = folder.read_dir().unwrap().map(|e| e.unwrap().path()).collect();
+    cases.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    cases.sort();
+    assert!(cases.len() >= 10, "the cases are not where they should be");
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut wrong = String::new();
+    for case in cases {
+        let (found, expected) = (outcome(&case), case.with_extension("txt"));
+        let name = case.display();
+        if found.starts_with("site ") != good {
+            writeln!(wrong, "--- {name}: must be {}\n{found}", if good { "good" } else { "bad" })
+                .unwrap();
+        } else if update {
+            std::fs::write(expected, found).unwrap();
+        } else if std::fs::read_to_string(expected).unwrap_or_default() != found {
+            writeln!(wrong, "--- {name} comes to\n{found}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn good_files_mean_what_is_written_beside_them() {
+    run_cases("good", true);
+}
+
+#[test]
+fn bad_files_get_the_errors_that_are_written_beside_them() {
+    run_cases("bad", false);
+}
