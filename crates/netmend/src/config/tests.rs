@@ -52,12 +52,10 @@ fn told(settings: &Settings) -> String {
         if !target.tags.is_empty() {
             write!(out, " {:?}", target.tags).unwrap();
         }
-        writeln!(
-            out,
-            "{}",
-            target.parent.iter().map(|p| format!(" behind {p}")).collect::<String>()
-        )
-        .unwrap();
+        if let Some(parent) = &target.parent {
+            write!(out, " behind {parent}").unwrap();
+        }
+        out.push('\n');
     }
     out
 }
