@@ -1,0 +1,300 @@
+//! Opening a database file: durability settings, schema versions, and the backup before each migration.
+//! It knows no table; what a schema holds is in `sql/`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::{Clock, UnixMs};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Site};
+
+/// The versions of one database file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schema {
+    /// Name of the file in the data folder.
+    pub(crate) file: &'static str,
+    /// Tells the file from other SQLite databases (`PRAGMA application_id`).
+    pub(crate) application: i32,
+    /// Bytes a page.
+    pub(crate) page: u32,
+    /// One SQL script a version: step `n` leads from version `n` to `n + 1`.
+    pub(crate) steps: &'static [&'static str],
+}
+
+impl Schema {
+    fn newest(&self) -> u32 {
+        self.steps.len() as u32
+    }
+}
+
+/// How long to wait for another process that reads or backs up the same file.
+const BUSY: Duration = Duration::from_secs(10);
+/// A write-ahead log that grew beyond this is cut after the next checkpoint, in bytes.
+const WAL_KEPT: u32 = 64 << 20;
+
+/// Opens `dir/schema.file` for writing, creates or migrates it. A file of a newer version and a file that
+/// is no database of ours are refused before a byte of them changes.
+pub(crate) fn open_writer(
+    dir: &Path,
+    schema: &Schema,
+    clock: &dyn Clock,
+) -> Result<Connection, Error> {
+    let path = dir.join(schema.file);
+    let site = Site::new(&path);
+    check_header(&site, schema)?;
+    let db = Connection::open(&path).map_err(site.fail("open"))?;
+    db.busy_timeout(BUSY).map_err(site.fail("open"))?;
+    let setup = format!(
+        "PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT};
+         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
+        schema.page
+    );
+    db.execute_batch(&setup).map_err(site.fail("set up"))?;
+    migrate(&db, &site, schema, clock.now_ms())?;
+    Ok(db)
+}
+
+/// Opens a further connection that can only read.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let site = Site::new(path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(site.fail("open for reading"))?;
+    db.busy_timeout(BUSY).map_err(site.fail("open for reading"))?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(db)
+}
+
+/// Refuses, for a restore or a look from outside, what [`open_writer`] would refuse.
+pub(crate) fn check_version(db: &Connection, site: &Site, schema: &Schema) -> Result<u32, Error> {
+    let application: i32 = pragma(db, site, "application_id")?;
+    let version: u32 = pragma(db, site, "user_version")?;
+    refuse(site, schema, application, version)?;
+    Ok(version)
+}
+
+fn refuse(site: &Site, schema: &Schema, application: i32, version: u32) -> Result<(), Error> {
+    let fresh = version == 0 && application == 0;
+    if !fresh && application != schema.application {
+        return Err(site.damaged("database", &"it belongs to another program"));
+    }
+    if version > schema.newest() {
+        return Err(Error::Newer {
+            path: site.path().display().to_string(),
+            found: version,
+            known: schema.newest(),
+        });
+    }
+    Ok(())
+}
+
+/// Reads what SQLite keeps in the first 100 bytes (sqlite.org/fileformat2.html, section 1.3), without
+/// opening the file as a database, which could already change it.
+fn check_header(site: &Site, schema: &Schema) -> Result<(), Error> {
+    let mut header = [0; 100];
+    let mut file = match File::open(site.path()) {
+        Ok(file) => file,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::file("open", site.path(), source)),
+    };
+    let length = file.metadata().map_err(|source| Error::file("open", site.path(), source))?.len();
+    if length == 0 {
+        return Ok(());
+    }
+    file.read_exact(&mut header)
+        .map_err(|_| site.damaged("header", &"the file is shorter than 100 bytes"))?;
+    if &header[..16] != b"SQLite format 3\0" {
+        return Err(site.damaged("header", &"the file is not an SQLite database"));
+    }
+    let number = |at: usize| {
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    refuse(site, schema, number(68).cast_signed(), number(60))
+}
+
+fn pragma<T: rusqlite::types::FromSql>(
+    db: &Connection,
+    site: &Site,
+    name: &str,
+) -> Result<T, Error> {
+    db.pragma_query_value(None, name, |row| row.get(0)).map_err(site.fail("read the version"))
+}
+
+fn migrate(db: &Connection, site: &Site, schema: &Schema, now: UnixMs) -> Result<(), Error> {
+    // The header may lag behind what a killed process left in the log: ask again through SQLite.
+    let version = check_version(db, site, schema)?;
+    if version == schema.newest() {
+        return Ok(());
+    }
+    if version > 0 {
+        let kept = backup_path(site.path(), version, now);
+        copy_to(db, site, &kept)?;
+        tracing::info!(file = %site.path().display(), backup = %kept.display(),
+            from = version, to = schema.newest(), "migrating the database");
+    }
+    for (step, sql) in schema.steps.iter().enumerate().skip(version as usize) {
+        let script = format!(
+            "BEGIN IMMEDIATE; {sql}; PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
+            schema.application,
+            step + 1
+        );
+        if let Err(source) = db.execute_batch(&script) {
+            // The transaction may be over already; either way nothing of this step stays.
+            drop(db.execute_batch("ROLLBACK"));
+            return Err(Error::sqlite("migrate", site.path(), source));
+        }
+    }
+    Ok(())
+}
+
+/// `samples.db.v1.20261121T224908Z.bak`, beside the file; a number is added while that name is taken.
+fn backup_path(path: &Path, version: u32, now: UnixMs) -> PathBuf {
+    let date = jiff::Timestamp::from_millisecond(now.0)
+        .map_or_else(|_| now.0.to_string(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string());
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let candidate =
+        |extra: String| path.with_file_name(format!("{name}.v{version}.{date}{extra}.bak"));
+    let mut kept = candidate(String::new());
+    let mut number = 2;
+    while kept.exists() {
+        kept = candidate(format!("-{number}"));
+        number += 1;
+    }
+    kept
+}
+
+/// Writes a consistent, compact copy to a file that must not exist, synced, complete or not there.
+pub(crate) fn copy_to(db: &Connection, site: &Site, target: &Path) -> Result<(), Error> {
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let at_target = |source| Error::file("write the copy", target, source);
+    match std::fs::remove_file(&partial) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(at_target(source));
+        }
+        _ => {}
+    }
+    let name = partial.to_string_lossy();
+    if let Err(source) = db.execute("VACUUM INTO ?1", [name.as_ref()]) {
+        drop(std::fs::remove_file(&partial));
+        return Err(Error::sqlite("copy", site.path(), source));
+    }
+    let file = File::open(&partial).map_err(at_target)?;
+    file.sync_all().map_err(at_target)?;
+    std::fs::rename(&partial, target).map_err(at_target)?;
+    sync_folder(target)
+}
+
+/// Makes a rename in the folder of `path` outlive a power cut.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| Error::file("sync", folder, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ManualClock, UnixNs};
+
+    use super::*;
+
+    const ONE: &[&str] = &["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7)"];
+    const TWO: &[&str] = &[ONE[0], "ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 8"];
+    const BROKEN: &[&str] = &[ONE[0], "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"];
+
+    fn schema(steps: &'static [&'static str]) -> Schema {
+        Schema { file: "t.db", application: 0x6e6d_0001, page: 4096, steps }
+    }
+
+    fn clock() -> ManualClock {
+        ManualClock::new(UnixNs(1_700_000_000_000_000_000))
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn cell(db: &Connection, sql: &str) -> i64 {
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_migration_keeps_a_backup_of_the_older_version() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open_writer(dir.path(), &schema(ONE), &clock()).unwrap());
+        assert_eq!(names(dir.path()), ["t.db"]);
+        let db = open_writer(dir.path(), &schema(TWO), &clock()).unwrap();
+        assert_eq!(cell(&db, "SELECT x + y FROM a"), 15);
+        let kept = dir.path().join("t.db.v1.20231114T221320Z.bak");
+        let old = open_reader(&kept).unwrap();
+        assert_eq!(cell(&old, "PRAGMA user_version"), 1);
+        assert_eq!(cell(&old, "SELECT x FROM a"), 7);
+        drop(db);
+        drop(open_writer(dir.path(), &schema(TWO), &clock()).unwrap());
+        assert_eq!(names(dir.path()), ["t.db", "t.db.v1.20231114T221320Z.bak"]);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_older_version_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open_writer(dir.path(), &schema(ONE), &clock()).unwrap());
+        let failed = open_writer(dir.path(), &schema(BROKEN), &clock()).unwrap_err();
+        assert!(failed.to_string().starts_with("migrate in "), "{failed}");
+        let db = open_writer(dir.path(), &schema(ONE), &clock()).unwrap();
+        assert_eq!(cell(&db, "SELECT count(*) FROM sqlite_schema WHERE name = 'b'"), 0);
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_and_not_a_byte_of_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open_writer(dir.path(), &schema(TWO), &clock()).unwrap());
+        let before = std::fs::read(dir.path().join("t.db")).unwrap();
+        let refused = open_writer(dir.path(), &schema(ONE), &clock()).unwrap_err();
+        assert!(matches!(refused, Error::Newer { found: 2, known: 1, .. }), "{refused}");
+        assert_eq!(std::fs::read(dir.path().join("t.db")).unwrap(), before);
+        assert_eq!(names(dir.path()), ["t.db"]);
+    }
+
+    #[test]
+    fn files_that_are_not_ours_are_refused_untouched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.db");
+        let other = Connection::open(dir.path().join("other.db")).unwrap();
+        other.execute_batch("PRAGMA application_id = 5; PRAGMA user_version = 1").unwrap();
+        drop(other);
+        let other = std::fs::read(dir.path().join("other.db")).unwrap();
+        for (bytes, why) in [
+            (b"shor".to_vec(), "shorter than 100 bytes"),
+            (vec![b'x'; 5000], "not an SQLite database"),
+            (other, "belongs to another program"),
+        ] {
+            std::fs::write(&path, &bytes).unwrap();
+            let refused = open_writer(dir.path(), &schema(ONE), &clock()).unwrap_err();
+            assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+            assert!(refused.to_string().contains(why), "{refused}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open_writer(dir.path(), &schema(ONE), &clock()).unwrap();
+        assert_eq!(cell(&db, "PRAGMA synchronous"), 2);
+        assert_eq!(cell(&db, "PRAGMA auto_vacuum"), 2);
+        let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
+}
