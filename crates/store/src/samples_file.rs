@@ -1,0 +1,179 @@
+//! [`Samples`] on `samples.db`: starts and stops the engine's threads and checks what callers hand in.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use model::{Clock, Metric, Series, SeriesId, UnixMs};
+
+use crate::codec::journal;
+use crate::engine::reader;
+use crate::engine::sealer;
+use crate::engine::shared::{Counters, Shared};
+use crate::engine::writer::{Command, Reply, Writer};
+use crate::error::{Error, Site};
+use crate::file::{self, Schema};
+use crate::samples::{Appended, Batch, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats};
+
+/// The versions of `samples.db`.
+pub(crate) const SCHEMA: Schema = Schema {
+    file: "samples.db",
+    application: 0x6e6d_5331, // "nmS1"
+    page: 4096,
+    steps: &[include_str!("sql/samples/0001-start.sql")],
+};
+
+/// Commands that may wait for the writer.
+const QUEUE: usize = 256;
+/// Last millisecond of the year 9999.
+const LAST_MS: i64 = 253_402_300_799_999;
+
+/// Series over time in one SQLite file.
+#[derive(Debug)]
+pub struct SamplesFile {
+    shared: Arc<Shared>,
+    commands: SyncSender<Command>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl SamplesFile {
+    /// Opens or creates `dir/samples.db`, migrates it if it is older, and rebuilds from its journal what
+    /// was in memory.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let db = file::open_writer(dir, &SCHEMA, &*clock)?;
+        let path = dir.join(SCHEMA.file);
+        let shared = Arc::new(Shared::new(Site::new(&path), clock));
+        let (commands, inbox) = sync_channel(QUEUE);
+        let (jobs, job_inbox) = sync_channel(1);
+        let (done, done_inbox) = sync_channel(1);
+        let writer = Writer::new(db, Arc::clone(&shared), inbox, jobs, done_inbox)?;
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .map_err(|source| Error::file("start a thread for", &path, source))
+        };
+        let seal_side = (Arc::clone(&shared), commands.clone());
+        let threads = vec![
+            spawn("samples-writer", Box::new(move || writer.run()))?,
+            spawn(
+                "samples-sealer",
+                Box::new(move || {
+                    let (shared, wake) = seal_side;
+                    // A full queue means that the writer is awake.
+                    sealer::run(&shared, &job_inbox, &done, &|| drop(wake.try_send(Command::Wake)));
+                }),
+            )?,
+        ];
+        Ok(Self { shared, commands, threads })
+    }
+
+    /// Packs everything into chunks and empties the journal. For measuring; nothing needs it.
+    pub fn seal(&self) -> Result<(), Error> {
+        self.ask(|reply| Command::Seal { reply })
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = sync_channel(1);
+        self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
+        answer.recv().map_err(|_| Error::Closed)?
+    }
+
+    /// Translates a batch into journal bytes, or says which sample is wrong.
+    fn encode(&self, batch: &Batch) -> Result<journal::Writer, Error> {
+        let mut samples = journal::Writer::with_capacity(batch.samples.len());
+        self.shared.with_numbers(|number| {
+            for sample in &batch.samples {
+                let (series, at, value) = (sample.series, sample.at, sample.value);
+                if !value.is_finite() {
+                    return Err(Error::NotFinite { series, at, value });
+                }
+                if !(0..=LAST_MS).contains(&at.0) {
+                    return Err(Error::NotATime { series, at });
+                }
+                let number = number(series).ok_or(Error::UnknownSeries(series))?;
+                samples.push(number, at.0, value);
+            }
+            Ok(())
+        })?;
+        Ok(samples)
+    }
+}
+
+impl Samples for SamplesFile {
+    fn register(&self, series: &[Series]) -> Result<(), Error> {
+        let known = self.shared.numbers(series.iter().map(Series::id));
+        let unknown = series.iter().zip(known).filter(|&(_, number)| number == 0);
+        let unknown: Vec<Series> = unknown.map(|(series, _)| series.clone()).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.ask(|reply| Command::Register { series: unknown, reply })
+    }
+
+    fn append(&self, batch: Batch) -> Result<Appended, Error> {
+        let samples =
+            self.encode(&batch).inspect_err(|_| Counters::add(&self.shared.counters.refused, 1))?;
+        let Batch { source, seq, samples: given } = batch;
+        let count = given.len() as u64;
+        drop(given);
+        self.ask(|reply| Command::Append { source, seq, count, samples, reply })
+    }
+
+    fn range(&self, query: &RangeQuery) -> Result<Vec<RangeAnswer>, Error> {
+        reader::range(&self.shared, query)
+    }
+
+    fn list(&self, metric: Option<Metric>) -> Result<Vec<Series>, Error> {
+        reader::list(&self.shared, metric)
+    }
+
+    fn latest(&self, series: &[SeriesId]) -> Result<Vec<Option<(UnixMs, f64)>>, Error> {
+        let numbers = self.shared.numbers(series.iter().copied());
+        let heads = self.shared.heads();
+        let newest = |number| heads.newest(number).map(|(at, value)| (UnixMs(at), value));
+        Ok(numbers.into_iter().map(newest).collect())
+    }
+
+    fn retain(&self, keep: Retention, now: UnixMs) -> Result<(), Error> {
+        while !self.ask(|reply| Command::Retain { keep, now, reply })? {}
+        Ok(())
+    }
+
+    fn committed_until(&self, source: u32) -> Result<Option<u64>, Error> {
+        Ok(self.shared.committed(source))
+    }
+
+    fn stats(&self) -> SamplesStats {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (unsealed, memory) = {
+            let heads = self.shared.heads();
+            (heads.samples(), heads.memory())
+        };
+        SamplesStats {
+            samples: read(&counters.samples),
+            batches: read(&counters.batches),
+            duplicates: read(&counters.duplicates),
+            refused: read(&counters.refused),
+            failed: read(&counters.failed),
+            commits: read(&counters.commits),
+            chunks: read(&counters.chunks),
+            sealing_failed: read(&counters.sealing_failed),
+            unsealed,
+            memory,
+        }
+    }
+}
+
+impl Drop for SamplesFile {
+    fn drop(&mut self) {
+        // Whoever got an answer has it on disk; nobody else was promised anything.
+        drop(self.commands.send(Command::Close));
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What a user of the store can rely on, asked through its two seams on real files.
+
+#![expect(clippy::unwrap_used, reason = "a failed helper of a test is a failed test")]
+
+mod crash;
+mod faults;
+mod samples;
+mod support;
