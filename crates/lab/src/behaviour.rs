@@ -44,7 +44,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             delay: Delay::Fixed(Duration::ZERO),
-            loss: Share(0.0),
+            loss: Share::none(),
             copies: 1,
             late: None,
             echo: true,
@@ -72,6 +72,18 @@ impl Share {
     /// All of them.
     pub fn all() -> Self {
         Self(1.0)
+    }
+
+    /// None of them.
+    pub fn none() -> Self {
+        Self(0.0)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded, because 0.07 * 100 is not 7.
+        write!(f, "{}%", (self.0 * 1e6).round() / 1e4)
     }
 }
 
@@ -296,10 +308,15 @@ pub struct Ports {
 impl Ports {
     /// What `port` does.
     pub fn of(&self, port: u16) -> Port {
-        [(&self.open, Port::Open), (&self.reset, Port::Reset), (&self.silent, Port::Silent)]
+        self.lists()
             .into_iter()
             .find(|(list, _)| list.contains(port))
             .map_or(self.others, |(_, kind)| kind)
+    }
+
+    /// The lists that name ports, and what those do.
+    fn lists(&self) -> [(&PortList, Port); 3] {
+        [(&self.open, Port::Open), (&self.reset, Port::Reset), (&self.silent, Port::Silent)]
     }
 
     /// A port that two lists name.
@@ -308,6 +325,23 @@ impl Ports {
         let starts = lists.iter().flat_map(|list| &list.0).map(|range| *range.start());
         // Two ranges overlap only if the start of one lies in the other.
         starts.into_iter().find(|&port| lists.iter().filter(|list| list.contains(port)).count() > 1)
+    }
+}
+
+impl fmt::Display for Ports {
+    /// `22, 8000-8099 open, 3306 silent, others reset`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut named = false;
+        for (list, does) in self.lists().into_iter().filter(|(list, _)| !list.0.is_empty()) {
+            let range = |range: &RangeInclusive<u16>| match (range.start(), range.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            };
+            let ranges = list.0.iter().map(range).collect::<Vec<_>>().join(", ");
+            write!(f, "{ranges} {does}, ")?;
+            named = true;
+        }
+        write!(f, "{}{}", if named { "others " } else { "" }, self.others)
     }
 }
 

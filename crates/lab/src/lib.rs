@@ -8,7 +8,7 @@
 //! [`Simulation`] puts it behind a TUN device in a [`Namespace`], for real sockets and other people's tools.
 //!
 //! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`,
-//! `tun`, `simulation`.
+//! `tun`, `simulation`, `words`.
 
 mod behaviour;
 mod histogram;
@@ -21,6 +21,7 @@ mod scenario;
 mod shipped;
 mod simulation;
 mod tun;
+mod words;
 mod world;
 
 pub use behaviour::{

@@ -19,12 +19,12 @@ const PREFIX: &str = "netmend-";
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
     /// The program could not be started at all.
-    #[error("cannot start {program}: {source}")]
+    #[error("cannot start {program}: {error}")]
     Start {
         /// What was to be run.
         program: String,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// It ran and failed.
     #[error("`{command}` failed ({status}): {stderr}")]
@@ -37,12 +37,12 @@ pub enum NamespaceError {
         stderr: String,
     },
     /// The kernel would not let us in.
-    #[error("cannot enter network namespace {name} (needs CAP_SYS_ADMIN): {source}")]
+    #[error("cannot enter network namespace {name} (needs CAP_SYS_ADMIN): {error}")]
     Enter {
         /// Name of the namespace.
         name: String,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -103,7 +103,7 @@ impl Namespace {
     /// Runs `work` inside, on a thread of its own. Sockets and devices opened there stay inside, wherever
     /// they are used later; threads started there start inside.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
-        let refused = |source: io::Error| NamespaceError::Enter { name: self.name.clone(), source };
+        let refused = |error: io::Error| NamespaceError::Enter { name: self.name.clone(), error };
         let handle = File::open(self.path()).map_err(refused)?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(move || {
@@ -157,7 +157,7 @@ fn checked(command: &mut Command) -> Result<Output, NamespaceError> {
     };
     let line = words().join(" ");
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|source| NamespaceError::Start { program, source })?;
+    let output = command.output().map_err(|error| NamespaceError::Start { program, error })?;
     if output.status.success() {
         return Ok(output);
     }

@@ -68,7 +68,7 @@ impl Scenario {
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
-            .map_err(|source| ScenarioError::Unreadable { name: name.clone(), source })?;
+            .map_err(|error| ScenarioError::Unreadable { name: name.clone(), error })?;
         Self::parse(&name, &text)
     }
 
@@ -121,12 +121,12 @@ impl Hosts {
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The file could not be read.
-    #[error("cannot read scenario {name}: {source}")]
+    #[error("cannot read scenario {name}: {error}")]
     Unreadable {
         /// The file.
         name: String,
         /// Why not.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Something in it is wrong.
     #[error("{name}:{at}: {message}")]

@@ -53,12 +53,12 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
     /// The device could not be created.
-    #[error("cannot create TUN device {device} (needs CAP_NET_ADMIN and /dev/net/tun): {source}")]
+    #[error("cannot create TUN device {device} (needs CAP_NET_ADMIN and /dev/net/tun): {error}")]
     Device {
         /// Its name.
         device: String,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// The namespace or its addresses and routes could not be set up.
     #[error(transparent)]
@@ -118,7 +118,7 @@ impl Simulation {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SimulationError> {
         let device = &options.device;
-        let refused = |source| SimulationError::Device { device: device.clone(), source };
+        let refused = |error| SimulationError::Device { device: device.clone(), error };
         let tun = namespace.enter(|| Tun::create(device))?.map_err(refused)?;
         set_up(&scenario, namespace, device)?;
 
