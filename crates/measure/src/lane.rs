@@ -24,8 +24,10 @@ use crate::wire::{Cookie, Slot, icmp, tcp};
 use crate::work::{Assignment, Results};
 use crate::{Change, ChangeKind, Counters};
 
+pub(crate) use self::answers::Heard;
 pub(crate) use self::batch::Batch;
-pub(crate) use self::watch::{ClockWatch, Now};
+use self::watch::ClockWatch;
+pub(crate) use self::watch::Now;
 
 /// What distinguishes one lane from another.
 #[derive(Debug)]

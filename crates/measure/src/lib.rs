@@ -4,18 +4,17 @@
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
 //! behind it.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the planner that uses it lands next"))]
 mod connect;
 pub mod discover;
+mod drive;
 pub mod kernel;
-#[expect(dead_code, reason = "the prober that uses it lands next")]
 mod lane;
 pub mod names;
+mod planner;
 mod prober;
 pub mod resolve;
 mod status;
 pub mod wire;
-#[expect(dead_code, reason = "the lanes that use it land next")]
 mod work;
 
 pub use names::{Resolve, ResolveError};

@@ -1,30 +1,63 @@
-//! The prober as the rest of the program sees it: targets in, results out. It owns the planner thread and
-//! knows no packet.
+//! The prober as the rest of the program sees it: targets in, results out. It owns the thread that brings
+//! lookups to the planner, and knows no packet.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use model::{ProbeResult, Target, TargetId};
 
+use crate::planner::Planner;
+use crate::resolve::Answer;
+use crate::status::Journal;
 use crate::work::Results;
 use crate::{Change, Counters, Error, Options, TargetStatus};
+
+/// Closed sockets are tried again this often.
+const TEND: Duration = Duration::from_secs(10);
+/// The thread looks whether it shall end this often.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Probes targets until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Prober {
-    options: Options,
+    shared: Arc<Shared>,
+    tender: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// `None` once stopped.
+    planner: Mutex<Option<Planner>>,
+    journal: Arc<Journal>,
+}
+
+impl Shared {
+    fn planner(&self) -> MutexGuard<'_, Option<Planner>> {
+        self.planner.lock().expect("no holder of this lock can panic")
+    }
 }
 
 impl Prober {
     /// Starts to probe. Results come batched; the receiver ends when all rounds are done or the prober
-    /// stops. Targets are consumed one by one, so that a caller need not hold all of them at once.
+    /// stops. Targets are consumed one by one, so that a caller need not hold all of them at once: of a
+    /// target that is an address, and whose pace nothing else decides, only some 120 bytes are kept.
     pub fn start(
         options: Options,
         targets: impl IntoIterator<Item = (TargetId, Arc<Target>)>,
     ) -> Result<(Self, Receiver<Vec<ProbeResult>>), Error> {
-        let (_results, receiver) = sync_channel(Results::QUEUE);
-        targets.into_iter().for_each(drop);
-        Ok((Self { options }, receiver))
+        let (results, receiver) = sync_channel(Results::QUEUE);
+        let journal = Arc::new(Journal::default());
+        let (mut planner, answers) = Planner::new(options, results, Arc::clone(&journal))?;
+        planner.set_targets(targets)?;
+        let shared = Arc::new(Shared { planner: Mutex::new(Some(planner)), journal });
+        let tended = Arc::clone(&shared);
+        let tender = thread::Builder::new()
+            .name("plan".into())
+            .spawn(move || tend(&tended, &answers))
+            .map_err(|source| Error::Thread { name: "plan", source })?;
+        Ok((Self { shared, tender: Some(tender) }, receiver))
     }
 
     /// Replaces the set of targets. Those whose number and settings are unchanged keep address, phase,
@@ -33,26 +66,71 @@ impl Prober {
         &self,
         targets: impl IntoIterator<Item = (TargetId, Arc<Target>)>,
     ) -> Result<(), Error> {
-        targets.into_iter().for_each(drop);
-        Ok(())
+        match &mut *self.shared.planner() {
+            Some(planner) => planner.set_targets(targets),
+            None => Ok(()),
+        }
     }
 
     /// How each target is asked now, by number.
     pub fn statuses(&self) -> Vec<TargetStatus> {
-        Vec::new()
+        self.shared.planner().as_ref().map(Planner::statuses).unwrap_or_default()
     }
 
     /// What happened since the last call, oldest first.
     pub fn changes(&self) -> Vec<Change> {
-        Vec::new()
+        self.shared.journal.take()
     }
 
-    /// What was counted since the start.
+    /// What was counted since the start; at most a tenth of a second old.
     pub fn counters(&self) -> Counters {
-        let _ = &self.options;
-        Counters::default()
+        self.shared.planner().as_ref().map(Planner::counters).unwrap_or_default()
     }
 
     /// Stops probing and waits for the threads. Probes under way are reported no more.
-    pub fn stop(self) {}
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let planner = self.shared.planner().take();
+        if let Some(mut planner) = planner {
+            planner.stop();
+        }
+        if let Some(tender) = self.tender.take()
+            && tender.join().is_err()
+        {
+            tracing::error!("the planner's thread panicked");
+        }
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Brings answers of the resolver to the planner, and has it tended now and then, until it is gone.
+fn tend(shared: &Shared, answers: &Receiver<Answer>) {
+    let mut waited = Duration::ZERO;
+    loop {
+        match answers.recv_timeout(LOOK) {
+            Ok(answer) => {
+                let mut planner = shared.planner();
+                let Some(planner) = &mut *planner else { return };
+                planner.answered(&answer);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                waited += LOOK;
+                let mut planner = shared.planner();
+                let Some(planner) = &mut *planner else { return };
+                if waited >= TEND {
+                    waited = Duration::ZERO;
+                    planner.tend();
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
 }

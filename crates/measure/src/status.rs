@@ -1,11 +1,12 @@
 //! What the prober tells about itself: options, statuses, notable changes and counters. Plain values
 //! only; who fills them in is [`crate::Prober`] and the lanes behind it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use model::transport::{Network, OpenError, Warning};
+use model::transport::{Network, Warning};
 use model::{Clock, Method, TargetId, UnixMs};
 
 use crate::Resolve;
@@ -192,10 +193,37 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A socket could not be opened, for another reason than a missing privilege.
-    #[error(transparent)]
-    Open(#[from] OpenError),
     /// Two targets bear the same number.
     #[error("two targets bear the number {}", .0.0)]
     DuplicateId(TargetId),
+}
+
+/// Changes until somebody takes them.
+#[derive(Debug, Default)]
+pub(crate) struct Journal(Mutex<VecDeque<Change>>);
+
+impl Journal {
+    /// If nobody takes them, the oldest fall.
+    const CAP: usize = 10_000;
+
+    pub(crate) fn note(&self, at: UnixMs, target: Option<TargetId>, what: ChangeKind) {
+        self.put(Change { at, target, what });
+    }
+
+    pub(crate) fn put(&self, change: Change) {
+        let mut changes = self.lock();
+        if changes.len() == Self::CAP {
+            changes.pop_front();
+        }
+        changes.push_back(change);
+    }
+
+    /// All changes since the last call, oldest first.
+    pub(crate) fn take(&self) -> Vec<Change> {
+        self.lock().drain(..).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.0.lock().expect("no holder of this lock can panic")
+    }
 }

@@ -1,0 +1,363 @@
+//! Decides who asks which target, where and how often: addresses from names, sockets from the privilege
+//! ladder, intervals from the rate that an address may be asked at. It sends nothing itself.
+
+mod known;
+mod routes;
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use model::{PacketOptions, ProbeResult, Protocol, Target, TargetId};
+
+use self::known::{Known, Place};
+use self::routes::{RouteId, Routes};
+use crate::resolve::{Answer, Limits, Lookups, literal};
+use crate::status::Journal;
+use crate::work::{Assignment, Command};
+use crate::{ChangeKind, Counters, Error, Options, TargetStatus};
+
+/// Assignments travel in chunks of so many.
+const CHUNK: usize = 1024;
+
+/// All targets and who asks them.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    options: Options,
+    journal: Arc<Journal>,
+    /// Sorted by id.
+    known: Vec<Known>,
+    routes: Routes,
+    pending: HashMap<RouteId, Vec<Assignment>>,
+    lookups: Lookups,
+    /// Probes per second that the targets of an address want together; empty without a limit.
+    rates: HashMap<IpAddr, f64>,
+    /// Names whose first answer is still out. While there are some, a run with rounds is not complete.
+    waiting: HashSet<TargetId>,
+    packet: Arc<PacketOptions>,
+}
+
+impl Planner {
+    /// Starts with no target; lookups answer to the receiver.
+    pub(crate) fn new(
+        options: Options,
+        results: SyncSender<Vec<ProbeResult>>,
+        journal: Arc<Journal>,
+    ) -> Result<(Self, Receiver<Answer>), Error> {
+        let limits = Limits { interval: options.resolve_every, ..Limits::default() };
+        let (resolver, clock) = (Arc::clone(&options.resolver), Arc::clone(&options.clock));
+        let (lookups, answers) = Lookups::start(resolver, clock, limits)
+            .map_err(|source| Error::Thread { name: "names", source })?;
+        let planner = Self {
+            routes: Routes::new(&options, results, Arc::clone(&journal)),
+            options,
+            journal,
+            known: Vec::new(),
+            pending: HashMap::new(),
+            lookups,
+            rates: HashMap::new(),
+            waiting: HashSet::new(),
+            packet: Arc::default(),
+        };
+        Ok((planner, answers))
+    }
+
+    /// Makes this the set of targets. Who is there already, unchanged, is left alone.
+    pub(crate) fn set_targets(
+        &mut self,
+        targets: impl IntoIterator<Item = (TargetId, Arc<Target>)>,
+    ) -> Result<(), Error> {
+        let targets = targets.into_iter();
+        let mut next: Vec<Known> = Vec::with_capacity(targets.size_hint().0);
+        let mut fresh = Vec::new();
+        let fixed_pace = self.options.address_rate.is_none();
+        for (id, target) in targets {
+            let print = fingerprint(&target);
+            let before = self.find(id).map(|index| &self.known[index]);
+            if let Some(same) = before.filter(|known| known.print == print) {
+                let mut known = same.clone();
+                known.target = known.target.and(Some(target));
+                next.push(known);
+                continue;
+            }
+            let (mut known, address) = Known::new(id, print, &target);
+            if let (Some(address), true, None) = (address, fixed_pace, before) {
+                // Nothing can change its place or pace: it need not be remembered in full.
+                self.place(&mut known, address, &target);
+            } else {
+                known.target = Some(Arc::clone(&target));
+                fresh.push((id, address));
+            }
+            next.push(known);
+        }
+        next.sort_by_key(|known| known.id);
+        if let Some(pair) = next.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(Error::DuplicateId(pair[0].id));
+        }
+        self.replace(next);
+        self.settle(&fresh);
+        Ok(())
+    }
+
+    /// Takes the new set, and lets go of those targets that are gone or changed.
+    fn replace(&mut self, next: Vec<Known>) {
+        let before = std::mem::replace(&mut self.known, next);
+        let mut gone = Vec::new();
+        for old in before {
+            let stays = self.find(old.id).is_some_and(|index| self.known[index].print == old.print);
+            if stays {
+                continue;
+            }
+            if let Some(route) = old.route {
+                self.routes.tell(route, Command::Remove(vec![old.id]));
+            }
+            if let (Some(place), Some(target)) = (old.place, &old.target) {
+                self.count_rate(place.ip, -rate_of(target));
+            }
+            self.waiting.remove(&old.id);
+            gone.push(old.id);
+        }
+        self.lookups.forget(gone);
+    }
+
+    /// Gives new targets their addresses, or has their names looked up.
+    fn settle(&mut self, fresh: &[(TargetId, Option<SocketAddr>)]) {
+        let mut names = Vec::new();
+        let mut placed = Vec::new();
+        for &(id, address) in fresh {
+            let Some(index) = self.find(id) else { continue };
+            let Some(target) = self.known[index].target.clone() else { continue };
+            if let Some(address) = address {
+                self.count_rate(address.ip(), rate_of(&target));
+                placed.push((index, address, target));
+            } else {
+                names.push((id, target));
+            }
+        }
+        let crowded: HashSet<IpAddr> = placed.iter().map(|(_, address, _)| address.ip()).collect();
+        for (index, address, target) in placed {
+            let mut known = self.known[index].clone();
+            self.place(&mut known, address, &target);
+            self.known[index] = known;
+        }
+        self.pace_again(&crowded, fresh);
+        self.waiting.extend(names.iter().map(|(id, _)| *id));
+        let watched = names.iter().map(|(id, target)| (*id, &*target.host, target.family));
+        self.lookups.watch(watched);
+        self.deliver();
+    }
+
+    /// Targets that were there before share their address with new ones now: they are asked less often.
+    fn pace_again(&mut self, crowded: &HashSet<IpAddr>, fresh: &[(TargetId, Option<SocketAddr>)]) {
+        let Some(limit) = self.options.address_rate else { return };
+        let over = |ip: &IpAddr| self.rates.get(ip).is_some_and(|rate| *rate > limit);
+        let crowded: HashSet<IpAddr> = crowded.iter().copied().filter(over).collect();
+        if crowded.is_empty() || fresh.len() == self.known.len() {
+            return;
+        }
+        for index in 0..self.known.len() {
+            let known = &self.known[index];
+            let shares = known.place.is_some_and(|place| crowded.contains(&place.ip));
+            if let (true, Some(place), Some(target)) = (shares, known.place, known.target.clone()) {
+                let mut known = self.known[index].clone();
+                self.place(&mut known, place.address(), &target);
+                self.known[index] = known;
+            }
+        }
+    }
+
+    /// Hands a target to whoever can ask it at this address.
+    fn place(&mut self, known: &mut Known, address: SocketAddr, target: &Target) {
+        let mut to = address;
+        to.set_port(if let Protocol::Tcp(port) = target.protocol { port } else { 0 });
+        known.place = Some(Place::of(to));
+        let key = routes::key_of(target);
+        let route = self.routes.of(&key);
+        if let Some(former) = known.route.filter(|former| *former != route) {
+            self.routes.tell(former, Command::Remove(vec![known.id]));
+        }
+        known.route = Some(route);
+        let interval = self.interval_of(target, to.ip(), route);
+        let phase = Duration::from_nanos(phase_hash(target) % interval.as_nanos().max(1) as u64);
+        if *self.packet != target.packet {
+            self.packet = Arc::new(target.packet.clone());
+        }
+        let assignment = Assignment {
+            id: known.id,
+            to: self.routes.port_for(route, to),
+            from: self.routes.source_for(route, &key, to),
+            interval,
+            timeout: target.timeout,
+            phase,
+            packet: Arc::clone(&self.packet),
+        };
+        let chunk = self.pending.entry(route).or_default();
+        chunk.push(assignment);
+        if chunk.len() >= CHUNK {
+            let chunk = std::mem::take(chunk);
+            self.routes.tell(route, Command::Assign(chunk));
+        }
+    }
+
+    /// The target's own interval, stretched where its address or its method asks for patience.
+    fn interval_of(&self, target: &Target, ip: IpAddr, route: RouteId) -> Duration {
+        let mut interval = target.interval.max(Duration::from_millis(1));
+        if let (Some(limit), Some(rate)) = (self.options.address_rate, self.rates.get(&ip)) {
+            interval = interval.mul_f64((rate / limit).max(1.0));
+        }
+        match self.options.connect_interval {
+            Some(least) if self.routes.finishes_handshakes(route) => interval.max(least),
+            _ => interval,
+        }
+    }
+
+    fn count_rate(&mut self, ip: IpAddr, rate: f64) {
+        if self.options.address_rate.is_none() {
+            return;
+        }
+        let sum = self.rates.entry(ip).or_insert(0.0);
+        *sum += rate;
+        if *sum < 1e-9 {
+            self.rates.remove(&ip);
+        }
+    }
+
+    /// Sends out what [`Planner::place`] gathered; ends a run with rounds once all names are known.
+    fn deliver(&mut self) {
+        for (route, chunk) in self.pending.drain() {
+            if !chunk.is_empty() {
+                self.routes.tell(route, Command::Assign(chunk));
+            }
+        }
+        if self.options.rounds.is_some() && self.waiting.is_empty() {
+            self.routes.complete();
+        }
+    }
+
+    /// Takes what a lookup gave.
+    pub(crate) fn answered(&mut self, answer: &Answer) {
+        let Some(index) = self.find(answer.target) else { return };
+        let mut known = self.known[index].clone();
+        let Some(target) = known.target.clone().filter(|target| *target.host == *answer.host)
+        else {
+            return;
+        };
+        self.waiting.remove(&answer.target);
+        let at = self.options.clock.now_ms();
+        match &answer.addresses {
+            Ok(addresses) => {
+                if known.unresolved.take().is_some() {
+                    self.journal.note(at, Some(known.id), ChangeKind::Resolved);
+                }
+                self.move_to(&mut known, addresses, &target);
+            }
+            Err(error) => {
+                let why: Arc<str> = error.to_string().into();
+                if known.unresolved.is_none() {
+                    let what = ChangeKind::Unresolved { why: Arc::clone(&why) };
+                    self.journal.note(at, Some(known.id), what);
+                }
+                known.unresolved = Some(Box::new(why));
+            }
+        }
+        self.known[index] = known;
+        self.deliver();
+    }
+
+    /// Asks the target where its name points now, unless that still includes where it is asked.
+    fn move_to(&mut self, known: &mut Known, addresses: &[SocketAddr], target: &Target) {
+        let Some(&first) = addresses.first() else { return };
+        if let Some(place) = known.place {
+            if addresses.iter().any(|address| place.is_at(*address)) {
+                return;
+            }
+            self.count_rate(place.ip, -rate_of(target));
+            let (from, mut to) = (place.address(), first);
+            to.set_port(from.port());
+            let at = self.options.clock.now_ms();
+            self.journal.note(at, Some(known.id), ChangeKind::Address { from, to });
+        }
+        self.count_rate(first.ip(), rate_of(target));
+        self.place(known, first, target);
+        self.pace_again(&HashSet::from([first.ip()]), &[]);
+    }
+
+    /// What has to be looked after from time to time: sockets that could not be opened, and the source
+    /// addresses that raw TCP depends on.
+    pub(crate) fn tend(&mut self) {
+        let again = self.routes.reopen();
+        let refresh = self.routes.sources_are_due();
+        for index in 0..self.known.len() {
+            let known = &self.known[index];
+            let Some(route) = known.route else { continue };
+            let due = again.contains(&route) || (refresh && self.routes.needs_source(route));
+            if let (true, Some(place), Some(target)) = (due, known.place, known.target.clone()) {
+                let mut known = known.clone();
+                self.place(&mut known, place.address(), &target);
+                self.known[index] = known;
+            }
+        }
+        self.deliver();
+    }
+
+    /// How each target is asked now.
+    pub(crate) fn statuses(&self) -> Vec<TargetStatus> {
+        let status = |known: &Known| {
+            let (method, note) =
+                known.route.map_or((None, None), |route| self.routes.describe(route));
+            TargetStatus {
+                id: known.id,
+                address: known.place.map(Place::address),
+                method,
+                note,
+                unresolved: known.unresolved.as_deref().cloned(),
+            }
+        };
+        self.known.iter().map(status).collect()
+    }
+
+    /// What all workers counted.
+    pub(crate) fn counters(&self) -> Counters {
+        self.routes.counters()
+    }
+
+    /// Ends all workers and lets go of the results.
+    pub(crate) fn stop(&mut self) {
+        self.routes.stop();
+    }
+
+    fn find(&self, id: TargetId) -> Option<usize> {
+        self.known.binary_search_by_key(&id, |known| known.id).ok()
+    }
+}
+
+/// Probes per second that a target wants.
+fn rate_of(target: &Target) -> f64 {
+    1.0 / target.interval.as_secs_f64().max(1e-3)
+}
+
+/// Whatever makes a target another one when it changes.
+fn fingerprint(target: &Target) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&target.host, target.protocol, target.family).hash(&mut hasher);
+    (target.interval, target.timeout, &target.packet).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The same for a target in every run, so that a restart keeps the load as it was spread.
+fn phase_hash(target: &Target) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&target.host, target.protocol, target.family).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The address of a host that is written out and stays what it is.
+fn fixed_address(target: &Target) -> Option<SocketAddr> {
+    if target.host.contains('%') {
+        return None;
+    }
+    literal(&target.host, target.family)?.ok()
+}
