@@ -1,6 +1,7 @@
 //! How samples become bytes and come back: pure functions over slices, no I/O. Every decoder takes bytes
 //! from a disk that may lie, and answers with an error instead of a panic.
 
+mod checksum;
 pub(crate) mod chunk;
 mod column;
 pub(crate) mod journal;

@@ -1,9 +1,8 @@
 //! A chunk: the samples of one series over a span, as a column of times and a column of values behind a
 //! checksum.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::Malformed;
+use super::checksum::{open, seal};
 use super::column::{Shape, put_integers, put_values, take_numbers, take_values};
 
 /// Packs two columns of equal length, times ascending.
@@ -32,23 +31,6 @@ pub(crate) fn unpack(
     }
     ats.extend_from_slice(&times);
     Ok(())
-}
-
-/// Puts the checksum before a body: the low half of its XXH3-64, little endian.
-pub(super) fn seal(body: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 + body.len());
-    bytes.extend_from_slice(&(xxh3_64(body) as u32).to_le_bytes());
-    bytes.extend_from_slice(body);
-    bytes
-}
-
-/// The body, if its checksum is right.
-pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Malformed> {
-    let (sum, body) = bytes.split_first_chunk().ok_or(Malformed("the checksum is cut off"))?;
-    if u32::from_le_bytes(*sum) != xxh3_64(body) as u32 {
-        return Err(Malformed("the checksum is wrong"));
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

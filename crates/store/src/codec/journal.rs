@@ -1,6 +1,7 @@
 //! The journal's rows: samples of many series as they came, written at once and read only after a restart.
 
 use super::Malformed;
+use super::checksum;
 use super::scalar::Scalar;
 use super::varint::{put, take, unzigzag, zigzag};
 
@@ -29,9 +30,11 @@ impl Writer {
         Scalar::new(value).put(&mut self.bytes, &mut 0);
     }
 
-    /// The bytes of the batch: their length, so that batches can stand behind one another, then samples.
+    /// Appends the batch to a row: its length, so that batches can stand behind one another, a checksum,
+    /// and the samples.
     pub(crate) fn append_to(&self, row: &mut Vec<u8>) {
-        put(row, self.bytes.len() as u64);
+        put(row, (self.bytes.len() + checksum::LENGTH) as u64);
+        row.extend_from_slice(&checksum::of(&self.bytes));
         row.extend_from_slice(&self.bytes);
     }
 }
@@ -43,7 +46,8 @@ pub(crate) fn read(row: &[u8], mut each: impl FnMut(u32, i64, Scalar)) -> Result
         let length = take(&mut rest).ok_or(Malformed("a batch has no length"))?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let (batch, next) = rest.split_at_checked(length).ok_or(Malformed("a batch ends early"))?;
-        read_batch(batch, &mut each).ok_or(Malformed("a sample does not decode"))?;
+        read_batch(checksum::open(batch)?, &mut each)
+            .ok_or(Malformed("a sample does not decode"))?;
         rest = next;
     }
     Ok(())
@@ -98,6 +102,7 @@ mod tests {
         #[test]
         fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>) {
             let _ = read_all(&bytes);
+            let _ = read_batch(&bytes, &mut |_, _, _| {});
         }
     }
 

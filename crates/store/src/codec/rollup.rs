@@ -2,7 +2,7 @@
 //! 0.4 % of their distance from the smallest. About 15 bytes a minute.
 
 use super::Malformed;
-use super::chunk::{open, seal};
+use super::checksum::{open, seal};
 use super::scalar::{from_thousandths, to_thousandths};
 use super::varint::{put, take, unzigzag, zigzag};
 
