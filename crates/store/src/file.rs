@@ -130,7 +130,7 @@ fn migrate(db: &Connection, site: &Site, schema: &Schema, now: UnixMs) -> Result
         return Ok(());
     }
     if version > 0 {
-        let kept = backup_path(site.path(), version, now);
+        let kept = dated(site.path(), &format!("v{version}"), now);
         copy_to(db, site, &kept)?;
         tracing::info!(file = %site.path().display(), backup = %kept.display(),
             from = version, to = schema.newest(), "migrating the database");
@@ -150,13 +150,14 @@ fn migrate(db: &Connection, site: &Site, schema: &Schema, now: UnixMs) -> Result
     Ok(())
 }
 
-/// `samples.db.v1.20261121T224908Z.bak`, beside the file; a number is added while that name is taken.
-fn backup_path(path: &Path, version: u32, now: UnixMs) -> PathBuf {
+/// `samples.db.v1.20261121T224908Z.bak` for `v1`, beside the file; a number is added while that name is
+/// taken.
+pub(crate) fn dated(path: &Path, reason: &str, now: UnixMs) -> PathBuf {
     let date = jiff::Timestamp::from_millisecond(now.0)
         .map_or_else(|_| now.0.to_string(), |at| at.strftime("%Y%m%dT%H%M%SZ").to_string());
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let candidate =
-        |extra: String| path.with_file_name(format!("{name}.v{version}.{date}{extra}.bak"));
+        |extra: String| path.with_file_name(format!("{name}.{reason}.{date}{extra}.bak"));
     let mut kept = candidate(String::new());
     let mut number = 2;
     while kept.exists() {
@@ -164,6 +165,12 @@ fn backup_path(path: &Path, version: u32, now: UnixMs) -> PathBuf {
         number += 1;
     }
     kept
+}
+
+/// Reads the whole file and says what is wrong with it, if anything.
+pub(crate) fn check_pages(db: &Connection, site: &Site) -> Result<(), Error> {
+    let verdict: String = pragma(db, site, "quick_check")?;
+    if verdict == "ok" { Ok(()) } else { Err(site.damaged("database", &verdict)) }
 }
 
 /// Writes a consistent, compact copy to a file that must not exist, synced, complete or not there.
@@ -187,6 +194,14 @@ pub(crate) fn copy_to(db: &Connection, site: &Site, target: &Path) -> Result<(),
     file.sync_all().map_err(at_target)?;
     std::fs::rename(&partial, target).map_err(at_target)?;
     sync_folder(target)
+}
+
+/// Moves all of the write-ahead log into the database file. Nothing depends on it: if a reader or a full
+/// disk is in the way, the log stays and is read at the next start.
+pub(crate) fn empty_log(db: &Connection) {
+    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        tracing::debug!(%error, "the write-ahead log stays");
+    }
 }
 
 /// Makes a rename in the folder of `path` outlive a power cut.

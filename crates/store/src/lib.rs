@@ -19,8 +19,9 @@
 //! ```
 //!
 //! Reading order: [`samples`] and [`state`] (the seams), [`store`], then the files behind them:
-//! `state_file`; `samples_file` and `engine`; `codec`; `file`.
+//! `state_file`; `samples_file` and `engine`; `codec`; `file`. [`mod@backup`] and [`lock`] stand beside.
 
+pub mod backup;
 mod codec;
 mod engine;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod state;
 mod state_file;
 pub mod store;
 
+pub use backup::{backup, restore};
 pub use error::Error;
 pub use lock::DataLock;
 pub use samples::{

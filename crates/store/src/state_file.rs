@@ -137,6 +137,7 @@ fn write(db: &mut Connection, site: &Site, inbox: &Receiver<Call>) {
             drop(call.reply.send(result));
         }
     }
+    file::empty_log(db);
 }
 
 type Results = Vec<Result<Applied, Error>>;

@@ -16,6 +16,7 @@ use super::sealer::{Job, Sealed};
 use super::shared::{Counters, Shared};
 use crate::codec::journal;
 use crate::error::{Error, Site};
+use crate::file;
 use crate::samples::{Appended, Retention};
 
 /// Where an answer goes. Its reader may have gone away, which is its own affair.
@@ -149,19 +150,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Works until told to close.
+    /// Works until told to close, and leaves an empty log.
     pub(crate) fn run(mut self) {
         loop {
             let first = match self.commands.recv_timeout(IDLE) {
-                Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
             };
             if !self.serve(first) {
-                return;
+                break;
             }
             self.maintain();
         }
+        file::empty_log(&self.db);
     }
 
     /// Handles `first` and what is queued behind it; `false` means close.
@@ -397,9 +399,8 @@ impl Writer {
         while !self.journal.is_empty() {
             self.try_store(&Sealed { generation: self.generation, series: Vec::new() })?;
         }
-        self.db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(self.shared.site.fail("checkpoint"))
+        file::empty_log(&self.db);
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed helper of a test is a failed test")]
 
+mod backup;
 mod crash;
 mod faults;
 mod samples;

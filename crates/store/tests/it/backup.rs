@@ -1,0 +1,88 @@
+//! Backup beside an open store, restore without one.
+
+use model::{SystemClock, UnixMs};
+use store::{Change, DataLock, Error, Mark, Query, State, StateFile};
+
+use crate::support::{START, all, append, open, open_with, sample};
+
+fn mark(text: &str) -> Change {
+    let (subject, kind) = ("netmend".into(), "start".into());
+    Change::Mark(Mark { at: UnixMs(START), subject, kind, text: text.into() })
+}
+
+fn marks(state: &StateFile) -> usize {
+    let (from, until) = (UnixMs(0), UnixMs(i64::MAX));
+    state.find(&Query::Marks { subject: None, from, until, limit: 100 }).unwrap().len()
+}
+
+#[test]
+fn a_backup_beside_an_open_store_holds_what_was_acknowledged_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let _lock = DataLock::acquire(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    let state = StateFile::open(&data, &SystemClock).unwrap();
+    state.apply(vec![mark("one")]).unwrap();
+    append(&file, 1, vec![sample(ids[0], START, 1.0)]);
+    file.seal().unwrap();
+    append(&file, 2, vec![sample(ids[0], START + 1, 2.0)]);
+    store::backup(&data, &copy).unwrap();
+    append(&file, 3, vec![sample(ids[0], START + 2, 3.0)]);
+
+    let copied = open(&copy);
+    assert_eq!(all(&copied, ids[0]), [(START, 1.0), (START + 1, 2.0)]);
+    assert_eq!(marks(&StateFile::open(&copy, &SystemClock).unwrap()), 1);
+    assert_eq!(all(&file, ids[0]).len(), 3);
+    let refused = store::backup(&data, &copy).unwrap_err();
+    assert!(refused.to_string().contains("copy/state.db"), "{refused}");
+}
+
+#[test]
+fn a_restore_is_refused_beside_a_running_netmend_and_keeps_what_it_replaces() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    drop(StateFile::open(&data, &SystemClock).unwrap());
+    append(&file, 1, vec![sample(ids[0], START, 1.0)]);
+    store::backup(&data, &copy).unwrap();
+    append(&file, 2, vec![sample(ids[0], START + 1, 2.0)]);
+    drop(file);
+
+    let lock = DataLock::acquire(&data).unwrap();
+    let refused = store::restore(&copy, &data, &SystemClock).unwrap_err();
+    assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+    assert_eq!(all(&open(&data), ids[0]).len(), 2);
+    drop(lock);
+
+    let kept = store::restore(&copy, &data, &SystemClock).unwrap();
+    assert_eq!(all(&open(&data), ids[0]), [(START, 1.0)]);
+    assert_eq!(kept.len(), 2);
+    let old = dir.path().join("old");
+    std::fs::create_dir(&old).unwrap();
+    std::fs::rename(&kept[1], old.join("samples.db")).unwrap();
+    assert_eq!(all(&open(&old), ids[0]).len(), 2, "the replaced file is whole");
+}
+
+#[test]
+fn a_damaged_backup_is_not_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 300);
+    drop(StateFile::open(&data, &SystemClock).unwrap());
+    append(&file, 1, ids.iter().map(|&id| sample(id, START, 1.0)).collect());
+    store::backup(&data, &copy).unwrap();
+    drop(file);
+    let path = copy.join("samples.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 4096].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let refused = store::restore(&copy, &data, &SystemClock).unwrap_err();
+    assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+    assert_eq!(all(&open(&data), ids[0]), [(START, 1.0)]);
+    let missing = store::restore(&dir.path().join("nowhere"), &data, &SystemClock).unwrap_err();
+    assert!(missing.to_string().contains("nowhere/state.db"), "{missing}");
+}
