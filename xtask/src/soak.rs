@@ -12,5 +12,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let kills = args.kills.to_string();
     let line = ["test", "--release", "-p", "netmend", "--test", "it", "kill", "--", "--nocapture"];
+    command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])?;
+    let line =
+        ["test", "--release", "-p", "netmend-store", "--test", "it", "kills", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])
 }
