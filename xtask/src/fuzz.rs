@@ -18,8 +18,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let time = format!("-max_total_time={}", args.seconds);
     for target in &targets {
         // The sanitizer's coverage flags are unstable; RUSTC_BOOTSTRAP lets the stable compiler take them.
-        let line =
-            ["fuzz", "run", "--sanitizer", "none", target, "--", &time, "-rss_limit_mb=2048"];
+        let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+        let folder = command::root().join(&corpus);
+        std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+        let run = ["fuzz", "run", "--sanitizer", "none", target, &corpus, &seeds];
+        let line = [&run[..], &["--", &time, "-rss_limit_mb=2048"]].concat();
         command::run_in("cargo", &line, &[("RUSTC_BOOTSTRAP", "1")])?;
     }
     println!("xtask: {} targets, {} s each, no crash", targets.len(), args.seconds);
