@@ -167,6 +167,11 @@ impl Tally {
         })
     }
 
+    /// Smallest and largest RTT in nanoseconds, exact; `None` while there is none.
+    pub fn rtt_range(&self) -> Option<(u64, u64)> {
+        (self.timed > 0).then_some((self.min_ns, self.max_ns))
+    }
+
     /// The median RTT in nanoseconds; `None` while there is none.
     pub fn median_ns(&self) -> Option<f64> {
         self.percentiles([0.5]).map(|[median]| median)

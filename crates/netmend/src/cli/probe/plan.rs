@@ -1,0 +1,203 @@
+//! What was typed becomes what it means: how often, in which shape, for whose eyes. Reads files of targets
+//! and standard input if asked to; sends nothing.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::Duration;
+
+use model::{Family, PacketOptions};
+
+use super::hosts::{self, Defaults, List};
+use super::{Args, BAD_ARGUMENTS, SYSTEM_ERROR};
+use crate::report::Report;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Aligned lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Who looks on, and so what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// A table on the terminal that follows what happens, and the summary at the end.
+    Live,
+    /// The summary at the end.
+    Text,
+    /// JSON lines.
+    Json,
+}
+
+/// What is to be done, apart from the targets.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Rounds; `None` until stopped.
+    pub(super) rounds: Option<u32>,
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) flat_out: bool,
+    pub(super) packet: PacketOptions,
+    pub(super) view: View,
+    /// Report each probe too.
+    pub(super) each: bool,
+    /// Words that name a target already named.
+    pub(super) repeated: usize,
+}
+
+/// Intervals and timeouts beyond this are typing errors.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Faster than this one target is not asked, `--flat-out` apart.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Makes the plan and the list of targets.
+pub(super) fn make(args: Args) -> Result<(Plan, List), Report> {
+    let flat_out = args.flat_out || args.interval.is_zero();
+    let interval = if args.interval.is_zero() { Duration::from_secs(1) } else { args.interval };
+    if interval < SHORTEST {
+        return Err(bad(format!("an interval of {interval:?} is shorter than {SHORTEST:?}")));
+    }
+    if args.timeout.is_zero() {
+        return Err(bad("with a timeout of 0 no answer comes in time"));
+    }
+    let mut list = targets(&args)?;
+    list.deduplicate();
+    if list.len() == 0 {
+        return Err(bad("there is nothing to probe").help("netmend probe HOST..."));
+    }
+    if args
+        .source
+        .is_some_and(|source| (0..list.len()).all(|i| list.family(i) != Family::of(source)))
+    {
+        return Err(bad("the source address is of another family than every target"));
+    }
+    let view = view(&args);
+    let rounds = match args.count {
+        Some(0) => None,
+        Some(count) => Some(count),
+        None if io::stdout().is_terminal() => None,
+        None => Some(1),
+    };
+    let packet = PacketOptions {
+        dscp: args.dscp,
+        size: args.size,
+        dont_fragment: args.df,
+        source: args.source,
+        device: args.device,
+    };
+    let (timeout, each, repeated) = (args.timeout, args.each, list.repeated);
+    Ok((Plan { rounds, interval, timeout, flat_out, packet, view, each, repeated }, list))
+}
+
+fn view(args: &Args) -> View {
+    let somebody = io::stdout().is_terminal() && io::stdin().is_terminal();
+    match args.output {
+        Some(Format::Json) => View::Json,
+        None if somebody && !args.no_live && !args.each => View::Live,
+        _ => View::Text,
+    }
+}
+
+/// Everything that was listed, in the order of the command line, files last.
+fn targets(args: &Args) -> Result<List, Report> {
+    let family = match (args.ipv4, args.ipv6) {
+        (true, _) => Some(Family::V4),
+        (_, true) => Some(Family::V6),
+        _ => None,
+    };
+    let from = Defaults { family, port: args.tcp };
+    let mut list = List::default();
+    for word in &args.hosts {
+        if word == "-" {
+            list.add_lines(io::stdin().lock(), "standard input", &from)
+                .map_err(|error| refused(&error))?;
+        } else {
+            list.add(word, &from, "").map_err(|error| refused(&error))?;
+        }
+    }
+    for path in &args.targets {
+        if path == Path::new("-") {
+            list.add_lines(io::stdin().lock(), "standard input", &from)
+                .map_err(|error| refused(&error))?;
+        } else {
+            list.add_file(path, &from).map_err(|error| refused(&error))?;
+        }
+    }
+    Ok(list)
+}
+
+fn bad(message: impl Into<String>) -> Report {
+    Report::new(message).code(BAD_ARGUMENTS)
+}
+
+fn refused(error: &hosts::Error) -> Report {
+    match error {
+        hosts::Error::Read { what, source } if source.kind() == io::ErrorKind::InvalidData => {
+            bad(format!("{what} is not UTF-8 text"))
+        }
+        hosts::Error::Read { what, source } => {
+            let code = match source.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => BAD_ARGUMENTS,
+                _ => SYSTEM_ERROR,
+            };
+            Report::because(format!("cannot read {what}"), source).code(code)
+        }
+        _ => bad(error.to_string()),
+    }
+}
+
+/// `1s`, `200ms`, `1.5s`, `2m`, or `0`. A bare number is refused: `ping` means seconds by it, `fping`
+/// milliseconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let value: f64 =
+        number.parse().map_err(|_| "a duration looks like 1s, 200ms or 1.5m".to_owned())?;
+    let seconds = match unit {
+        "" if value == 0.0 => 0.0,
+        "" => return Err(format!("needs a unit: {text}s or {text}ms?")),
+        "us" | "µs" => value / 1e6,
+        "ms" => value / 1e3,
+        "s" => value,
+        "m" | "min" => value * 60.0,
+        "h" => value * 3_600.0,
+        _ => return Err(format!("`{unit}` is no unit: us, ms, s, m, h")),
+    };
+    let span = Duration::try_from_secs_f64(seconds).map_err(|_| "is too long".to_owned())?;
+    if span > LONGEST { Err("is longer than 1h".to_owned()) } else { Ok(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_unless_they_are_nothing() {
+        let cases = [
+            ("1s", Ok(1_000_000)),
+            ("200ms", Ok(200_000)),
+            ("1.5s", Ok(1_500_000)),
+            ("250us", Ok(250)),
+            ("2m", Ok(120_000_000)),
+            ("1h", Ok(3_600_000_000)),
+            ("0", Ok(0)),
+            ("0s", Ok(0)),
+            ("1", Err("needs a unit")),
+            ("1 s", Err("is no unit")),
+            ("2h", Err("longer than 1h")),
+            ("-1s", Err("looks like")),
+            ("1.2.3s", Err("looks like")),
+            ("", Err("looks like")),
+            ("99999999999999999999999h", Err("too long")),
+        ];
+        for (text, expected) in cases {
+            match (duration(text).map(|span| span.as_micros()), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{text}: {found}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+    }
+}
