@@ -72,7 +72,7 @@
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = colours.mark;
     ctx.lineWidth = devicePixelRatio; ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-    ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif"; ctx.textBaseline = "top";
+    ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif"; ctx.textBaseline = "top"; ctx.textAlign = "left";
     let free = -Infinity;
     for (const mark of [...marks].sort((a, b) => a.at - b.at)) {
       const x = Math.round(u.valToPos(mark.at / 1000, "x", true));
@@ -112,7 +112,7 @@
   }
 
   function build() {
-    if (smoke) { smoke.destroy(); strip.destroy(); }
+    if (smoke) { smoke.destroy(); strip.destroy(); document.getElementById("legend").replaceChildren(); }
     readColours();
     const axis = { stroke: colours.muted, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
     const stamp = "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}";
@@ -120,10 +120,11 @@
     const edge = (label) => ({ label, stroke: "transparent", width: 0, points: { show: false }, value: number("ms") });
     const shared = { tzDate: utc, cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "target" }, points: { show: false } } };
     smoke = new uPlot({
-      ...shared, width: width(), height: width() < 500 ? 240 : 340,
+      ...shared, width: width(), height: width() < 500 ? 240 : 340, padding: [12, 18, 0, 0],
       // A fixed form, since the same page is read by people everywhere: 24 h clock, ISO dates, UTC.
       scales: { x: { range: bounds }, y: { range }, loss: { range: [0, 100] } },
-      axes: [{ ...axis, values: clock, space: 70 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick + "") , label: "ms", labelSize: 16, labelFont: axis.font }],
+      legend: { mount: (_, element) => document.getElementById("legend").append(element) },
+      axes: [{ ...axis, values: clock, space: 70, size: 28 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick + "") , label: "ms", labelSize: 16, labelFont: axis.font }],
       series: [
         { label: "UTC", value: (_, at) => at === null ? "–" : uPlot.fmtDate(stamp)(utc(at)) },
         edge("max"), edge("90 %"), hidden("median", "ms"), edge("10 %"), edge("min"), hidden("loss", "%", "loss"),
@@ -132,9 +133,9 @@
       hooks: { draw: [drawMedian, drawMarks], setSelect: [zoom] },
     }, data.rows, document.getElementById("smoke"));
     strip = new uPlot({
-      ...shared, width: width(), height: 34, legend: { show: false },
+      ...shared, width: width(), height: 24, padding: [2, 18, 2, 0], legend: { show: false },
       scales: { x: { range: bounds }, y: { range: [0, 100] } },
-      axes: [{ show: false }, { ...axis, size: 56, values: () => [], grid: { show: false }, ticks: { show: false }, label: "loss", labelSize: 16, labelFont: axis.font }],
+      axes: [{ show: false }, { ...axis, size: 72, values: () => ["loss"], splits: () => [50], grid: { show: false }, ticks: { show: false } }],
       series: [{}, hidden("loss", "%", "y")],
       hooks: { draw: [drawStrip], setSelect: [zoom] },
     }, [data.x, data.loss], document.getElementById("loss"));

@@ -5,6 +5,8 @@
   const LEVELS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
   const SLOTS = 60, MAX_KEYS = 400, STALE_MS = 12000;
   let rows = new Map(), visible = new Set(), source = null, asked = "", timer = 0, lastAt = 0, retry = 2000;
+  // Spans are counted by the server's clock, whatever this machine's shows.
+  let skew = Date.now() - Number(document.getElementById("live").dataset.at);
 
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -44,6 +46,7 @@
   }
 
   function show(news) {
+    skew = Date.now() - news.at;
     for (const row of news.rows) for (const element of rows.get(row[0]) || []) update(element, row);
     for (const item of document.querySelectorAll("[data-count]")) {
       const count = news.counts[item.dataset.count] || 0;
@@ -133,7 +136,7 @@
   }
 
   function tickOne(age, now) {
-    const words = span(Math.max(0, Math.floor((now - age.dataset.since) / 1000)));
+    const words = span(Math.max(0, Math.floor((now - skew - age.dataset.since) / 1000)));
     if (age.textContent !== words) age.textContent = words;
   }
 

@@ -91,6 +91,16 @@ pub(crate) fn count(number: usize) -> String {
     text
 }
 
+/// A value of a counter: whole numbers grouped, others as they are.
+pub(crate) fn number(value: f64) -> String {
+    // Beyond 2^53 an f64 holds no single whole number any more.
+    if value.fract() == 0.0 && (0.0..9e15).contains(&value) {
+        let digits = format!("{value:.0}");
+        return count(digits.parse().unwrap_or_default());
+    }
+    format!("{value}")
+}
+
 /// How loud a loss is shown: 0 none, 1 some, 2 much, 3 nearly all.
 pub(crate) fn loss_grade(loss_pct: Option<f32>) -> u8 {
     match loss_pct {
@@ -149,5 +159,8 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(10_000), "10\u{202f}000");
         assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(number(1_234_567.0), "1\u{202f}234\u{202f}567");
+        assert_eq!(number(-0.5), "-0.5");
+        assert_eq!(number(f64::NAN), "NaN");
     }
 }

@@ -90,7 +90,7 @@ fn wrong_row(now: &TargetNow, at: UnixMs) -> Markup {
             }
             td.n.c-median.v-rtt { (format::ms(values.rtt_us)) }
             td.c-cells { (strips::cells_svg(&strips::cells(&now.recent))) }
-            td.c-why { @if why.is_empty() { (NOTHING) } @else { (why) } }
+            td.c-why.none[why.is_empty()] { @if why.is_empty() { (NOTHING) } @else { (why) } }
         }
     }
 }
@@ -118,7 +118,7 @@ fn regions(view: &View) -> Markup {
                     small { (format::count(up)) " of " (format::count(group.len())) " up" }
                 }
                 @if full {
-                    div.scroll { table.targets { (parts::plain_head()) tbody {
+                    div.scroll { table.targets.one-region { (parts::plain_head()) tbody {
                         @for now in group { (parts::row(now)) }
                     } } }
                 } @else {

@@ -91,7 +91,7 @@ fn counters(counters: &[Counter]) -> Markup {
                 tbody { @for counter in counters {
                     tr {
                         th scope="row" { code { (name(counter)) } }
-                        td.n { (counter.value) }
+                        td.n { (format::number(counter.value)) }
                         td { (counter.help) }
                     }
                 } }

@@ -169,7 +169,7 @@ fn chart(now: &TargetNow, span: Span, follows: Option<&str>) -> Markup {
         figure #chart data-target=(now.series.rtt) data-from=(span.from.0) data-until=(span.until.0)
             data-span=[follows] aria-label="RTT and loss over time; the same numbers stand in the table below"
         {
-            div #smoke {} div #loss {}
+            div #smoke {} div #loss {} div #legend {}
             figcaption {
                 span.key.k0 { "no loss" } span.key.k1 { "up to 5 %" } span.key.k2 { "up to 20 %" }
                 span.key.k3 { "up to 50 %" } span.key.k4 { "more" }

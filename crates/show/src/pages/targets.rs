@@ -50,21 +50,25 @@ fn form(view: &View, select: &Select) -> Markup {
             hx-get="/targets" hx-target="#list" hx-select="#list" hx-swap="outerHTML"
             hx-push-url="true" hx-trigger="submit, change, input delay:250ms from:find input"
         {
-            label { "Host or address " input type="search" name="host" value=(select.host) autocomplete="off"; }
-            label { "Region " select name="region" {
-                option value="" { "all" }
+            input type="search" name="host" value=(select.host) size="22" autocomplete="off"
+                placeholder="host or address" aria-label="Host or address";
+            select name="region" aria-label="Region" {
+                option value="" { "every region" }
                 @for region in regions {
                     option value=(region) selected[region == select.region] { (region) }
                 }
-            } }
-            label { "Tag " input type="text" name="tag" value=(select.tag) placeholder="name=value" size="12" autocomplete="off"; }
-            label { "State " select name="state" {
-                option value="" { @if select.states.len() > 1 { "several" } @else { "all" } }
+            }
+            input type="text" name="tag" value=(select.tag) size="14" autocomplete="off"
+                placeholder="tag=value" aria-label="Tag";
+            select name="state" aria-label="State" {
+                option value="" {
+                    @if select.states.len() > 1 { "several states" } @else { "every state" }
+                }
                 @for each in TargetState::ALL {
                     option value=(each.name()) selected[state == Some(each)] { (each.as_str()) }
                 }
-            } }
-            label { "Order " select name="sort" {
+            }
+            label { "order by " select name="sort" {
                 @for sort in Sort::ALL {
                     option value=(sort.as_str()) selected[sort == select.sort] { (sort.as_str()) }
                 }

@@ -1,0 +1,18 @@
+//! The integration tests of `show`: the router asked as a client would, and a real browser on a real
+//! port. Only the edges are simulated.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these are tests, though clippy sees that of the marked functions alone"
+)]
+
+mod api;
+mod browser;
+mod http;
+mod in_browser;
+mod live;
+mod metrics;
+mod pages;
+mod sim;
+mod world;
