@@ -12,7 +12,7 @@ use model::{
 use netmend_show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 use store::{
     Appended, Applied, Batch, Bucket, Change, Error, Mark, Query, RangeAnswer, RangeQuery, Record,
-    Retention, Samples, State, Value,
+    Retention, Samples, SamplesStats, State, Value,
 };
 
 /// How a simulated target behaves.
@@ -318,6 +318,10 @@ impl Samples for Past {
 
     fn retain(&self, _: Retention, _: UnixMs) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn stats(&self) -> SamplesStats {
+        SamplesStats::default()
     }
 
     fn committed_until(&self, _: u32) -> Result<Option<u64>, Error> {
