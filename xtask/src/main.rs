@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
+mod bench_probe;
 mod command;
 mod dist;
 mod fuzz;
@@ -29,6 +31,8 @@ struct Cli {
 enum Chore {
     /// Install what the tests need, then run every check: format, lints, licences, tests.
     Test(test::Args),
+    /// Measure against other tools, on the same work.
+    Bench(bench::Args),
     /// Fuzz the parsers with cargo-fuzz.
     Fuzz(fuzz::Args),
     /// Long runs: kill loops.
@@ -40,6 +44,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Soak(args) => soak::run(&args),
         Chore::Dist(args) => dist::run(&args),

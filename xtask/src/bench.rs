@@ -1,0 +1,21 @@
+//! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
+
+use crate::bench_probe;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// The probes, against fping, nping, ping and the blackbox exporter, with the wire as the witness.
+    Probe(bench_probe::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    match &args.what {
+        What::Probe(args) => bench_probe::run(args),
+    }
+}

@@ -1,0 +1,360 @@
+//! `cargo xtask bench probe`: netmend's probes against other tools on the same work, in one run, with the
+//! wire as the witness. It prints tables, ratios and whether the goals are met. Needs root and a calm
+//! machine; it leaves nothing behind.
+
+mod bed;
+mod tools;
+mod truth;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::{command, packages};
+use bed::{Bed, Cost, Hogs, Ran};
+use tools::{Blackbox, Told};
+use truth::Comparison;
+
+/// Debian packages of the tools that are compared, and of the witness.
+const PACKAGES: &[&str] = &[
+    "fping",
+    "iproute2",
+    "iputils-ping",
+    "nmap",
+    "procps",
+    "prometheus-blackbox-exporter",
+    "tcpdump",
+    "util-linux",
+];
+/// No run of a tool may take longer than its work and this.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Targets with the 16 kinds of delay, for the errors.
+const MIXED: usize = 1024;
+/// Largest work of peers that are slow: nping, the blackbox exporter, one ping process per target.
+const MOST_FOR_NPING: usize = 1000;
+const MOST_FOR_BLACKBOX: usize = 10_000;
+const MOST_FOR_PING: usize = 1000;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to measure; everything if none is named.
+    pieces: Vec<Piece>,
+    /// Targets of the sustained run and the burst, up to 65,536.
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    targets: u32,
+    /// Seconds of the sustained run.
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// Use this binary instead of building one.
+    #[arg(long, value_name = "FILE")]
+    netmend: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Piece {
+    /// Every target once a second.
+    Sustained,
+    /// How far RTTs are from the wire, on a mix of delays and losses.
+    Error,
+    /// The same while four processes take all CPU time.
+    Hogs,
+    /// All targets at once: time, losses, CPU per probe.
+    Burst,
+    /// TCP connect without privileges.
+    Tcp,
+}
+
+/// Measures and prints.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    packages::install(PACKAGES)?;
+    let binary = args.netmend.clone().map_or_else(build, Ok)?;
+    let pieces = if args.pieces.is_empty() { Piece::value_variants() } else { &args.pieces[..] };
+    let mut bench = Bench { bed: Bed::make(&binary)?, binary, missed: Vec::new() };
+    for piece in pieces {
+        match piece {
+            Piece::Sustained => bench.sustained(args.targets as usize, args.seconds)?,
+            Piece::Error => bench.error()?,
+            Piece::Hogs => bench.hogs()?,
+            Piece::Burst => bench.burst(args.targets as usize)?,
+            Piece::Tcp => bench.tcp()?,
+        }
+    }
+    println!("\nthe lab says: {}", bench.bed.lab_report()?);
+    if bench.missed.is_empty() {
+        println!("all goals are met");
+    } else {
+        println!("goals that were missed:\n  {}", bench.missed.join("\n  "));
+    }
+    Ok(())
+}
+
+/// Builds the release binary; where it lies.
+fn build() -> Result<PathBuf, String> {
+    command::run("cargo", &["build", "--release", "--package", "netmend"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    let target = target.map_or_else(|| command::root().join("target"), PathBuf::from);
+    Ok(target.join("release/netmend"))
+}
+
+/// The first `count` addresses of a /16 of the bench scenario.
+fn addresses(second: u8, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("10.{second}.{}.{}", n / 256, n % 256)).collect()
+}
+
+/// The bed and what is measured in it.
+struct Bench {
+    bed: Bed,
+    binary: PathBuf,
+    missed: Vec<String>,
+}
+
+impl Bench {
+    fn sustained(&mut self, targets: usize, seconds: u32) -> Result<(), String> {
+        head(&format!("sustained: {targets} targets, once a second, {seconds} s"));
+        let list = self.bed.list("list", &addresses(64, targets))?;
+        let limit = PATIENCE + Duration::from_secs(seconds.into());
+        let options = format!("-c {seconds} -i 1s -t 900ms");
+        let mut command = tools::netmend(&self.bed, &self.binary, &list, &options);
+        let (ran, ours) = self.judged(&mut command, limit, tools::read_netmend, Output::Out)?;
+        row("netmend", &ours, ran.cost);
+        // fping sends its next round only when the gap between two packets has passed for all.
+        let rounds = seconds.min(10);
+        let options = format!("-C {rounds} -p 1000 -i {:.4} -t 900", 900.0 / targets as f64);
+        let mut command = tools::fping(&self.bed, &list, &options);
+        let (peer, theirs) = self.judged(&mut command, limit, tools::read_fping, Output::Error)?;
+        row(&format!("fping ({rounds} rounds)"), &theirs, peer.cost);
+
+        let probes = targets * seconds as usize;
+        self.goal("probes on the wire", ours.requests as f64, At::Least(probes as f64));
+        self.goal("lost to netmend", ours.lost_to_tool as f64, At::Most(0.0));
+        self.goal("RSS in MiB", ran.cost.rss_mib, At::Most(32.0));
+        self.goal("error p50 in us", ours.error(0.5), At::Most(1.0));
+        self.goal("error p99 in us", ours.error(0.99), At::Most(5.0));
+        Ok(())
+    }
+
+    fn error(&mut self) -> Result<(), String> {
+        head(&format!("error: {MIXED} targets of 16 kinds, 20 rounds, every 500 ms"));
+        let (ours, _) = self.mixed(20)?;
+        let all = addresses(65, MIXED);
+        let blackbox = Blackbox::start(&self.bed)?;
+        let (told, cost) = blackbox.ping(&self.bed, &all, 2)?;
+        drop(blackbox);
+        let answered = told.values().flatten().flatten().count();
+        println!(
+            "  blackbox_exporter: {answered} answers of {} in {:.1} s",
+            2 * MIXED,
+            cost.wall_s
+        );
+        self.goal("error p50 in us", ours.error(0.5), At::Most(1.0));
+        self.goal("error p99 in us", ours.error(0.99), At::Most(5.0));
+        Ok(())
+    }
+
+    fn hogs(&mut self) -> Result<(), String> {
+        head(&format!(
+            "hogs: {MIXED} targets of 16 kinds, 10 rounds, 4 processes that take all CPU"
+        ));
+        let hogs = Hogs::start(4)?;
+        let (ours, theirs) = self.mixed(10)?;
+        drop(hogs);
+        self.goal("error p99 in us", ours.error(0.99), At::Most(10.0));
+        let better = theirs.error(0.99) / ours.error(0.99);
+        self.goal("times better than fping at p99", better, At::Least(5.0));
+        Ok(())
+    }
+
+    /// netmend and fping on the mix of delays.
+    fn mixed(&mut self, rounds: usize) -> Result<(Comparison, Comparison), String> {
+        let list = self.bed.list("list", &addresses(65, MIXED))?;
+        let options = format!("-c {rounds} -i 500ms -t 450ms");
+        let mut command = tools::netmend(&self.bed, &self.binary, &list, &options);
+        let (ran, ours) = self.judged(&mut command, PATIENCE, tools::read_netmend, Output::Out)?;
+        row("netmend", &ours, ran.cost);
+        let options = format!("-C {rounds} -p 500 -i 0.3 -t 450");
+        let mut command = tools::fping(&self.bed, &list, &options);
+        let (ran, theirs) =
+            self.judged(&mut command, PATIENCE, tools::read_fping, Output::Error)?;
+        row("fping", &theirs, ran.cost);
+        Ok((ours, theirs))
+    }
+
+    fn burst(&mut self, targets: usize) -> Result<(), String> {
+        head(&format!("burst: {targets} targets at once"));
+        let list = self.bed.list("list", &addresses(64, targets))?;
+        let options = "-c 1 -i 0 -t 1s";
+        let mut command = tools::netmend(&self.bed, &self.binary, &list, options);
+        let (ran, truth) = self.bed.witness(|| self.bed.run(&mut command, PATIENCE))?;
+        let ours = truth.compare(&read(tools::read_netmend, &ran.stdout)?);
+        row("netmend", &ours, ran.cost);
+        let fping_options = "-C 1 -i 0 -t 1000";
+        let mut command = tools::fping(&self.bed, &list, fping_options);
+        let (peer, theirs) =
+            self.judged(&mut command, PATIENCE, tools::read_fping, Output::Error)?;
+        row("fping", &theirs, peer.cost);
+        self.goal("burst in s", truth.span_s, At::Most(0.5));
+        self.goal("lost to netmend", ours.lost_to_tool as f64, At::Most(0.0));
+
+        println!("  CPU per probe, without the witness:");
+        let mut command = self.bed.namespace().command(&self.binary);
+        command.args(["probe", "--output", "json", "--targets"]).arg(&list);
+        command.args(options.split(' '));
+        let ours = self.cpu("netmend", &mut command, targets)?;
+        let mut command = tools::fping(&self.bed, &list, fping_options);
+        let fping = self.cpu("fping", &mut command, targets)?;
+        let few = targets.min(MOST_FOR_NPING) / 250 * 250;
+        let mut command = tools::nping(&self.bed, few.max(250), "--icmp");
+        let nping = self.cpu("nping", &mut command, few.max(250))?;
+        let few = addresses(64, targets.min(MOST_FOR_PING));
+        let mut command = tools::pings(&self.bed, &self.bed.list("few", &few)?);
+        let ping = self.cpu("ping per target", &mut command, few.len())?;
+        let few = addresses(64, targets.min(MOST_FOR_BLACKBOX));
+        let blackbox = Blackbox::start(&self.bed)?.ping(&self.bed, &few, 1)?.1;
+        let blackbox = per_probe("blackbox_exporter", blackbox, few.len());
+        for (peer, theirs, most) in [
+            ("fping", fping, 0.6),
+            ("blackbox_exporter", blackbox, 1.0 / 50.0),
+            ("nping", nping, 1.0 / 100.0),
+            ("one ping per target", ping, 1.0 / 400.0),
+        ] {
+            self.goal(&format!("CPU per probe against {peer}"), ours / theirs, At::Most(most));
+        }
+        Ok(())
+    }
+
+    /// Runs a tool without the witness; its CPU per probe in us.
+    fn cpu(&self, tool: &str, command: &mut Command, probes: usize) -> Result<f64, String> {
+        Ok(per_probe(tool, self.bed.run(command, PATIENCE)?.cost, probes))
+    }
+
+    fn tcp(&mut self) -> Result<(), String> {
+        head("tcp: 1000 targets, without any privilege; nping with all of them");
+        let list = self.bed.list("list", &addresses(64, 1000))?;
+        let mut accepted = f64::NAN;
+        for (port, what, most) in [(80, "accepted", 10.0), (81, "refused", 200.0)] {
+            let options = format!("-c 1 -i 1s -t 900ms --tcp {port}");
+            let mut command = tools::netmend_unprivileged(&self.bed, &self.binary, &list, &options);
+            let (ran, ours) =
+                self.judged(&mut command, PATIENCE, tools::read_netmend, Output::Out)?;
+            row(&format!("netmend, {what}"), &ours, ran.cost);
+            self.goal(&format!("{what}: error p99 in us"), ours.error(0.99), At::Most(most));
+            self.goal(&format!("{what}: lost"), ours.lost_to_tool as f64, At::Most(0.0));
+            if port == 80 {
+                accepted = ours.error(0.99);
+            }
+        }
+        let mut command = tools::nping(&self.bed, 1000, "--tcp -p 80");
+        let (ran, theirs) = self.judged(&mut command, PATIENCE, tools::read_nping, Output::Out)?;
+        row("nping, accepted", &theirs, ran.cost);
+        let better = theirs.error(0.99) / accepted;
+        self.goal("times better than nping at p99", better, At::Least(1000.0));
+        Ok(())
+    }
+
+    /// Runs a tool with the witness, and compares what it says with what was on the wire.
+    fn judged(
+        &self,
+        command: &mut Command,
+        limit: Duration,
+        reader: fn(&Path) -> std::io::Result<Told>,
+        output: Output,
+    ) -> Result<(Ran, Comparison), String> {
+        let (ran, truth) = self.bed.witness(|| self.bed.run(command, limit))?;
+        let told = match output {
+            Output::Out => read(reader, &ran.stdout)?,
+            Output::Error => read(reader, &ran.stderr)?,
+        };
+        if told.is_empty() {
+            let words = std::fs::read_to_string(&ran.stderr).unwrap_or_default();
+            return Err(format!("{command:?} has told no RTT: {}", words.trim_end()));
+        }
+        let found = truth.compare(&told);
+        Ok((ran, found))
+    }
+
+    /// Prints whether a goal is met.
+    fn goal(&mut self, what: &str, found: f64, goal: At) {
+        let (met, words) = match goal {
+            At::Most(most) => (found <= most, format!("at most {}", number(most))),
+            At::Least(least) => (found >= least, format!("at least {}", number(least))),
+        };
+        let line = format!("{what}: {} (goal: {words})", number(found));
+        println!("  {} {line}", if met { "met   " } else { "MISSED" });
+        if !met {
+            self.missed.push(line);
+        }
+    }
+}
+
+/// Where a tool writes its RTTs.
+#[derive(Clone, Copy)]
+enum Output {
+    Out,
+    Error,
+}
+
+/// A bound of the issue.
+#[derive(Clone, Copy)]
+enum At {
+    Most(f64),
+    Least(f64),
+}
+
+fn read(reader: fn(&Path) -> std::io::Result<Told>, path: &Path) -> Result<Told, String> {
+    reader(path).map_err(|error| format!("cannot read what the tool has said: {error}"))
+}
+
+fn per_probe(tool: &str, cost: Cost, probes: usize) -> f64 {
+    let us = cost.cpu_s * 1e6 / probes as f64;
+    let note = if cost.cut_off { ", cut off" } else { "" };
+    println!(
+        "    {tool:18} {:>10} us of {probes} probes in {:.2} s{note}",
+        number(us),
+        cost.wall_s
+    );
+    us
+}
+
+fn head(title: &str) {
+    println!("\n{title}");
+    println!(
+        "  {:20} {:>9} {:>9} {:>7} {:>7} {:>11} {:>11} {:>8} {:>8} {:>8}",
+        "tool",
+        "requests",
+        "answered",
+        "lost",
+        "ghosts",
+        "err p50 us",
+        "err p99 us",
+        "wall s",
+        "CPU s",
+        "RSS MiB"
+    );
+}
+
+fn row(tool: &str, found: &Comparison, cost: Cost) {
+    println!(
+        "  {tool:20} {:>9} {:>9} {:>7} {:>7} {:>11.1} {:>11.1} {:>8.2} {:>8.2} {:>8.1}{}",
+        found.requests,
+        found.answered,
+        found.lost_to_tool,
+        found.ghosts,
+        found.error(0.5),
+        found.error(0.99),
+        cost.wall_s,
+        cost.cpu_s,
+        cost.rss_mib,
+        if cost.cut_off { " (cut off)" } else { "" }
+    );
+}
+
+/// A number with three figures or so.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
+}
