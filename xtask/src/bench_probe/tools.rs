@@ -18,16 +18,16 @@ use super::bed::{Bed, Cost, pause};
 /// What a tool says: RTTs in us by address, in the order of its requests; `None` is no answer.
 pub(crate) type Told = HashMap<IpAddr, Vec<Option<f64>>>;
 
-/// A line of `netmend probe --each --output json`.
+/// A line of `netmend probe --each --output json` about one probe.
 #[derive(Deserialize)]
 struct Each<'a> {
-    address: Option<IpAddr>,
-    round: Option<u32>,
-    outcome: Option<&'a str>,
+    address: IpAddr,
+    round: u32,
+    outcome: &'a str,
     rtt_us: Option<f64>,
 }
 
-/// Reads what `netmend probe --each --output json` has said. Summary lines have no outcome.
+/// Reads what `netmend probe --each --output json` has said.
 pub(crate) fn read_netmend(path: &Path) -> io::Result<Told> {
     /// A round that never left: it is not on the wire, so it must not be compared.
     const UNSENT: f64 = f64::NEG_INFINITY;
@@ -35,17 +35,15 @@ pub(crate) fn read_netmend(path: &Path) -> io::Result<Told> {
     let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 0 {
-        let each: Each<'_> = serde_json::from_str(&line)
-            .map_err(|error| io::Error::other(format!("{error} in: {}", line.trim_end())))?;
-        if let (Some(address), Some(round), Some(outcome)) =
-            (each.address, each.round, each.outcome)
-        {
-            let rounds = told.entry(address).or_default();
-            let round = round as usize;
+        // The summary of a target has no outcome; its RTTs have another form.
+        if !line.starts_with('{') || line.contains("\"outcome\":") {
+            let each: Each<'_> = serde_json::from_str(&line)
+                .map_err(|error| io::Error::other(format!("{error} in: {}", line.trim_end())))?;
+            let (rounds, round) = (told.entry(each.address).or_default(), each.round as usize);
             if rounds.len() <= round {
                 rounds.resize(round + 1, None);
             }
-            match outcome {
+            match each.outcome {
                 "unsent" => rounds[round] = Some(UNSENT),
                 "reply" | "refused" | "late" => rounds[round] = rounds[round].or(each.rtt_us),
                 _ => {}
@@ -129,7 +127,7 @@ pub(crate) fn fping(bed: &Bed, list: &Path, options: &str) -> Command {
 /// `nping`, once to each of `count` hosts from the first of the bed.
 pub(crate) fn nping(bed: &Bed, count: usize, options: &str) -> Command {
     let mut command = bed.namespace().command("nping");
-    command.args(["-q", "-c", "1", "--rate", "200000"]).args(options.split_whitespace());
+    command.args(["-c", "1"]).args(options.split_whitespace());
     command.arg(format!("10.64.0-{}.0-249", count.div_ceil(250) - 1));
     command
 }
@@ -303,7 +301,8 @@ mod tests {
             line(2, "unsent", "null"),
             line(1, "late", "2000.0"),
             line(3, "refused", "7.0"),
-            "{\"target\":\"a\",\"address\":\"10.64.0.1\",\"sent\":3}\n".to_owned(),
+            "{\"target\":\"a\",\"address\":\"10.64.0.1\",\"sent\":3,\"rtt_us\":{\"min\":1.0}}\n"
+                .to_owned(),
         ];
         let told = read_netmend(file(&text.concat()).path()).unwrap();
         assert_eq!(host(&told, "10.64.0.1"), [Some(10.5), Some(2000.0), Some(7.0)]);
