@@ -145,6 +145,11 @@ impl Lane {
 
     fn answered(&mut self, slot: Slot, heard: &Heard, refused: bool) {
         let Some(&probe) = self.flights.get(slot) else { return };
+        if probe.stage == Stage::Closed {
+            // Already reported as something that no answer can mend.
+            self.counters.late += 1;
+            return;
+        }
         let Some((wall, sent_at, stamp)) = self.round_trip(&probe, heard) else {
             return self.close(slot, Outcome::Unknown, Some(Reason::ClockStep));
         };
@@ -158,13 +163,10 @@ impl Lane {
                 let outcome = if refused { Outcome::Refused } else { Outcome::Reply };
                 self.report(&probe, &report(outcome));
             }
-            Stage::Open | Stage::Ready => {
-                self.close(slot, Outcome::Lost, None);
-                self.flights.set_stage(slot, Stage::Answered);
-                self.counters.late += 1;
-                self.report(&probe, &report(Outcome::Late));
-            }
-            Stage::Lost => {
+            Stage::Open | Stage::Ready | Stage::Lost => {
+                if probe.stage != Stage::Lost {
+                    self.close(slot, Outcome::Lost, None);
+                }
                 self.flights.set_stage(slot, Stage::Answered);
                 self.counters.late += 1;
                 self.report(&probe, &report(Outcome::Late));
@@ -173,8 +175,7 @@ impl Lane {
                 self.counters.duplicate += 1;
                 self.report(&probe, &report(Outcome::Duplicate));
             }
-            // Already reported as something that no answer can mend.
-            Stage::Closed => self.counters.late += 1,
+            Stage::Closed => {}
         }
     }
 

@@ -1,0 +1,86 @@
+//! Pacing: spread over the interval, fair when there is too much, at once when flat out.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use model::transport::SocketKind;
+use model::{Family, Outcome, Reason};
+
+use super::world::{World, ms};
+
+fn fill(world: &mut World, count: u32, interval: Duration) {
+    for id in 0..count {
+        let to = Ipv4Addr::from(0x0a00_0000 + id).to_string();
+        let phase = interval * id / count;
+        world.assign_with(id, &to, |assignment| {
+            assignment.interval = interval;
+            assignment.phase = phase;
+        });
+    }
+}
+
+#[test]
+fn a_hundred_thousand_targets_are_spread_evenly_over_their_interval() {
+    let mut world = World::icmp();
+    fill(&mut world, 100_000, ms(1000));
+    let mut least = usize::MAX;
+    let mut most = 0;
+    let mut total = 0;
+    for _ in 0..1000 {
+        world.turn();
+        world.clock.advance(ms(1));
+        let sent = world.sent().len();
+        (least, most, total) = (least.min(sent), most.max(sent), total + sent);
+    }
+    assert_eq!((least, most, total), (100, 100, 100_000));
+    assert_eq!(world.outcomes(), [], "nothing is unsent");
+}
+
+#[test]
+fn what_cannot_be_sent_in_time_is_unsent_and_never_always_the_same() {
+    let mut world = World::icmp();
+    fill(&mut world, 2_000, ms(100));
+    let mut sent: HashMap<_, u32> = HashMap::new();
+    // A machine so slow that a turn, of 512 packets at most, takes 50 ms: half of what is due.
+    for _ in 0..400 {
+        world.clock.advance(ms(50));
+        world.pilot.turn(&[], u64::MAX).expect("the fake never fails");
+        for packet in world.sent() {
+            *sent.entry(packet.to.ip()).or_default() += 1;
+        }
+    }
+    let unsent: Vec<_> =
+        world.results().into_iter().filter(|r| r.outcome == Outcome::Unsent).collect();
+    assert!(unsent.iter().all(|result| result.reason == Some(Reason::Overload)));
+    assert!((120_000..240_000).contains(&unsent.len()), "{} unsent", unsent.len());
+    assert_eq!(sent.len(), 2_000, "every target was asked");
+    let least = sent.values().min().copied().unwrap_or(0);
+    let most = sent.values().max().copied().unwrap_or(0);
+    assert!(least > 60 && most < 150, "between {least} and {most} of 200 rounds were sent");
+}
+
+#[test]
+fn flat_out_sends_a_round_at_once_and_gives_nothing_up() {
+    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), true);
+    fill(&mut world, 5_000, ms(1000));
+    world.turn();
+    assert_eq!(world.sent().len(), 5_000);
+    world.clock.advance(ms(2500));
+    world.turn();
+    assert_eq!(world.sent().len(), 5_000, "late by a second and a half, and yet sent");
+}
+
+#[test]
+fn a_long_pause_is_not_made_up_for() {
+    let mut world = World::icmp();
+    world.assign_with(1, "10.0.0.1", |assignment| assignment.interval = ms(100));
+    world.next_packet();
+    world.clock.advance(Duration::from_hours(1));
+    world.turn();
+    let unsent = world.outcomes().iter().filter(|o| **o == Outcome::Unsent).count();
+    assert_eq!(unsent, 1);
+    world.sent();
+    world.pass(ms(1000));
+    assert_eq!(world.sent().len(), 10, "and the pace is as before");
+}
