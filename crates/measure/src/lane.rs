@@ -105,7 +105,7 @@ impl Lane {
     /// A probe that is later than this may be given up, and is at twice as much: the excess over what
     /// can be sent. Between the two a throw of dice decides, so that no target is always the one.
     const LATE_MS: std::ops::Range<u64> = 200..600;
-    /// After a pause of so many intervals only one probe is reported unsent.
+    /// Of a pause longer than so many intervals only one probe is reported unsent.
     const PAUSE: u64 = 8;
 
     pub(crate) fn new(plan: Plan, results: Results) -> Self {
@@ -233,10 +233,11 @@ impl Lane {
         batch.clear();
         while !batch.is_full() {
             let Some(index) = self.wheel.take(now.ms()) else { return false };
+            self.catch_up(now, index);
             let entry = self.entries[index as usize];
+            self.schedule_next(index);
             let late = now.ms().saturating_sub(entry.due);
-            self.schedule_next(now, index);
-            if !self.plan.flat_out && late > self.dice.u64(Self::LATE_MS) {
+            if !self.is_patient() && late > self.dice.u64(Self::LATE_MS) {
                 self.unsent(now, &entry, Reason::Overload);
             } else if let Err(reason) = self.write(now, index, &entry, batch) {
                 self.unsent(now, &entry, reason);
@@ -245,16 +246,35 @@ impl Lane {
         true
     }
 
-    fn schedule_next(&mut self, now: Now, index: u32) {
-        let entry = &mut self.entries[index as usize];
-        entry.round = entry.round.wrapping_add(1);
+    /// Whether somebody waits for a given number of probes, which are then sent however late.
+    fn is_patient(&self) -> bool {
+        self.plan.flat_out || self.plan.rounds.is_some()
+    }
+
+    /// Passes over the rounds whose time is over, so that no target is asked twice at once.
+    fn catch_up(&mut self, now: Now, index: u32) {
+        let mut entry = self.entries[index as usize];
         let interval = u64::from(self.shapes[usize::from(entry.shape)].interval_ms);
         let missed = now.ms().saturating_sub(entry.due) / interval;
-        if missed > Self::PAUSE {
-            self.counters.unsent += missed;
-            entry.due += missed * interval;
+        if missed == 0 {
+            return;
         }
-        entry.due += interval;
+        if !self.is_patient() {
+            let reported = if missed > Self::PAUSE { 1 } else { missed };
+            self.counters.unsent += missed - reported;
+            for _ in 0..reported {
+                self.unsent(now, &entry, Reason::Overload);
+                entry.round = entry.round.wrapping_add(1);
+            }
+        }
+        entry.due += missed * interval;
+        self.entries[index as usize] = entry;
+    }
+
+    fn schedule_next(&mut self, index: u32) {
+        let entry = &mut self.entries[index as usize];
+        entry.round = entry.round.wrapping_add(1);
+        entry.due += u64::from(self.shapes[usize::from(entry.shape)].interval_ms);
         if self.plan.rounds.is_none_or(|rounds| entry.round < rounds) {
             let due = entry.due;
             self.wheel.insert(index, due);

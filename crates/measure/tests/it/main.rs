@@ -9,3 +9,4 @@ extern crate netmend_measure as measure;
 mod bytes;
 #[expect(unreachable_pub, reason = "the fuzz targets call them too")]
 mod checks;
+mod engine;
