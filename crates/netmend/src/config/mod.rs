@@ -7,6 +7,7 @@
 mod forms;
 mod glob;
 mod host;
+mod keys;
 mod load;
 mod problem;
 mod raw;

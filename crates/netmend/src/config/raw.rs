@@ -11,47 +11,13 @@ use model::Family;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::host;
+use super::keys::keys;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
 use super::secret::Text;
 use super::source::At;
 use super::units::{self, DURATION_HELP, SIZE_HELP};
 use super::yaml::{Core, Node, Value, core};
-
-/// Defines a map with fixed keys: the struct, its reader and the list of its keys.
-macro_rules! keys {
-    (
-        $(#[$meta:meta])*
-        struct $name:ident ($wanted:literal) {
-            $($(#[$doc:meta])* $key:ident: $type:ty,)*
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Default, JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub(crate) struct $name {
-            $($(#[$doc])* pub(crate) $key: Option<At<$type>>,)*
-        }
-
-        impl $name {
-            /// The keys that are allowed.
-            pub(crate) const KEYS: &[&str] = &[$(stringify!($key)),*];
-        }
-
-        impl Read for $name {
-            fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-                let mut raw = Self::default();
-                for (key, value) in reader.entries(node, $wanted)? {
-                    match key_text(key) {
-                        $(stringify!($key) => raw.$key = reader.at(value),)*
-                        _ => reader.unknown_key(key, Self::KEYS),
-                    }
-                }
-                Some(raw)
-            }
-        }
-    };
-}
 
 /// Adds the keys that a target and `defaults` share.
 macro_rules! keys_of_probes {

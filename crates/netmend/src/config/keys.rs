@@ -1,0 +1,39 @@
+//! The macro that turns a list of keys into a struct, its reader and the list of what is allowed. It names
+//! no key itself.
+
+/// Defines a map with fixed keys: the struct, its reader and the list of its keys.
+macro_rules! keys {
+    (
+        $(#[$meta:meta])*
+        struct $name:ident ($wanted:literal) {
+            $($(#[$doc:meta])* $key:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Default, JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $($(#[$doc])* pub(crate) $key: Option<At<$type>>,)*
+        }
+
+        impl $name {
+            /// The keys that are allowed.
+            pub(crate) const KEYS: &[&str] = &[$(stringify!($key)),*];
+        }
+
+        impl Read for $name {
+            fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+                let mut raw = Self::default();
+                for (key, value) in reader.entries(node, $wanted)? {
+                    match key_text(key) {
+                        $(stringify!($key) => raw.$key = reader.at(value),)*
+                        _ => reader.unknown_key(key, Self::KEYS),
+                    }
+                }
+                Some(raw)
+            }
+        }
+    };
+}
+
+pub(super) use keys;
