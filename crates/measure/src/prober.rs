@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Prober {
     shared: Arc<Shared>,
-    tender: Option<JoinHandle<()>>,
+    tender: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Prober {
             .name("plan".into())
             .spawn(move || tend(&tended, &answers))
             .map_err(|source| Error::Thread { name: "plan", source })?;
-        Ok((Self { shared, tender: Some(tender) }, receiver))
+        Ok((Self { shared, tender: Mutex::new(Some(tender)) }, receiver))
     }
 
     /// Replaces the set of targets. Those whose number and settings are unchanged keep address, phase,
@@ -87,17 +87,15 @@ impl Prober {
         self.shared.planner().as_ref().map(Planner::counters).unwrap_or_default()
     }
 
-    /// Stops probing and waits for the threads. Probes under way are reported no more.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
+    /// Stops probing and waits for the threads. Probes under way are reported no more; a stopped prober
+    /// has no statuses and counts nothing.
+    pub fn stop(&self) {
         let planner = self.shared.planner().take();
         if let Some(mut planner) = planner {
             planner.stop();
         }
-        if let Some(tender) = self.tender.take()
+        let tender = self.tender.lock().expect("no holder of this lock can panic").take();
+        if let Some(tender) = tender
             && tender.join().is_err()
         {
             tracing::error!("the planner's thread panicked");
@@ -107,7 +105,7 @@ impl Prober {
 
 impl Drop for Prober {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 
