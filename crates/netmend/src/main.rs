@@ -2,9 +2,21 @@
 
 use std::process::ExitCode;
 
+mod board;
 mod cli;
 mod config;
+mod control;
+mod data;
+mod feed;
+mod intake;
+mod logs;
+mod notices;
+mod plan;
+mod ports;
+mod record;
 mod report;
+mod roster;
+mod wire;
 
 fn main() -> ExitCode {
     cli::main()

@@ -21,13 +21,13 @@ pub(crate) struct ManArgs {
     command: Option<String>,
 }
 
-pub(crate) fn completions(args: CompletionsArgs) -> Result<ExitCode, Report> {
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Report> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "netmend", &mut script);
     print(&script)
 }
 
-pub(crate) fn man(args: ManArgs) -> Result<ExitCode, Report> {
+pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
     let mut root = Cli::command();
     root.build();
     let command = match &args.command {

@@ -1,12 +1,185 @@
-//! `netmend run`.
+//! `netmend run`: the daemon. Opens everything that can fail before it probes, then waits for signals.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
+use measure::Options;
+use measure::kernel::KernelNetwork;
+use measure::resolve::SystemResolver;
+use model::{Clock, SystemClock};
+use show::Token;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::control::Control;
+use crate::plan::Loader;
 use crate::report::Report;
+use crate::wire::Pipeline;
+use crate::{data, logs};
+
+/// Where the pages are unless told otherwise.
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
+/// How often this machine's own gateways and resolvers are looked up again.
+const DISCOVER_EVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Configuration; without it, this machine's own gateways and DNS resolvers are watched.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Targets file: regions with a list of hosts (ICMP) or `host: port` (TCP).
+    #[arg(long, value_name = "FILE")]
+    targets: Option<PathBuf>,
+    /// One more target: HOST, HOST:PORT or [IPV6]:PORT. May be given several times.
+    #[arg(long, value_name = "HOST")]
+    target: Vec<String>,
+    /// Folder of the store, its lock and the control socket
+    /// [default: `$STATE_DIRECTORY`, else `$XDG_DATA_HOME/netmend`].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the pages and the API are served [default: 127.0.0.1:8420].
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Form of the log on standard error.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log_format: logs::Format,
+}
 
-pub(crate) fn run(_args: Args) -> Result<ExitCode, Report> {
-    Err(Report::new("netmend run is being built"))
+pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
+    logs::start(args.log_format)?;
+    let loader = Loader::new(args.config, args.targets, args.target);
+    let plan = loader.load()?;
+    let folder = data::folder(args.data.or_else(|| plan.data.clone()))?;
+    create(&folder)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let lock = store::DataLock::acquire(&folder)
+        .map_err(|why| Report::because(format!("cannot use {}", folder.display()), &why).code(4))?;
+    let store = Store::open(&folder, Arc::clone(&clock))
+        .map_err(|why| Report::because("cannot open the store", &why).code(4))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|why| Report::because("cannot start the runtime", &why).code(4))?;
+    let listen = args.listen.or(plan.listen).unwrap_or(LISTEN);
+    let served = runtime.block_on(serve(loader, plan, (&folder, &store), clock, listen));
+    // Calls into the store that still run hold the process up for a moment at most.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    drop(lock);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(
+    loader: Loader,
+    plan: Settings,
+    (folder, store): (&Path, &Store),
+    clock: Arc<dyn Clock>,
+    listen: SocketAddr,
+) -> Result<(), Report> {
+    let signals = Signals::new()?;
+    let listener = TcpListener::bind(listen).await.map_err(|why| {
+        Report::because(format!("cannot listen on {listen}"), &why)
+            .help(format!(
+                "`ss -ltnp 'sport = :{}'` shows who does; or give --listen ADDR:PORT",
+                listen.port()
+            ))
+            .code(4)
+    })?;
+    let bound = listener.local_addr().unwrap_or(listen);
+    let control = Control::bind(folder)?;
+    let token = Token::random()
+        .map_err(|why| Report::because("cannot read random bytes for the token", &why).code(4))?;
+    let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
+    let options = Options::daemon(clock, network, Arc::new(SystemResolver));
+    let pipeline = Pipeline::start(plan, folder.to_owned(), store, options)?;
+    let router = show::router(pipeline.deps(bound, token));
+    let done = CancellationToken::new();
+    let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
+    let socket = tokio::spawn(control.serve(router, done.clone()));
+    signals.attend(&loader, &pipeline).await;
+    done.cancel();
+    for task in [pages, socket] {
+        if let Ok(Err(why)) = task.await {
+            tracing::warn!(%why, "serving ended badly");
+        }
+    }
+    tokio::task::spawn_blocking(move || pipeline.stop())
+        .await
+        .map_err(|why| Report::because("stopping failed", &why).code(4))
+}
+
+/// What the daemon waits for.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Report> {
+        let on = |kind| {
+            signal(kind).map_err(|why| Report::because("cannot listen for signals", &why).code(4))
+        };
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads when told or when a file changed, until it is time to stop.
+    async fn attend(mut self, loader: &Loader, pipeline: &Pipeline) {
+        let mut discover = tokio::time::interval(DISCOVER_EVERY);
+        loop {
+            let why = tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => "SIGHUP",
+                _ = discover.tick() => {
+                    if !loader.network_changed() {
+                        continue;
+                    }
+                    "this machine's own network changed"
+                }
+            };
+            reload(why, loader, pipeline);
+        }
+    }
+}
+
+/// Takes over what the files say now, or keeps the old and says why on the page.
+fn reload(why: &str, loader: &Loader, pipeline: &Pipeline) {
+    let notices = &pipeline.present.notices;
+    match loader.load().and_then(|plan| pipeline.reload(plan)) {
+        Ok(()) => notices.clear("configuration"),
+        Err(report) => {
+            tracing::error!(cause = why, %report, "the new configuration is refused, the old one goes on");
+            let text = format!("the new configuration is refused, the old one goes on: {report}");
+            let now = pipeline.present.clock.now_ms();
+            notices.raise(
+                "configuration",
+                text,
+                "mend the file; it is read again by itself".into(),
+                now,
+            );
+        }
+    }
+}
+
+/// Creates the data folder for its owner alone.
+fn create(folder: &Path) -> Result<(), Report> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|why| {
+        Report::because(format!("cannot create the data folder {}", folder.display()), &why)
+            .help("give another one with --data DIR")
+            .code(4)
+    })
 }

@@ -1,0 +1,149 @@
+//! The two threads between the prober and everybody else: one takes results as they come, one looks
+//! after the rest once a second. Neither waits for the network, and only the second for the disk.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use model::{ProbeResult, TargetId, UnixMs};
+use store::{Change, Mark, Retention, Samples, State};
+
+use crate::ports::Present;
+use crate::record::Recorder;
+use crate::report::Report;
+
+/// Time between two rounds of the keeper; also how long the taker waits before it says it is alive.
+const BEAT: Duration = Duration::from_secs(1);
+/// Rounds of the keeper between two looks at what is too old or too much.
+const RETAIN_EVERY: u64 = 60;
+
+/// Starts the thread that takes results until the prober stops.
+pub(crate) fn take(
+    present: Arc<Present>,
+    recorder: Arc<Mutex<Recorder>>,
+    results: Receiver<Vec<ProbeResult>>,
+) -> Result<JoinHandle<()>, Report> {
+    spawn("intake", move || {
+        let mut samples = Vec::new();
+        loop {
+            match results.recv_timeout(BEAT) {
+                Ok(batch) => {
+                    let now = present.clock.now_ms();
+                    let mut recorder = recorder.lock().expect("no holder of this lock can panic");
+                    let mut board = present.board();
+                    for result in &batch {
+                        recorder.record(result, &mut samples);
+                        board.record(result, now);
+                    }
+                    drop((recorder, board));
+                    present.feed.push(&mut samples);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            present.beat();
+        }
+    })
+}
+
+/// What the keeper looks after.
+pub(crate) struct Keeper {
+    /// The running daemon.
+    pub(crate) present: Arc<Present>,
+    /// Where marks go.
+    pub(crate) state: Arc<dyn State>,
+    /// What must not grow for ever.
+    pub(crate) samples: Arc<dyn Samples>,
+    /// How long and how much to keep; a reload may change it.
+    pub(crate) retention: Arc<Mutex<Retention>>,
+    /// Set and notified to stop.
+    pub(crate) stop: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Keeper {
+    /// Starts the thread; it ends once `stop` is set.
+    pub(crate) fn start(self) -> Result<JoinHandle<()>, Report> {
+        spawn("keeper", move || {
+            let mut waiting = Vec::new();
+            for round in 0_u64.. {
+                self.look(&mut waiting);
+                if round % RETAIN_EVERY == 0 {
+                    self.retain();
+                }
+                if self.wait() {
+                    self.look(&mut waiting);
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Renews the rows and stores what is notable. Marks that the store did not take wait in `waiting`.
+    fn look(&self, waiting: &mut Vec<Mark>) {
+        /// Most marks that wait for a store that fails.
+        const WAITING: usize = 10_000;
+        let now = self.present.clock.now_ms();
+        let statuses = self.present.prober.statuses();
+        self.present.board().refresh(&statuses, now);
+        let changes = self.present.prober.changes();
+        if !changes.is_empty() {
+            let snapshot = show::Now::targets(&*self.present);
+            let host = |id: TargetId| {
+                let row = snapshot.targets.iter().find(|row| row.id == id)?;
+                Some(row.target.host.clone())
+            };
+            for change in &changes {
+                let mark = self.present.notices.take(change, host);
+                tracing::info!(subject = %mark.subject, kind = %mark.kind, "{}", mark.text);
+                waiting.push(mark);
+            }
+        }
+        if waiting.is_empty() {
+            return;
+        }
+        match self.state.apply(waiting.iter().cloned().map(Change::Mark).collect()) {
+            Ok(_) => waiting.clear(),
+            Err(why) => {
+                self.complain("marks", format!("marks wait in memory: {why}"), now);
+                let excess = waiting.len().saturating_sub(WAITING);
+                waiting.drain(..excess);
+                return;
+            }
+        }
+        self.present.notices.clear("marks");
+    }
+
+    fn retain(&self) {
+        let keep = *self.retention.lock().expect("no holder of this lock can panic");
+        let now = self.present.clock.now_ms();
+        match self.samples.retain(keep, now) {
+            Ok(()) => self.present.notices.clear("retention"),
+            Err(why) => {
+                let text = format!("old samples cannot be dropped: {why}");
+                self.complain("retention", text, now);
+            }
+        }
+    }
+
+    fn complain(&self, about: &str, text: String, at: UnixMs) {
+        tracing::warn!("{text}");
+        let fix = "free space on the disk of the data folder; netmend goes on by itself";
+        self.present.notices.raise(about, text, fix.into(), at);
+    }
+
+    /// Waits for the next round; true once it is time to stop.
+    fn wait(&self) -> bool {
+        let (stop, wake) = &*self.stop;
+        let stop = stop.lock().expect("no holder of this lock can panic");
+        let (stop, _) = wake
+            .wait_timeout_while(stop, BEAT, |stop| !*stop)
+            .expect("no holder of this lock can panic");
+        *stop
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Report> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.map_err(|why| Report::because(format!("cannot start the {name} thread"), &why).code(4))
+}

@@ -1,0 +1,218 @@
+//! What one stage needs from another, implemented: the pages' view of the present. Holds references and
+//! puts numbers together; decides nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use measure::{Counters, Prober};
+use model::{Clock, Method, UnixMs};
+use show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
+
+use crate::board::Board;
+use crate::feed::Feed;
+use crate::notices::Notices;
+
+/// A stage that has not moved for so long is stuck.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The running daemon, as the pages see it.
+#[derive(Debug)]
+pub(crate) struct Present {
+    /// The clock of everything.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Who probes.
+    pub(crate) prober: Prober,
+    /// The targets now.
+    pub(crate) board: Mutex<Board>,
+    /// The way to the store.
+    pub(crate) feed: Arc<Feed>,
+    /// What operators should mend.
+    pub(crate) notices: Notices,
+    /// Where this instance stands; a reload may change it.
+    pub(crate) site: Mutex<String>,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// When it started, on both clocks.
+    pub(crate) started: (UnixMs, Duration),
+    /// When the thread that takes results last moved, by the monotonic clock.
+    pub(crate) moved: Mutex<Duration>,
+}
+
+impl Present {
+    /// The rows of all targets.
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().expect("no holder of this lock can panic")
+    }
+
+    /// Says that the thread that takes results is alive.
+    pub(crate) fn beat(&self) {
+        *self.moved.lock().expect("no holder of this lock can panic") = self.clock.monotonic();
+    }
+
+    fn store(&self) -> StoreNow {
+        let status = self.feed.status();
+        StoreNow {
+            path: self.data.display().to_string(),
+            committed_until: status.committed_until,
+            committed_at: status.committed_at,
+            bytes: folder_bytes(&self.data),
+            free_bytes: free_bytes(&self.data),
+            series: None,
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let status = self.feed.status();
+        let failing = status.failing.map(|(why, since)| Warning {
+            text: format!("samples wait in memory, the store does not take them: {why}"),
+            fix: "free space on the disk of the data folder; netmend goes on by itself".into(),
+            since: Some(since),
+        });
+        failing.into_iter().chain(self.notices.current()).collect()
+    }
+}
+
+impl Now for Present {
+    fn targets(&self) -> Arc<Snapshot> {
+        self.board().snapshot(self.clock.now_ms(), self.clock.monotonic())
+    }
+
+    fn system(&self) -> System {
+        let snapshot = self.targets();
+        let mut methods: Vec<(Method, usize)> = Vec::new();
+        for method in snapshot.targets.iter().filter_map(|target| target.method) {
+            match methods.iter_mut().find(|(known, _)| *known == method) {
+                Some((_, count)) => *count += 1,
+                None => methods.push((method, 1)),
+            }
+        }
+        System {
+            version: env!("CARGO_PKG_VERSION"),
+            site: self.site.lock().expect("no holder of this lock can panic").clone(),
+            started: self.started.0,
+            uptime: self.clock.monotonic().saturating_sub(self.started.1),
+            methods,
+            warnings: self.warnings(),
+            counters: self.counters(),
+            store: self.store(),
+        }
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let moved = *self.moved.lock().expect("no holder of this lock can panic");
+        let still = self.clock.monotonic().saturating_sub(moved);
+        let measure = (still > PATIENCE)
+            .then(|| format!("no results have been taken for {} s", still.as_secs()));
+        let store = self.feed.status().failing.map(|(why, _)| why);
+        vec![Stage { name: "measure", stuck: measure }, Stage { name: "store", stuck: store }]
+    }
+}
+
+impl Present {
+    fn counters(&self) -> Vec<Counter> {
+        let feed = self.feed.status();
+        let mut counters = probe_counters(&self.prober.counters());
+        counters.extend([
+            Counter::total(
+                "netmend_samples_stored_total",
+                "Samples acknowledged by the store.",
+                feed.stored,
+            ),
+            Counter::total(
+                "netmend_samples_dropped_total",
+                "Samples given up because the store did not take them in time.",
+                feed.dropped,
+            ),
+            Counter::gauge(
+                "netmend_samples_waiting",
+                "Samples that wait for the store.",
+                feed.waiting as f64,
+            ),
+        ]);
+        if let Some(bytes) = resident_bytes() {
+            let help = "Resident memory of the process in bytes.";
+            counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));
+        }
+        counters
+    }
+}
+
+fn probe_counters(counted: &Counters) -> Vec<Counter> {
+    let outcomes = [
+        ("reply", counted.received),
+        ("lost", counted.lost),
+        ("late", counted.late),
+        ("duplicate", counted.duplicate),
+        ("unreachable", counted.unreachable),
+        ("unknown", counted.unknown),
+        ("unsent", counted.unsent),
+    ];
+    let help = "Reports about probes by outcome; a refused connection is a reply.";
+    let mut counters = vec![Counter::total(
+        "netmend_probes_sent_total",
+        "Probes handed to the kernel.",
+        counted.sent,
+    )];
+    counters.extend(outcomes.map(|(outcome, value)| {
+        Counter::total("netmend_probe_outcomes_total", help, value).with("outcome", outcome)
+    }));
+    let simple = [
+        ("netmend_packets_foreign_total", "Packets that answer nothing we asked.", counted.foreign),
+        ("netmend_packets_malformed_total", "Packets that are broken.", counted.malformed),
+        (
+            "netmend_receive_drops_total",
+            "Packets that our receive queue dropped.",
+            counted.receive_drops,
+        ),
+        (
+            "netmend_neighbour_drops_total",
+            "Packets that the neighbour table swallowed.",
+            counted.neighbour_drops,
+        ),
+        ("netmend_clock_steps_total", "Steps of the wall clock.", counted.clock_steps),
+        ("netmend_send_stamps_total", "Kernel send stamps used.", counted.stamps),
+        (
+            "netmend_send_stamps_discarded_total",
+            "Kernel send stamps that could not be true.",
+            counted.stamps_discarded,
+        ),
+        (
+            "netmend_results_dropped_total",
+            "Results thrown away because nobody took them.",
+            counted.results_dropped,
+        ),
+    ];
+    counters.extend(simple.map(|(name, help, value)| Counter::total(name, help, value)));
+    counters.push(Counter::gauge(
+        "netmend_probes_in_flight",
+        "Probes under way now.",
+        counted.in_flight as f64,
+    ));
+    let help = "Sends that the kernel refused, by errno.";
+    counters.extend(counted.send_errors.iter().map(|(errno, value)| {
+        let name = format!("{:?}", nix::errno::Errno::from_raw(*errno));
+        Counter::total("netmend_send_errors_total", help, *value).with("errno", name)
+    }));
+    counters
+}
+
+/// Size of the files in the data folder; `None` if it cannot be read.
+fn folder_bytes(folder: &Path) -> Option<u64> {
+    let entries = fs::read_dir(folder).ok()?;
+    let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok().map(|meta| meta.len()));
+    Some(sizes.sum())
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}
+
+fn resident_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * page.unsigned_abs())
+}

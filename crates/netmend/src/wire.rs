@@ -1,0 +1,181 @@
+//! The pipeline, connected. This file is the picture of the architecture:
+//!
+//! ```text
+//!   targets ──> measure ──results──> intake ──samples──> feed ──batches──> store
+//!                  │                    │                                    │
+//!                  └──status, changes──>board, notices ────────> show <──────┘
+//! ```
+//!
+//! It starts the stages in that order and stops them in the same one, so that what was measured is stored.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use measure::{Options, Prober};
+use model::status::TargetSeries;
+use model::{Metric, Series, Target, TargetId};
+use show::{Deps, Token};
+use store::{Mark, Retention, Samples, State, Store};
+
+use crate::config::Settings;
+use crate::feed::Feed;
+use crate::intake::{self, Keeper};
+use crate::notices::Notices;
+use crate::ports::Present;
+use crate::record::Recorder;
+use crate::report::Report;
+use crate::roster::Roster;
+
+/// The running stages.
+pub(crate) struct Pipeline {
+    /// What pages see.
+    pub(crate) present: Arc<Present>,
+    samples: Arc<dyn Samples>,
+    state: Arc<dyn State>,
+    roster: Mutex<Roster>,
+    recorder: Arc<Mutex<Recorder>>,
+    retention: Arc<Mutex<Retention>>,
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Starts every stage but the pages.
+    pub(crate) fn start(
+        plan: Settings,
+        data: PathBuf,
+        store: &Store,
+        options: Options,
+    ) -> Result<Self, Report> {
+        let (samples, state) = (store.samples(), store.state());
+        let clock = Arc::clone(&options.clock);
+        let mut roster = Roster::default();
+        let targets = roster.number(plan.targets);
+        register(&*samples, &targets)?;
+        let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
+        let (prober, results) = Prober::start(options, targets.iter().cloned())
+            .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
+        let now = clock.now_ms();
+        let present = Arc::new(Present {
+            started: (now, clock.monotonic()),
+            moved: Mutex::new(clock.monotonic()),
+            clock,
+            prober,
+            board: Mutex::default(),
+            feed: Arc::clone(&feed),
+            notices: Notices::default(),
+            site: Mutex::new(plan.site),
+            data,
+        });
+        let recorder = Arc::new(Mutex::new(Recorder::default()));
+        seat(&present, &recorder, &targets);
+        let retention = Arc::new(Mutex::new(plan.retention));
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let keeper = Keeper {
+            present: Arc::clone(&present),
+            state: Arc::clone(&state),
+            samples: Arc::clone(&samples),
+            retention: Arc::clone(&retention),
+            stop: Arc::clone(&stop),
+        };
+        let threads = vec![
+            intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?,
+            keeper.start()?,
+            feed.start()?,
+        ];
+        let pipeline = Self {
+            present,
+            samples,
+            state,
+            roster: Mutex::new(roster),
+            recorder,
+            retention,
+            stop,
+            threads,
+        };
+        pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
+        Ok(pipeline)
+    }
+
+    /// What the pages work with.
+    pub(crate) fn deps(&self, listen: SocketAddr, token: Token) -> Deps {
+        Deps {
+            now: Arc::clone(&self.present) as _,
+            samples: Arc::clone(&self.samples),
+            state: Arc::clone(&self.state),
+            clock: Arc::clone(&self.present.clock),
+            listen,
+            hosts: Vec::new(),
+            token,
+        }
+    }
+
+    /// Takes over new targets and settings. Everything that can fail is done before anything changes;
+    /// unchanged targets notice nothing.
+    pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
+        let mut roster = self.roster.lock().expect("no holder of this lock can panic");
+        let targets = roster.number(plan.targets);
+        register(&*self.samples, &targets)?;
+        seat(&self.present, &self.recorder, &targets);
+        self.present
+            .prober
+            .update(targets.iter().cloned())
+            .map_err(|why| Report::because("cannot probe the new targets", &why))?;
+        *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
+        *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
+        self.mark("reload", format!("configuration taken over, {} targets", targets.len()));
+        Ok(())
+    }
+
+    /// Stops the stages from the front, so that what was measured is stored.
+    pub(crate) fn stop(mut self) {
+        self.present.prober.stop();
+        self.mark("stop", "netmend stopped".into());
+        *self.stop.0.lock().expect("no holder of this lock can panic") = true;
+        self.stop.1.notify_all();
+        // The feed's thread is the last one: it ends once everything before it has.
+        let feed = self.threads.pop();
+        for thread in self.threads {
+            join(thread);
+        }
+        self.present.feed.close();
+        if let Some(thread) = feed {
+            join(thread);
+        }
+    }
+
+    /// Remembers something about the daemon itself. A store that fails has said so elsewhere.
+    fn mark(&self, kind: &str, text: String) {
+        tracing::info!(kind, "{text}");
+        let at = self.present.clock.now_ms();
+        let mark = Mark { at, subject: "netmend".into(), kind: kind.into(), text };
+        if let Err(why) = self.state.apply(vec![store::Change::Mark(mark)]) {
+            tracing::warn!(%why, "a mark was not stored");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the daemon panicked");
+    }
+}
+
+/// Gives the targets their rows and their series.
+fn seat(present: &Present, recorder: &Mutex<Recorder>, targets: &[(TargetId, Arc<Target>)]) {
+    present.board().set(targets, present.clock.now_ms());
+    let series = targets.iter().map(|(id, target)| (*id, TargetSeries::of(target)));
+    recorder.lock().expect("no holder of this lock can panic").set(series);
+}
+
+fn register(samples: &dyn Samples, targets: &[(TargetId, Arc<Target>)]) -> Result<(), Report> {
+    let series: Vec<Series> = targets
+        .iter()
+        .flat_map(|(_, target)| Metric::ALL.map(|metric| target.series(metric)))
+        .collect();
+    samples
+        .register(&series)
+        .map_err(|why| Report::because("cannot make the series known to the store", &why).code(4))
+}

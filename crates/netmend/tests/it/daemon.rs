@@ -1,0 +1,122 @@
+//! A running netmend for a test: started on a free port, its log read, killed when dropped.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use model::{Clock, SystemClock};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Longest that a test waits for the daemon before it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running daemon.
+pub(crate) struct Daemon {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    /// Where it serves.
+    pub(crate) address: SocketAddr,
+}
+
+/// `netmend run` on a free port of loopback with its data in `data`, ready for more arguments.
+pub(crate) fn command(data: &Path) -> Command {
+    command_on("127.0.0.1:0", data)
+}
+
+/// The same on a given address.
+pub(crate) fn command_on(listen: &str, data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+    command.args(["run", "--log-format", "json", "--listen", listen, "--data"]).arg(data);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env_remove("NETMEND_LOG");
+    command
+}
+
+impl Daemon {
+    /// Starts `command` and waits until it serves.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the binary was built for this test");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let mut daemon =
+            Self { child, log: BufReader::new(stderr), address: ([127, 0, 0, 1], 0).into() };
+        let line = daemon.log_until("pages are served");
+        let listen = line["listen"].as_str().expect("the log names the address");
+        daemon.address = listen.parse().expect("the log names an address");
+        daemon
+    }
+
+    /// Reads the log up to the first entry whose message contains `words`.
+    pub(crate) fn log_until(&mut self, words: &str) -> Value {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).expect("the log is UTF-8");
+            assert!(read > 0, "the log ended without {words:?}:\n{seen}");
+            let entry: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+            if entry["message"].as_str().is_some_and(|message| message.contains(words)) {
+                return entry;
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    /// GETs a path; gives the status and the body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).expect("the daemon serves");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the answer is UTF-8 and ends");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status line"), body.to_owned())
+    }
+
+    /// GETs a JSON document.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap_or_else(|why| panic!("{path}: {why}: {body}"))
+    }
+
+    /// Asks again until the answer pleases; the daemon works in its own time.
+    pub(crate) fn wait_for<T>(&self, path: &str, pleases: impl Fn(&Value) -> Option<T>) -> T {
+        let start = SystemClock.monotonic();
+        loop {
+            let answer = self.json(path);
+            if let Some(found) = pleases(&answer) {
+                return found;
+            }
+            let waited = SystemClock.monotonic().saturating_sub(start);
+            assert!(waited < PATIENCE, "{path} still answers {answer:#}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).expect("the daemon runs");
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        // What is left in the pipe must not hold the process up.
+        let mut rest = String::new();
+        drop(self.log.read_to_string(&mut rest));
+        self.child.wait().expect("a child can be waited for")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

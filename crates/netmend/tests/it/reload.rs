@@ -1,0 +1,48 @@
+//! A configuration that changes under a running daemon.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::daemon::{Daemon, command};
+
+/// The hosts that the daemon watches and how many answers each has had.
+fn hosts(answer: &Value) -> Vec<(String, u64)> {
+    let rows = answer["targets"].as_array().expect("a list of targets");
+    rows.iter()
+        .map(|row| {
+            let host = row["host"].as_str().expect("a target has a host").to_owned();
+            (host, row["counts"]["received"].as_u64().unwrap_or(0))
+        })
+        .collect()
+}
+
+#[test]
+fn a_reload_keeps_unchanged_targets_and_a_wrong_file_keeps_them_all() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("netmend.yaml");
+    fs::write(&config, "targets:\n  a: [127.0.0.1, 127.0.0.2]\n").unwrap();
+    let mut run = command(&data.path().join("data"));
+    run.arg("--config").arg(&config);
+    let mut daemon = Daemon::start(run);
+    daemon.wait_for("/api/v1/targets", |answer| {
+        hosts(answer).iter().all(|(_, received)| *received > 0).then_some(())
+    });
+
+    fs::write(&config, "targets:\n  a: [127.0.0.1, 127.0.0.3]\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for("/api/v1/targets", |answer| {
+        let hosts = hosts(answer);
+        let kept = hosts.iter().any(|(host, received)| host == "127.0.0.1" && *received > 0);
+        let new = hosts.iter().any(|(host, _)| host == "127.0.0.3");
+        (kept && new && hosts.len() == 2).then_some(())
+    });
+
+    fs::write(&config, "targets:\n  a: [127.0.0.1, 127.0.0.3]\ntagets: {}\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let entry = daemon.log_until("is refused");
+    let report = entry["report"].as_str().unwrap_or_default();
+    assert!(report.contains("netmend.yaml:3:1"), "the position is named: {entry}");
+    assert_eq!(hosts(&daemon.json("/api/v1/targets")).len(), 2, "the old configuration goes on");
+}
