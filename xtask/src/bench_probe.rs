@@ -6,7 +6,9 @@ mod bed;
 mod tools;
 mod truth;
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -180,8 +182,8 @@ impl Bench {
         let list = self.bed.list("list", &addresses(64, targets))?;
         let options = "-c 1 -i 0 -t 1s";
         let mut command = tools::netmend(&self.bed, &self.binary, &list, options);
-        let (ran, truth) = self.bed.witness(|| self.bed.run(&mut command, PATIENCE))?;
-        let ours = truth.compare(&read(tools::read_netmend, &ran.stdout)?);
+        let (mut ran, truth) = self.bed.witness(|| bed::time(&mut command, PATIENCE))?;
+        let ours = truth.compare(&read(tools::read_netmend, &mut ran.stdout)?);
         row("netmend", &ours, ran.cost);
         let fping_options = "-C 1 -i 0 -t 1000";
         let mut command = tools::fping(&self.bed, &list, fping_options);
@@ -195,17 +197,17 @@ impl Bench {
         let mut command = self.bed.namespace().command(&self.binary);
         command.args(["probe", "--output", "json", "--targets"]).arg(&list);
         command.args(options.split(' '));
-        let ours = self.cpu("netmend", &mut command, targets)?;
+        let ours = cpu("netmend", &mut command, targets)?;
         let mut command = tools::fping(&self.bed, &list, fping_options);
-        let fping = self.cpu("fping", &mut command, targets)?;
+        let fping = cpu("fping", &mut command, targets)?;
         // It takes ranges of hosts, and slows down with the square of their number: cut off, its figure
         // is too good for it, never too bad.
         let hosts = targets.div_ceil(250) * 250;
         let mut command = tools::nping(&self.bed, hosts, "--icmp --rate 200000");
-        let nping = self.cpu("nping", &mut command, hosts)?;
+        let nping = cpu("nping", &mut command, hosts)?;
         let few = addresses(64, targets.min(MOST_FOR_PING));
         let mut command = tools::pings(&self.bed, &self.bed.list("few", &few)?);
-        let ping = self.cpu("ping per target", &mut command, few.len())?;
+        let ping = cpu("ping per target", &mut command, few.len())?;
         let few = addresses(64, targets.min(MOST_FOR_BLACKBOX));
         let blackbox = Blackbox::start(&self.bed)?.ping(&self.bed, &few, 1)?.1;
         let blackbox = per_probe("blackbox_exporter", blackbox, few.len());
@@ -218,11 +220,6 @@ impl Bench {
             self.goal(&format!("CPU per probe against {peer}"), ours / theirs, At::Most(most));
         }
         Ok(())
-    }
-
-    /// Runs a tool without the witness; its CPU per probe in us.
-    fn cpu(&self, tool: &str, command: &mut Command, probes: usize) -> Result<f64, String> {
-        Ok(per_probe(tool, self.bed.run(command, PATIENCE)?.cost, probes))
     }
 
     fn tcp(&mut self) -> Result<(), String> {
@@ -254,16 +251,18 @@ impl Bench {
         &self,
         command: &mut Command,
         limit: Duration,
-        reader: fn(&Path) -> std::io::Result<Told>,
+        reader: Reader,
         output: Output,
     ) -> Result<(Ran, Comparison), String> {
-        let (ran, truth) = self.bed.witness(|| self.bed.run(command, limit))?;
+        let (mut ran, truth) = self.bed.witness(|| bed::time(command, limit))?;
         let told = match output {
-            Output::Out => read(reader, &ran.stdout)?,
-            Output::Error => read(reader, &ran.stderr)?,
+            Output::Out => read(reader, &mut ran.stdout)?,
+            Output::Error => read(reader, &mut ran.stderr)?,
         };
         if told.is_empty() {
-            let words = std::fs::read_to_string(&ran.stderr).unwrap_or_default();
+            let mut words = String::new();
+            // What cannot be read cannot be shown; the error is another one.
+            let _ = ran.stderr.rewind().and_then(|()| ran.stderr.read_to_string(&mut words));
             return Err(format!("{command:?} has told no RTT: {}", words.trim_end()));
         }
         let found = truth.compare(&told);
@@ -284,6 +283,9 @@ impl Bench {
     }
 }
 
+/// Reads what a tool has said.
+type Reader = fn(&mut File) -> std::io::Result<Told>;
+
 /// Where a tool writes its RTTs.
 #[derive(Clone, Copy)]
 enum Output {
@@ -298,8 +300,13 @@ enum At {
     Least(f64),
 }
 
-fn read(reader: fn(&Path) -> std::io::Result<Told>, path: &Path) -> Result<Told, String> {
-    reader(path).map_err(|error| format!("cannot read what the tool has said: {error}"))
+fn read(reader: Reader, said: &mut File) -> Result<Told, String> {
+    reader(said).map_err(|error| format!("cannot read what the tool has said: {error}"))
+}
+
+/// Runs a tool without the witness; its CPU per probe in us.
+fn cpu(tool: &str, command: &mut Command, probes: usize) -> Result<f64, String> {
+    Ok(per_probe(tool, bed::time(command, PATIENCE)?.cost, probes))
 }
 
 fn per_probe(tool: &str, cost: Cost, probes: usize) -> f64 {

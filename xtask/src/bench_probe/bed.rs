@@ -2,7 +2,7 @@
 //! witness, and a stopwatch for the tools that run in it. Everything ends with the value.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -22,6 +22,8 @@ const CAPTURE_BUFFER: &str = "98304";
 /// A capture's block is handed over this long after its first packet at the latest; what is younger when
 /// tcpdump is stopped would be missing.
 const BLOCK: Duration = Duration::from_millis(1200);
+/// Runs a program that ends when we do, however we end.
+pub(crate) const MORTAL: [&str; 3] = ["setpriv", "--pdeathsig", "TERM"];
 /// Between two looks at a running tool.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -51,10 +53,10 @@ pub(crate) struct Cost {
     pub(crate) cut_off: bool,
 }
 
-/// What a tool has said and done.
+/// What a tool has said, each from its beginning, and what it has cost.
 pub(crate) struct Ran {
-    pub(crate) stdout: PathBuf,
-    pub(crate) stderr: PathBuf,
+    pub(crate) stdout: File,
+    pub(crate) stderr: File,
     pub(crate) cost: Cost,
 }
 
@@ -68,7 +70,9 @@ impl Bed {
         {
             namespace.run("sysctl", ["-qw", setting]).map_err(told)?;
         }
-        let mut child = Command::new(netmend)
+        let mut child = Command::new(MORTAL[0])
+            .args(&MORTAL[1..])
+            .arg(netmend)
             .args(["lab", "network", "bench", "--precise", "--netns", namespace.name()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -76,10 +80,8 @@ impl Bed {
             .map_err(|error| format!("cannot start {}: {error}", netmend.display()))?;
         let mut output = BufReader::new(child.stdout.take().expect("it was asked to be piped"));
         let lab = wait_for(&mut output, "try: ").map(|_| Lab { child, output })?;
-        let memory = Path::new("/dev/shm");
         let folder =
-            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let folder = folder.map_err(|error| format!("cannot make a folder: {error}"))?;
+            tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
         Ok(Self { lab: Some(lab), folder, namespace })
     }
 
@@ -88,7 +90,7 @@ impl Bed {
         &self.namespace
     }
 
-    /// A path in the bed's own folder, which lies in memory where possible.
+    /// A path in the bed's own folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -108,44 +110,43 @@ impl Bed {
         wait_for(&mut lab.output, "SIMULATION ")
     }
 
-    /// Runs a command to its end, at most for `limit`; its output goes to files.
-    pub(crate) fn run(&self, command: &mut Command, limit: Duration) -> Result<Ran, String> {
-        let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
-        let create = |path: &Path| {
-            File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
-        };
-        let line = format!("{command:?}");
-        command.stdin(Stdio::null()).stdout(create(&stdout)?).stderr(create(&stderr)?);
-        let (start, cpu) = (SystemClock.monotonic(), children_cpu());
-        let mut child = command.spawn().map_err(|error| format!("cannot start {line}: {error}"))?;
-        let mut cost = Cost::default();
-        loop {
-            cost.rss_mib = cost.rss_mib.max(peak_rss(child.id()));
-            cost.wall_s = (SystemClock.monotonic().saturating_sub(start)).as_secs_f64();
-            match child.try_wait() {
-                Ok(Some(_)) => break,
-                Ok(None) if cost.wall_s > limit.as_secs_f64() && !cost.cut_off => {
-                    cost.cut_off = true;
-                    signal(&child, Signal::SIGTERM)?;
-                }
-                Ok(None) => pause(LOOK),
-                Err(error) => return Err(format!("cannot wait for {line}: {error}")),
-            }
-        }
-        cost.cpu_s = children_cpu() - cpu;
-        Ok(Ran { stdout, stderr, cost })
-    }
-
     /// Does some work while everything on the wire is recorded.
     pub(crate) fn witness<T>(
         &self,
         work: impl FnOnce() -> Result<T, String>,
     ) -> Result<(T, Truth), String> {
-        let capture = Capture::start(&self.namespace, self.path("capture"))?;
+        let capture = Capture::start(&self.namespace)?;
         let done = work()?;
         let truth = capture.finish()?;
         Ok((done, truth))
     }
+}
+
+/// Runs a command to its end, at most for `limit`; its output goes to files.
+pub(crate) fn time(command: &mut Command, limit: Duration) -> Result<Ran, String> {
+    let (mut stdout, mut stderr) = (scratch()?, scratch()?);
+    let line = format!("{command:?}");
+    command.stdin(Stdio::null()).stdout(same(&stdout)?).stderr(same(&stderr)?);
+    let (start, cpu) = (SystemClock.monotonic(), children_cpu());
+    let mut child = command.spawn().map_err(|error| format!("cannot start {line}: {error}"))?;
+    let mut cost = Cost::default();
+    loop {
+        cost.rss_mib = cost.rss_mib.max(peak_rss(child.id()));
+        cost.wall_s = (SystemClock.monotonic().saturating_sub(start)).as_secs_f64();
+        match child.try_wait() {
+            Ok(Some(_)) => break,
+            Ok(None) if cost.wall_s > limit.as_secs_f64() && !cost.cut_off => {
+                cost.cut_off = true;
+                signal(&child, Signal::SIGTERM)?;
+            }
+            Ok(None) => pause(LOOK),
+            Err(error) => return Err(format!("cannot wait for {line}: {error}")),
+        }
+    }
+    cost.cpu_s = children_cpu() - cpu;
+    rewind(&mut stdout)?;
+    rewind(&mut stderr)?;
+    Ok(Ran { stdout, stderr, cost })
 }
 
 impl Drop for Bed {
@@ -162,25 +163,26 @@ impl Drop for Bed {
 struct Capture {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    path: PathBuf,
+    file: File,
 }
 
 impl Capture {
-    fn start(namespace: &Namespace, path: PathBuf) -> Result<Self, String> {
+    fn start(namespace: &Namespace) -> Result<Self, String> {
+        let file = scratch()?;
         let mut child = namespace
-            .command("tcpdump")
-            .args(["-i", "tun0", "-n", "-s", SNAP, "-B", CAPTURE_BUFFER, "-Z", "root"])
-            .args(["--time-stamp-precision=nano", "-w"])
-            .arg(&path)
+            .command(MORTAL[0])
+            .args(&MORTAL[1..])
+            .args(["tcpdump", "-i", "tun0", "-n", "-s", SNAP, "-B", CAPTURE_BUFFER, "-Z", "root"])
+            .args(["--time-stamp-precision=nano", "-w", "-"])
             .arg("icmp or icmp6 or tcp or ip6 proto 6")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(same(&file)?)
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start tcpdump: {error}"))?;
         let mut stderr = BufReader::new(child.stderr.take().expect("it was asked to be piped"));
         let started = wait_for(&mut stderr, "listening on");
-        let capture = Self { child, stderr, path };
+        let capture = Self { child, stderr, file };
         started.map(|_| capture)
     }
 
@@ -193,10 +195,8 @@ impl Capture {
         if !dropped.starts_with("0 ") {
             println!("  the witness is not complete: {dropped}");
         }
-        let truth = Truth::read(&self.path);
-        let truth = truth.map_err(|error| format!("cannot read the capture: {error}"))?;
-        std::fs::remove_file(&self.path).map_err(|error| format!("cannot remove it: {error}"))?;
-        Ok(truth)
+        rewind(&mut self.file)?;
+        Truth::read(&mut self.file).map_err(|error| format!("cannot read the capture: {error}"))
     }
 }
 
@@ -205,6 +205,22 @@ impl Drop for Capture {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A file without a name, in memory where possible: it goes with its last handle, come what may.
+fn scratch() -> Result<File, String> {
+    let memory = Path::new("/dev/shm");
+    let file = if memory.is_dir() { tempfile::tempfile_in(memory) } else { tempfile::tempfile() };
+    file.map_err(|error| format!("cannot make a scratch file: {error}"))
+}
+
+/// Another handle of a file, for a child.
+fn same(file: &File) -> Result<File, String> {
+    file.try_clone().map_err(|error| format!("cannot pass a scratch file on: {error}"))
+}
+
+fn rewind(file: &mut File) -> Result<(), String> {
+    file.rewind().map_err(|error| format!("cannot read a scratch file: {error}"))
 }
 
 /// Reads lines until one contains `words`; returns it.
@@ -256,7 +272,10 @@ impl Hogs {
     pub(crate) fn start(count: usize) -> Result<Self, String> {
         let mut hogs = Self(Vec::with_capacity(count));
         for _ in 0..count {
-            let hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
+            let hog = Command::new(MORTAL[0])
+                .args(&MORTAL[1..])
+                .args(["sh", "-c", "while :; do :; done"])
+                .spawn();
             hogs.0.push(hog.map_err(|error| format!("cannot start sh: {error}"))?);
         }
         Ok(hogs)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::{Clock, SystemClock};
 use serde::Deserialize;
 
-use super::bed::{Bed, Cost, pause};
+use super::bed::{Bed, Cost, MORTAL, pause};
 
 /// What a tool says: RTTs in us by address, in the order of its requests; `None` is no answer.
 pub(crate) type Told = HashMap<IpAddr, Vec<Option<f64>>>;
@@ -28,11 +28,11 @@ struct Each<'a> {
 }
 
 /// Reads what `netmend probe --each --output json` has said.
-pub(crate) fn read_netmend(path: &Path) -> io::Result<Told> {
+pub(crate) fn read_netmend(said: &mut File) -> io::Result<Told> {
     /// A round that never left: it is not on the wire, so it must not be compared.
     const UNSENT: f64 = f64::NEG_INFINITY;
     let mut told = Told::new();
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut reader = BufReader::with_capacity(1 << 20, said);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 0 {
         // The summary of a target has no outcome; its RTTs have another form.
@@ -58,9 +58,9 @@ pub(crate) fn read_netmend(path: &Path) -> io::Result<Told> {
 }
 
 /// Reads what `fping -C` has said on standard error: `10.64.0.1 : 10.2 - 10.3`, in ms.
-pub(crate) fn read_fping(path: &Path) -> io::Result<Told> {
+pub(crate) fn read_fping(said: &mut File) -> io::Result<Told> {
     let mut told = Told::new();
-    for line in BufReader::new(File::open(path)?).lines() {
+    for line in BufReader::new(said).lines() {
         let line = line?;
         let Some((host, rtts)) = line.split_once(" : ") else { continue };
         let Ok(address) = host.trim().parse() else { continue };
@@ -77,10 +77,10 @@ pub(crate) fn read_fping(path: &Path) -> io::Result<Told> {
 }
 
 /// Reads the statistics that `nping -c 1` prints for each host.
-pub(crate) fn read_nping(path: &Path) -> io::Result<Told> {
+pub(crate) fn read_nping(said: &mut File) -> io::Result<Told> {
     let mut told = Told::new();
     let mut host = None;
-    for line in BufReader::new(File::open(path)?).lines() {
+    for line in BufReader::new(said).lines() {
         let line = line?;
         if let Some(name) = line.strip_prefix("Statistics for host ") {
             host = name.trim_end_matches(':').parse::<IpAddr>().ok();
@@ -158,7 +158,8 @@ impl Blackbox {
     pub(crate) fn start(bed: &Bed) -> Result<Self, String> {
         let config = bed.path("blackbox.yml");
         std::fs::write(&config, MODULES).map_err(|error| error.to_string())?;
-        let mut command = bed.namespace().command("prometheus-blackbox-exporter");
+        let mut command = bed.namespace().command(MORTAL[0]);
+        command.args(&MORTAL[1..]).arg("prometheus-blackbox-exporter");
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--web.listen-address={BLACKBOX}")).arg("--log.level=error");
         let child =
@@ -274,11 +275,14 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek;
+
     use super::*;
 
-    fn file(text: &str) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
+    fn file(text: &str) -> File {
+        let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
+        file.rewind().unwrap();
         file
     }
 
@@ -304,9 +308,9 @@ mod tests {
             "{\"target\":\"a\",\"address\":\"10.64.0.1\",\"sent\":3,\"rtt_us\":{\"min\":1.0}}\n"
                 .to_owned(),
         ];
-        let told = read_netmend(file(&text.concat()).path()).unwrap();
+        let told = read_netmend(&mut file(&text.concat())).unwrap();
         assert_eq!(host(&told, "10.64.0.1"), [Some(10.5), Some(2000.0), Some(7.0)]);
-        let error = read_netmend(file("nonsense\n").path()).unwrap_err().to_string();
+        let error = read_netmend(&mut file("nonsense\n")).unwrap_err().to_string();
         assert!(error.contains("nonsense"), "{error}");
     }
 
@@ -314,7 +318,7 @@ mod tests {
     fn what_fping_says_is_read_in_microseconds() {
         let text = "10.69.0.1 : duplicate for [0], 64 bytes, 12.3 ms\n\
                     10.64.0.1 : 10.3 -\n10.69.0.1 : 12.3 10.1\n";
-        let told = read_fping(file(text).path()).unwrap();
+        let told = read_fping(&mut file(text)).unwrap();
         assert_eq!(host(&told, "10.64.0.1"), [Some(10_300.0), None]);
         assert_eq!(host(&told, "10.69.0.1"), [Some(12_300.0), Some(10_100.0)]);
     }
@@ -324,7 +328,7 @@ mod tests {
         let text = "Statistics for host 10.64.0.0:\n |  Probes Sent: 1 | Rcvd: 1 | Lost: 0  (0.00%)\n \
                     |_ Max rtt: 10.406ms | Min rtt: 10.406ms | Avg rtt: 10.406ms\n\
                     Statistics for host 10.64.0.1:\n |_ Max rtt: N/A | Min rtt: N/A | Avg rtt: N/A\n";
-        let told = read_nping(file(text).path()).unwrap();
+        let told = read_nping(&mut file(text)).unwrap();
         assert_eq!(host(&told, "10.64.0.0"), [Some(10_406.0)]);
         assert_eq!(host(&told, "10.64.0.1"), [None]);
     }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::net::IpAddr;
-use std::path::Path;
 
 /// Magic number of a pcap file with nanosecond stamps in this machine's byte order
 /// (draft-ietf-opsawg-pcap section 4).
@@ -75,15 +74,12 @@ type Key = (IpAddr, u64);
 
 impl Truth {
     /// Reads a capture.
-    pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    pub(crate) fn read(capture: &mut File) -> io::Result<Self> {
+        let mut reader = BufReader::with_capacity(1 << 20, capture);
         let mut header = [0; 24];
         reader.read_exact(&mut header)?;
         if word(&header, 0) != MAGIC || word(&header, 20) & 0xffff != LINKTYPE_RAW {
-            return Err(io::Error::other(format!(
-                "{} is no nanosecond capture of IP packets",
-                path.display()
-            )));
+            return Err(io::Error::other("it is no nanosecond capture of IP packets"));
         }
         let (mut truth, mut open) = (Self::default(), HashMap::new());
         let (mut first, mut last) = (u64::MAX, 0);
@@ -216,7 +212,7 @@ fn meaning(packet: &[u8]) -> Option<Meaning> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Seek, Write};
 
     use super::*;
 
@@ -240,7 +236,7 @@ mod tests {
 
     /// Writes a capture of packets at these microseconds and reads it.
     fn truth(packets: &[(u32, Vec<u8>)]) -> Truth {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
         let mut number = |n: u32| file.write_all(&n.to_ne_bytes()).unwrap();
         [MAGIC, 0x0004_0002, 0, 0, 65_535, LINKTYPE_RAW].into_iter().for_each(&mut number);
         for (us, bytes) in packets {
@@ -250,7 +246,8 @@ mod tests {
             }
             file.write_all(bytes).unwrap();
         }
-        Truth::read(file.path()).unwrap()
+        file.rewind().unwrap();
+        Truth::read(&mut file).unwrap()
     }
 
     const HERE: [u8; 4] = [10, 255, 0, 1];
