@@ -6,7 +6,11 @@
 // The crate by the name that the rest of the workspace uses.
 extern crate netmend_measure as measure;
 
+mod bed;
 mod bytes;
 #[expect(unreachable_pub, reason = "the fuzz targets call them too")]
 mod checks;
 mod engine;
+mod filters;
+mod names;
+mod privileges;
