@@ -21,7 +21,9 @@ pub(super) struct KernelGauge {
     seen: Vec<u32>,
     drops: u64,
     netlink: Option<Socket>,
+    /// How often the neighbour tables were full, since the machine started and when we opened.
     neighbours: u64,
+    neighbours_before: u64,
     asked: u64,
     clock: Arc<dyn Clock>,
 }
@@ -36,10 +38,12 @@ impl KernelGauge {
             drops: 0,
             netlink,
             neighbours: 0,
+            neighbours_before: 0,
             asked: 0,
             clock: Arc::clone(clock),
         };
         gauge.neighbours = gauge.ask_neighbours();
+        gauge.neighbours_before = gauge.neighbours;
         gauge
     }
 
@@ -66,7 +70,8 @@ impl Gauge for KernelGauge {
             self.asked = now;
             self.neighbours = self.ask_neighbours();
         }
-        Figures { receive_drops: self.drops, neighbour_drops: self.neighbours }
+        let neighbour_drops = self.neighbours.saturating_sub(self.neighbours_before);
+        Figures { receive_drops: self.drops, neighbour_drops }
     }
 }
 
