@@ -16,7 +16,7 @@ pub(super) fn shape(state: TargetState) -> Markup {
 /// The state as shape and words.
 pub(super) fn badge(state: TargetState) -> Markup {
     html! {
-        span.badge class={ "st-" (state.name()) } { (shape(state)) span.v-state { (state.as_str()) } }
+        span.badge.{ "st-" (state.name()) } { (shape(state)) span.v-state { (state.as_str()) } }
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn row(now: &TargetNow) -> Markup {
 pub(super) fn tile(now: &TargetNow) -> Markup {
     let values = Values::of(now);
     html! {
-        a.tile data-k=(live_key(now)) class={ "st-" (now.state.name()) } href=(link(now)) {
+        a.tile.{ "st-" (now.state.name()) } data-k=(live_key(now)) href=(link(now)) {
             (shape(now.state))
             span.h { (now.target) }
             b.v-rtt { (format::ms(values.rtt_us)) }

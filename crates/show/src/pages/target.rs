@@ -95,7 +95,7 @@ fn head(now: &TargetNow, at: UnixMs) -> Markup {
     let values = Values::of(now);
     let why = parts::why(now);
     html! {
-        header.target data-k=(parts::live_key(now)) class={ "st-" (now.state.name()) } {
+        header.target.{ "st-" (now.state.name()) } data-k=(parts::live_key(now)) {
             div.who {
                 h1 { (now.target) }
                 p { (parts::badge(now.state)) " for " (parts::since(now, at)) " · " (meaning(now.state)) }

@@ -14,5 +14,6 @@ mod in_browser;
 mod live;
 mod metrics;
 mod pages;
+mod real_store;
 mod sim;
 mod world;

@@ -101,6 +101,10 @@ async fn no_page_holds_a_script_or_style_of_its_own() {
         for tag in body.split("<script").skip(1) {
             assert!(tag.starts_with(" src=\"/assets/") || tag.starts_with(" defer src=\"/assets/"));
         }
+        let twice = body.split('<').find(|tag| {
+            tag.split('>').next().is_some_and(|tag| tag.matches(" class=\"").count() > 1)
+        });
+        assert_eq!(twice, None, "{path}: browsers leave out a second class attribute");
         assert!(!body.contains("<style") && !body.contains(" style=\""), "{path}");
         assert!(!body.contains(" onclick=") && !body.contains("javascript:"), "{path}");
     }
