@@ -38,7 +38,7 @@
     if (source) source.close();
     asked = url;
     source = new EventSource(url);
-    source.onmessage = (event) => { retry = 2000; lastAt = Date.now(); show(JSON.parse(event.data)); };
+    source.onmessage = (event) => { retry = 2000; show(JSON.parse(event.data)); };
     source.onerror = () => {
       // A refusal closes for good: ask again, ever more patiently.
       if (source.readyState === EventSource.CLOSED) { setTimeout(later, retry); retry = Math.min(retry * 2, 60000); }
@@ -53,9 +53,13 @@
       item.querySelector("b").textContent = count.toLocaleString("en").replaceAll(",", "\u202f");
       item.hidden = count === 0 && item.dataset.count !== "up";
     }
+    // A daemon that stands still sends the same time again and again: that is not live.
     const live = document.getElementById("live");
-    live.className = "on"; live.dataset.at = news.at;
-    live.textContent = "live · " + news.time + " UTC";
+    if (!lastAt || live.dataset.at !== String(news.at)) {
+      lastAt = Date.now();
+      live.className = "on"; live.dataset.at = news.at;
+      live.textContent = "live · " + news.time + " UTC";
+    }
     const wrong = document.getElementById("wrong");
     if (wrong && wrong.dataset.mark !== news.wrong) {
       wrong.dataset.mark = news.wrong;

@@ -158,6 +158,28 @@ async fn a_store_that_cannot_answer_is_an_error_of_the_server() {
 }
 
 #[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "it is what makes the store slow")]
+async fn a_crowd_before_a_slow_store_is_turned_away_and_the_first_are_served() {
+    let world = World::new(small_network());
+    let id = world.target("db1.aws-london.example.net").series.rtt;
+    let path = format!("/api/v1/range?target={id}");
+    let slow = world.past.series.lock().unwrap();
+    let ask = || {
+        let (router, path) = (world.router.clone(), path.clone());
+        tokio::spawn(async move { get(&router, &path).await.status })
+    };
+    let first: Vec<_> = (0..64).map(|_| ask()).collect();
+    // On this one thread the tasks before run until they wait for the store.
+    let refused = ask().await.unwrap();
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(&world.router, "/api/v1/targets").await.status, StatusCode::OK);
+    drop(slow);
+    for asked in first {
+        assert_eq!(asked.await.unwrap(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn health_is_the_stages_and_names_the_one_that_is_stuck() {
     let world = World::new(small_network());
     let answer = get(&world.router, "/healthz").await;

@@ -17,6 +17,7 @@ pub(crate) const NOW: UnixMs = UnixMs(1_795_301_347_000);
 pub(crate) struct World {
     pub(crate) sim: Arc<Sim>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) past: Arc<Past>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) router: Router,
 }
@@ -32,17 +33,17 @@ impl World {
         let sim = Arc::new(Sim::new(targets, NOW));
         let clock = Arc::new(ManualClock::new(NOW.to_ns()));
         let marks = Arc::new(Marks::default());
-        let past = Past { broken, ..Past::of(&*sim) };
+        let past = Arc::new(Past { broken, ..Past::of(&*sim) });
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
-            samples: Arc::new(past),
+            samples: Arc::<Past>::clone(&past),
             state: Arc::<Marks>::clone(&marks),
             clock: Arc::<ManualClock>::clone(&clock),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: Token::random().unwrap(),
         };
-        Self { sim, clock, marks, router: router(deps) }
+        Self { sim, clock, past, marks, router: router(deps) }
     }
 
     /// A second passes, in which each target is asked once.
