@@ -4,7 +4,8 @@
 //! A finished handshake has the RTT of `TCP_INFO`, unless the SYN was sent twice. A refused one is timed
 //! by our own clock, read right after the wait, and marked so. At its deadline a handshake is closed, so
 //! that an answer after it meets a reset and is never seen: this prober reports nothing `late`. Nor can it
-//! see a SYN that a local filter dropped, which the kernel keeps to itself: that one is `lost`.
+//! see a SYN that a local filter dropped, which the kernel keeps to itself: that one is `lost`. A SYN that
+//! a full neighbour table may have swallowed is `unknown`.
 
 mod plan;
 mod socket;
@@ -14,12 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
 use model::Clock;
+use model::transport::Gauge;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use self::plan::{Key, Launch, Mono, Plan, Rules, refusal};
 use self::socket::{Handshake, raise_file_limit};
+use crate::kernel::KernelNetwork;
 use crate::work::{Command, Results};
 use crate::{Counters, Error};
 
@@ -72,6 +75,7 @@ impl ConnectProber {
         let (commands, inbox) = channel();
         let counters = Arc::new(Mutex::new(Counters::default()));
         let worker = Worker {
+            gauge: KernelNetwork::neighbour_gauge(&settings.clock),
             clock: settings.clock,
             epoll,
             bell: bell.clone(),
@@ -120,6 +124,8 @@ fn lock(counters: &Mutex<Counters>) -> MutexGuard<'_, Counters> {
 /// The thread: it moves bytes and times between the kernel and the plan, and decides nothing.
 struct Worker {
     clock: Arc<dyn Clock>,
+    /// Tells how often the neighbour table was full.
+    gauge: Box<dyn Gauge>,
     epoll: Epoll,
     bell: Arc<EventFd>,
     inbox: Receiver<Command>,
@@ -133,6 +139,9 @@ impl Worker {
         let mut events = vec![EpollEvent::empty(); 512];
         while self.obey() && !self.plan.is_done() {
             let now = self.mono();
+            if self.plan.is_due(now) {
+                self.plan.neighbour_drops(self.gauge.read().neighbour_drops);
+            }
             for _ in 0..LAUNCHES {
                 let Some(launch) = self.plan.launch(now, self.clock.now()) else { break };
                 self.begin(&launch);

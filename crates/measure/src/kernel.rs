@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use model::transport::{Network, OpenError, Opened, SocketKey, SocketKind, Warning};
+use model::transport::{Gauge, Network, OpenError, Opened, SocketKey, SocketKind, Warning};
 use model::{Clock, Family, Method};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -49,6 +49,11 @@ impl KernelNetwork {
     /// Sockets whose user-side times are read from `clock`, which must be the machine's.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock }
+    }
+
+    /// A gauge of the neighbour tables alone, for sockets that the kernel itself probes with.
+    pub(crate) fn neighbour_gauge(clock: &Arc<dyn Clock>) -> Box<dyn Gauge> {
+        Box::new(KernelGauge::new(Vec::new(), clock))
     }
 
     fn icmp_raw(&self, key: &SocketKey) -> io::Result<Opened> {

@@ -79,6 +79,8 @@ struct Flight<S> {
     round: u32,
     started: Mono,
     deadline: Mono,
+    /// How often the neighbour table had been full before.
+    drops_before: u64,
     sent_at: UnixNs,
     socket: Option<S>,
 }
@@ -196,6 +198,17 @@ impl<S> Plan<S> {
         self.complete && self.rules.rounds.is_some() && self.under_way == 0 && self.due.is_empty()
     }
 
+    /// Takes how often the neighbour table has been full by now. It is asked before a launch and before
+    /// something is called lost.
+    pub(super) fn neighbour_drops(&mut self, total: u64) {
+        self.counters.neighbour_drops = self.counters.neighbour_drops.max(total);
+    }
+
+    /// Whether a launch or a deadline is due.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        self.next_event().is_some_and(|at| at <= now)
+    }
+
     /// The next handshake that is due, while the window allows one. The caller owes [`Plan::launched`] or
     /// [`Plan::unsent`]. A probe that is too late is reported unsent here.
     pub(super) fn launch(&mut self, now: Mono, wall: UnixNs) -> Option<Launch> {
@@ -243,6 +256,7 @@ impl<S> Plan<S> {
             round: entry.round,
             started,
             deadline,
+            drops_before: self.counters.neighbour_drops,
             sent_at,
             socket: Some(socket),
         };
@@ -328,8 +342,8 @@ impl<S> Plan<S> {
         self.land(slot, |result| ProbeResult { outcome, reason, rtt_ns, stamp, ..result })
     }
 
-    /// Reports a handshake whose time is over as lost and hands its socket back, to be closed; `None` when
-    /// there is none (more).
+    /// Reports a handshake whose time is over as lost, or as unknown if our own neighbour table may have
+    /// swallowed its SYN, and hands its socket back, to be closed; `None` when there is none (more).
     pub(super) fn expire(&mut self, now: Mono) -> Option<S> {
         while let Some(&Reverse((deadline, slot, uses))) = self.deadlines.peek() {
             if deadline > now {
@@ -337,13 +351,20 @@ impl<S> Plan<S> {
             }
             self.deadlines.pop();
             if self.socket(Key::new(slot, uses)).is_some() {
-                return self.land(slot, |result| result);
+                let swallowed =
+                    self.flights[slot as usize].drops_before < self.counters.neighbour_drops;
+                let (outcome, reason) = if swallowed {
+                    (Outcome::Unknown, Some(Reason::NeighbourTable))
+                } else {
+                    (Outcome::Lost, None)
+                };
+                return self.land(slot, |result| ProbeResult { outcome, reason, ..result });
             }
         }
         None
     }
 
-    /// Ends a flight: counts and reports it as `shape` makes it, lost if that changes nothing.
+    /// Ends a flight: counts and reports it as `shape` makes it.
     fn land(&mut self, slot: u32, shape: impl FnOnce(ProbeResult) -> ProbeResult) -> Option<S> {
         let flight = &mut self.flights[slot as usize];
         let socket = flight.socket.take();

@@ -178,13 +178,17 @@ fn a_full_neighbour_table_is_never_loss() {
     let limit: u32 = limit.trim().parse().unwrap();
     assert!(limit < 50_000, "the neighbour table of this machine is too large to fill: {limit}");
     let hosts = ["10.65.0.1", "10.65.0.2", "10.65.0.3", "10.65.0.4"];
-    for protocol in [Protocol::Icmp, Protocol::Tcp(443)] {
+    let raw = (true, Protocol::Icmp);
+    for (privileged, protocol) in [raw, (true, Protocol::Tcp(443)), (false, Protocol::Tcp(443))] {
         let (here, far) = (namespace(), namespace());
         cable(&here, &far, 1);
         ip(&here, "route add 10.64.0.0/15 dev net1");
         let run = here
             .enter(|| {
                 fill_neighbour_table(limit).unwrap();
+                if !privileged {
+                    crate::privileges::drop_all();
+                }
                 probe_here(4, hosts.map(|host| target(host, protocol)).into())
             })
             .unwrap();

@@ -121,6 +121,21 @@ fn what_is_not_answered_until_its_deadline_is_lost() {
 }
 
 #[test]
+fn a_probe_that_a_full_neighbour_table_may_have_swallowed_is_unknown() {
+    let mut bench = Bench::paced();
+    bench.plan.neighbour_drops(5);
+    bench.plan.assign(0, vec![target(0)]);
+    bench.launch(0);
+    bench.expire(SECOND);
+    bench.launch(10 * SECOND);
+    bench.plan.neighbour_drops(6);
+    bench.expire(11 * SECOND);
+    let reasons: Vec<_> = bench.reported().iter().map(|said| (said.outcome, said.reason)).collect();
+    let swallowed = (Outcome::Unknown, Some(Reason::NeighbourTable));
+    assert_eq!(reasons, [(Outcome::Lost, None), swallowed]);
+}
+
+#[test]
 fn a_slot_used_again_is_not_mistaken_for_its_predecessor() {
     let mut bench = Bench::paced();
     bench.plan.assign(0, vec![target(0)]);
