@@ -1,7 +1,9 @@
 //! The daemon as its users meet it: the built binary on this machine's loopback, spoken to by HTTP and
 //! signals. Nothing in here looks inside.
 
+mod backup;
 mod daemon;
+mod disk;
 mod kill;
 mod lifecycle;
 mod reload;

@@ -1,0 +1,55 @@
+//! A copy of the store beside a running daemon, and the way back.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use nix::sys::signal::Signal;
+
+use crate::daemon::{Daemon, command};
+
+fn netmend(verb: &str, folder: &Path, data: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+    command.arg(verb).arg(folder).arg("--data").arg(data);
+    command.output().expect("the binary was built for this test")
+}
+
+fn start(data: &Path) -> Daemon {
+    let mut run = command(data);
+    run.args(["--target", "127.0.0.1"]);
+    Daemon::start(run)
+}
+
+#[test]
+fn a_backup_beside_a_running_daemon_holds_what_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let daemon = start(&data);
+    let until = daemon.wait_for("/api/v1/system", |system| system["committed_until"].as_u64());
+    let out = netmend("backup", &copy, &data);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+
+    let refused = netmend("restore", &copy, &data);
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "a restore beside a running daemon: {words}");
+    assert!(words.contains("help: stop the netmend"), "{words}");
+
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().success());
+    let fresh = folder.path().join("fresh");
+    let out = netmend("restore", &copy, &fresh);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let again = start(&fresh);
+    let found = again.wait_for("/api/v1/system", |system| system["committed_until"].as_u64());
+    assert!(found >= until, "{found} after {until}");
+}
+
+#[test]
+fn a_second_backup_into_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let _daemon = start(&data);
+    assert!(netmend("backup", &copy, &data).status.success());
+    let second = netmend("backup", &copy, &data);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("cannot copy the store"));
+}

@@ -1,0 +1,68 @@
+//! A full disk under a running daemon: probing goes on, the page says so, and the samples get there once
+//! there is space again. The disk is a small tmpfs that the test mounts.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::daemon::{Daemon, command};
+
+/// A small disk; unmounted when dropped.
+struct Disk<'p>(&'p Path);
+
+impl<'p> Disk<'p> {
+    fn mount(path: &'p Path) -> Self {
+        let size = Some("size=2m");
+        mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), size)
+            .expect("the tests run as root, who may mount a tmpfs");
+        Self(path)
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        // A mount that stays is detached with its namespace.
+        let _ = umount2(self.0, MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_nobody_is_said_and_is_recovered_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let _disk = Disk::mount(folder.path());
+    let mut run = command(&folder.path().join("data"));
+    run.args(["--target", "127.0.0.1"]);
+    let mut daemon = Daemon::start(run);
+    daemon.wait_for("/api/v1/system", |system| system["committed_until"].as_u64());
+
+    let filler = folder.path().join("filler");
+    fill(&filler);
+    daemon.log_until("the store does not take samples");
+    let received = |daemon: &Daemon| {
+        let answer = daemon.json("/api/v1/targets");
+        let rows = answer["targets"].as_array().expect("a list of targets").clone();
+        let row = rows.into_iter().find(|row| row["host"] == "127.0.0.1").expect("the target");
+        row["counts"]["received"].as_u64().expect("a number")
+    };
+    let before = received(&daemon);
+    daemon.wait_for("/api/v1/targets", |_| (received(&daemon) > before).then_some(()));
+    assert_eq!(daemon.get("/healthz").0, 503, "a stage that does not move is not healthy");
+    let system = daemon.json("/api/v1/system").to_string();
+    assert!(system.contains("samples wait in memory"), "{system}");
+
+    fs::remove_file(&filler).unwrap();
+    daemon.log_until("the store takes samples again");
+    let (_, metrics) = daemon.get("/metrics");
+    assert!(metrics.contains("netmend_samples_dropped_total 0"), "nothing was given up");
+    assert_eq!(daemon.get("/healthz").0, 200);
+}
+
+/// Writes until nothing fits any more, to the last page.
+fn fill(path: &Path) {
+    let mut file = File::create(path).expect("a file on the small disk");
+    for size in [64 * 1024, 4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
