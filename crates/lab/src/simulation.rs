@@ -188,7 +188,9 @@ fn set_up(scenario: &Scenario, namespace: &Namespace, device: &str) -> Result<()
     for (first, length) in routes {
         let source = scenario.prober.iter().find(|ours| ours.is_ipv4() == first.is_ipv4());
         let source = source.map(|ours| format!(" src {ours}")).unwrap_or_default();
-        ip(&format!("route replace {first}/{length} dev {device}{source}"))?;
+        // Without a gateway the kernel would keep a neighbour for each IPv6 host, and its table is small.
+        let gateway = if first.is_ipv4() { "" } else { " via fe80::1" };
+        ip(&format!("route replace {first}/{length}{gateway} dev {device}{source}"))?;
     }
     Ok(())
 }

@@ -79,3 +79,13 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = Scenario::load(Path::new("no/such.toml")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read scenario no/such.toml: No such file"), "{error}");
 }
+
+#[test]
+fn the_scenario_of_the_readme_is_right() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let scenario = Scenario::parse("README.md", text).unwrap();
+    assert_eq!(scenario.hosts.len(), 4);
+    assert_eq!(scenario.hosts[1].phases.len(), 2);
+}

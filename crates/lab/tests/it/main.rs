@@ -72,6 +72,21 @@ fn fping_finds_the_living_the_dead_and_the_doubled() {
 }
 
 #[test]
+fn many_hosts_fill_no_neighbour_table() {
+    let bed = Bed::of("bench");
+    let v4 = (0..50).map(|n| format!(" 10.67.0.{n}")).collect::<Vec<_>>();
+    let v6 = (0..50).map(|n| format!(" fd00:67::{n}")).collect::<Vec<_>>();
+    for hosts in [v4, v6] {
+        let (text, status) = bed.tool(&format!("fping -q -r 3 -i 1 -t 500{}", hosts.concat()));
+        assert_eq!(status, Some(0), "{text}");
+    }
+    let (neighbours, _) = bed.tool("ip neigh show nud all");
+    let hosts =
+        neighbours.lines().filter(|line| line.starts_with("10.67") || line.starts_with("fd00:67"));
+    assert_eq!(hosts.count(), 0, "{neighbours}");
+}
+
+#[test]
 fn ping_is_told_by_the_routers() {
     let bed = Bed::of("routers");
     for (address, router, words) in [
