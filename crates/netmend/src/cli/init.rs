@@ -1,12 +1,180 @@
-//! `netmend init`.
+//! `netmend init`: writes a config with comments, from targets files, CSV, or what this machine itself uses.
+//! It writes that one file and never over another unless told to.
 
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use measure::discover;
+use model::{Protocol, Target};
+
+use crate::config::{self, Problems};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Take the targets from this file: targets by region, one host a line, a config, or CSV with a first
+    /// line that names its columns (host, region, port; others become tags). Can be given several times.
+    /// Without it: this machine's own default gateways and DNS resolvers.
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    force: bool,
+    /// The file to write; `-` is standard output.
+    #[arg(default_value = "netmend.yaml", value_name = "FILE")]
+    output: PathBuf,
+}
 
-pub(crate) fn run(_args: Args) -> Result<ExitCode, Report> {
-    Err(Report::new("netmend init is being built"))
+pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
+    let (targets, notes) = if args.from.is_empty() {
+        (discovered()?, &NOTES[..])
+    } else {
+        (given(&args.from)?, &[][..])
+    };
+    let text = config::write(&targets, notes).map_err(|problems| {
+        wrong("the files do not fit together", &problems)
+            .help("remove what is there twice, or make one file of each")
+    })?;
+    if args.output == Path::new("-") {
+        return match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Report::because("cannot write to standard output", &error).code(4))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        };
+    }
+    write_file(&args.output, &text, args.force)?;
+    let path = args.output.display();
+    // The file is written; a closed standard output takes nothing from that.
+    let _ = writeln!(
+        io::stdout(),
+        "wrote {path} with {} targets; next: netmend run --config {path}",
+        targets.len()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What stands above the regions of a discovery.
+const NOTES: [(&str, &str); 2] = [
+    ("gateway", "Next hops of this machine's default routes."),
+    ("resolver", "Servers that answer this machine's DNS queries."),
+];
+
+fn discovered() -> Result<Vec<Target>, Report> {
+    let discovery = discover::discover(&discover::Files::default());
+    let hosts = discovery
+        .found
+        .iter()
+        .map(|found| Target::new(&found.host, &found.role.to_string(), Protocol::Icmp));
+    let targets: Vec<_> = hosts.filter(|target| config::is_host(&target.host)).collect();
+    if let (true, Some(problem)) = (targets.is_empty(), discovery.problems.first()) {
+        return Err(Report::because("cannot find this machine's gateways and resolvers", problem)
+            .help("name a file with hosts: netmend init --from FILE"));
+    }
+    Ok(targets)
+}
+
+fn given(files: &[PathBuf]) -> Result<Vec<Target>, Report> {
+    let mut targets = Vec::new();
+    for path in files {
+        let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let read = if csv {
+            config::load_csv(path)
+        } else {
+            config::load_any(path).map(|settings| settings.targets)
+        };
+        let what = format!("cannot take targets from {}", path.display());
+        targets.extend(read.map_err(|problems| wrong(&what, &problems))?);
+    }
+    Ok(targets)
+}
+
+/// A report with a line for each problem.
+fn wrong(what: &str, problems: &Problems) -> Report {
+    let mut report = Report::new(what);
+    report.chain.extend(problems.to_string().lines().map(str::to_owned));
+    report
+}
+
+/// Writes the whole file or none of it.
+fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Report> {
+    let failed = |error: &io::Error| {
+        let what = format!("cannot write {}", path.display());
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Report::new(format!("{what}: it is there already")).help("--force writes over it")
+            }
+            _ => Report::because(what, error).code(4),
+        }
+    };
+    if !force {
+        let mut file = File::create_new(path).map_err(|error| failed(&error))?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        return written.map_err(|error| {
+            // Half a config is worse than none; that it cannot be removed adds nothing to the report.
+            let _ = fs::remove_file(path);
+            failed(&error)
+        });
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let half = path.with_file_name(name);
+    let written = File::create(&half)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&half, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&half);
+        failed(&error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init(from: &[PathBuf], output: &Path, force: bool) -> Result<ExitCode, Report> {
+        run(Args { from: from.to_vec(), force, output: output.to_owned() })
+    }
+
+    #[test]
+    fn a_config_from_targets_and_csv_passes_check_and_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("icmp.yaml"), "r: [a, fe80::1%eth0]\n").unwrap();
+        fs::write(at("tcp.yaml"), "databases: { b: 3306, 2001:db8::1: 443 }\n").unwrap();
+        fs::write(at("hosts.csv"), "host,region,rack\nc,r,no\n").unwrap();
+        let from = [at("icmp.yaml"), at("tcp.yaml"), at("hosts.csv")];
+        let output = at("netmend.yaml");
+        init(&from, &output, false).unwrap();
+        let targets = config::load_any(&output).unwrap().targets;
+        let shown: Vec<_> = targets.iter().map(|t| format!("{} {t}", t.region)).collect();
+        let expected =
+            ["r a", "r fe80::1%eth0", "r c", "databases b:3306", "databases [2001:db8::1]:443"];
+        assert_eq!(shown, expected);
+        assert_eq!(targets[2].tags["rack"], "no");
+
+        let written = fs::read_to_string(&output).unwrap();
+        let report = init(&from[..1], &output, false).unwrap_err();
+        assert!(report.to_string().contains("--force"), "{report}");
+        assert_eq!(fs::read_to_string(&output).unwrap(), written);
+        init(&from[..1], &output, true).unwrap();
+        assert_eq!(config::load_any(&output).unwrap().targets.len(), 2);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 4, "nothing is left beside it");
+    }
+
+    #[test]
+    fn wrong_or_double_input_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.yaml"), "r: [a]\n").unwrap();
+        fs::write(at("wrong.csv"), "host\na b\n").unwrap();
+        let output = at("netmend.yaml");
+        let report = init(&[at("a.yaml"), at("wrong.csv")], &output, false).unwrap_err();
+        assert!(report.to_string().contains("wrong.csv:2:1: `a b`"), "{report}");
+        let report = init(&[at("a.yaml"), at("a.yaml")], &output, false).unwrap_err();
+        assert!(report.to_string().contains("duplicate target"), "{report}");
+        assert!(!output.exists());
+    }
 }

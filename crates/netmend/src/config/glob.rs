@@ -10,18 +10,35 @@ pub(crate) fn is_pattern(path: &Path) -> bool {
 
 /// The files that fit, sorted. A folder that cannot be read has none.
 pub(crate) fn expand(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = matches(pattern);
+    found.retain(|path| path.is_file());
+    found.sort();
+    found
+}
+
+/// Folders in which a new file would fit, or a new folder could hold one.
+pub(crate) fn folders(pattern: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for level in pattern.ancestors().skip(1) {
+        folders.extend(matches(level).into_iter().filter(|path| path.is_dir()));
+        if !is_pattern(level) {
+            break;
+        }
+    }
+    folders
+}
+
+fn matches(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let text = part.as_os_str().to_string_lossy();
         found = match part {
-            Component::Normal(_) if is_pattern(Path::new(part.as_os_str())) => {
+            Component::Normal(name) if is_pattern(Path::new(name)) => {
                 found.iter().flat_map(|folder| fitting(folder, &text)).collect()
             }
             _ => found.into_iter().map(|folder| folder.join(part)).collect(),
         };
     }
-    found.retain(|path| path.is_file());
-    found.sort();
     found
 }
 
@@ -98,5 +115,9 @@ mod tests {
         assert_eq!(names("*.yaml"), ["a.yaml", "b.yaml"]);
         assert_eq!(names("*/*.yaml"), ["x/e.yaml", "y/f.yaml"]);
         assert!(names("none/*.yaml").is_empty());
+        let of = |parts: &[&str]| parts.iter().map(|p| folder.path().join(p)).collect::<Vec<_>>();
+        let mut folders = folders(&folder.path().join("*/*.yaml"));
+        folders.sort();
+        assert_eq!(folders, of(&["", "x", "y", "z.yaml"]));
     }
 }

@@ -1,6 +1,7 @@
 //! Reads files, follows their includes and makes [`Settings`] of them, or says all that is wrong. It reads
 //! and nothing else; who watches the files and acts on a change is elsewhere.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use model::Protocol;
@@ -35,6 +36,13 @@ pub(crate) struct Sources {
     pub(crate) targets: Option<PathBuf>,
     /// Hosts as typed after `--target`: `host`, `host:port`, `[v6]:port`.
     pub(crate) extra: Vec<String>,
+}
+
+impl Sources {
+    /// Whether a part can be read only once: standard input.
+    pub(crate) fn only_once(&self) -> bool {
+        [&self.config, &self.targets].into_iter().flatten().any(|path| path == Path::new("-"))
+    }
 }
 
 /// What a configuration was made of, so that it can be watched.
@@ -106,6 +114,18 @@ pub(crate) fn load_any_from(
     loader.finish(outside.host_name.clone())
 }
 
+/// Reads a config that is no file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_text(name: &str, text: &str) -> Result<Settings, Problems> {
+    let outside = Outside::system();
+    let mut loader = Loader::new(&outside);
+    let source = loader.texts.add(name, text);
+    loader.content(Path::new(""), source, text, Expect::Config, &Defaults::default());
+    loader.finish(outside.host_name.clone()).0
+}
+
 /// What form a file must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
@@ -130,7 +150,12 @@ impl<'e> Loader<'e> {
     fn new(outside: &Outside<'e>) -> Self {
         let surroundings = Surroundings { env: outside.env, folder: PathBuf::new() };
         Self {
-            reader: Reader { problems: Problems::default(), surroundings, files: Vec::new() },
+            reader: Reader {
+                problems: Problems::default(),
+                surroundings,
+                files: Vec::new(),
+                digest: DefaultHasher::new(),
+            },
             texts: Texts::default(),
             inputs: Inputs::default(),
             singles: Singles::default(),
@@ -155,6 +180,7 @@ impl<'e> Loader<'e> {
         let name = path.display().to_string();
         match source::read(path) {
             Ok(text) => {
+                (&name, &text).hash(&mut self.reader.digest);
                 let source = self.texts.add(name, text);
                 Ok((source, self.texts.get(source).text.clone()))
             }
@@ -284,6 +310,7 @@ impl<'e> Loader<'e> {
             return;
         }
         let text = hosts.join("\n");
+        text.hash(&mut self.reader.digest);
         let source = self.texts.add("--target", text);
         let mut start = 0;
         for host in hosts {
@@ -316,8 +343,9 @@ impl<'e> Loader<'e> {
     }
 
     fn finish(mut self, host_name: String) -> (Result<Settings, Problems>, Inputs) {
+        let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
-        let settings = self.singles.finish(targets, host_name, &mut self.reader.problems);
+        let settings = self.singles.finish(targets, host_name, digest, &mut self.reader.problems);
         self.inputs.files.append(&mut self.reader.files);
         let result = if self.reader.problems.is_empty() {
             Ok(settings)

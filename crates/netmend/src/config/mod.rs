@@ -2,8 +2,13 @@
 //!
 //! Reading order, each importing only what is above it: [`source`] texts and places, [`problem`] what is
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] the keys,
-//! [`targets`] and [`settings`] their meaning, [`forms`] which file is what, [`load`] all of it together.
+//! [`targets`] and [`settings`] their meaning, [`forms`] which file is what, [`load`] all of it together,
+//! [`watch`] again after each change. Beside it, for `init`: [`csv`] reads lists, [`write`](self::write())
+//! writes configs.
 
+use model::Target;
+
+mod csv;
 mod forms;
 mod glob;
 mod host;
@@ -19,11 +24,30 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
+#[cfg_attr(not(test), expect(dead_code, reason = "the daemon starts it; goes with the first use"))]
+pub(crate) mod watch;
+mod write;
 mod yaml;
 
+pub(crate) use csv::load_csv;
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
+
+/// Whether this can be the host of a target.
+pub(crate) fn is_host(host: &str) -> bool {
+    host::check(host).is_ok()
+}
+
+/// The text of a config file with these targets and comments above some regions.
+///
+/// # Errors
+/// What is wrong with the targets as a whole: the same one twice in a region.
+pub(crate) fn write(targets: &[Target], notes: &[(&str, &str)]) -> Result<String, Problems> {
+    let text = write::config(targets, notes);
+    load::load_text("the new config", &text)?;
+    Ok(text)
+}
 
 /// The JSON Schema (draft 2020-12) of a config file.
 pub(crate) fn schema() -> schemars::Schema {

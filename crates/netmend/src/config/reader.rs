@@ -1,6 +1,7 @@
 //! From YAML nodes to raw values. A reader notes every problem with its place and goes on, so that one run
 //! shows all of them. It knows kinds of values, not what they are for.
 
+use std::hash::{DefaultHasher, Hash};
 use std::path::PathBuf;
 
 use super::problem::{Problem, Problems, instead, quote};
@@ -22,6 +23,8 @@ pub(crate) struct Reader<'e> {
     pub(crate) surroundings: Surroundings<'e>,
     /// Files that references named.
     pub(crate) files: Vec<PathBuf>,
+    /// Of all that was read, references included.
+    pub(crate) digest: DefaultHasher,
 }
 
 impl Reader<'_> {
@@ -58,9 +61,16 @@ impl Reader<'_> {
     pub(crate) fn text(&mut self, node: &Node<'_>, wanted: &str) -> Option<Text> {
         match &node.value {
             Value::Scalar { text, plain } if core(text, *plain) != Core::Null => {
-                secret::resolve(text, &self.surroundings, &mut self.files)
-                    .map_err(|what| self.problems.push(Problem::new(node.span, what)))
-                    .ok()
+                match secret::resolve(text, &self.surroundings, &mut self.files) {
+                    Ok(text) => {
+                        // What was typed is in the digest with its file.
+                        if text.has_references() {
+                            text.value().hash(&mut self.digest);
+                        }
+                        Some(text)
+                    }
+                    Err(what) => self.refuse(Problem::new(node.span, what)),
+                }
             }
             _ => self.expected(node, wanted),
         }

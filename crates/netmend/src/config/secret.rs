@@ -50,6 +50,11 @@ impl Text {
         self.resolved.as_ref().map_or(&self.typed, Secret::reveal)
     }
 
+    /// Whether references were replaced in it.
+    pub(crate) fn has_references(&self) -> bool {
+        self.resolved.is_some()
+    }
+
     /// What was typed: safe to show.
     pub(crate) fn typed(&self) -> &str {
         &self.typed

@@ -32,6 +32,9 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
     /// What is kept.
     pub(crate) retention: Retention,
+    /// Of all that it was read from: two loads with the same digest are the same configuration. Only for
+    /// comparison within a running process.
+    pub(crate) digest: u64,
 }
 
 /// Values that all files together may set once.
@@ -66,13 +69,14 @@ impl Singles {
         self,
         targets: Vec<Target>,
         host_name: String,
+        digest: u64,
         problems: &mut Problems,
     ) -> Settings {
         let site = self.site.map_or(host_name, |site| site.value.0);
         let listen = self.listen.map(|listen| listen.value.0);
         let data = self.data.map(|data| data.value);
         let retention = self.store.map_or(RETENTION, |store| retention(&store.value, problems));
-        Settings { site, targets, listen, data, retention }
+        Settings { site, targets, listen, data, retention, digest }
     }
 }
 

@@ -4,6 +4,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::load::{Outside, load_any_from};
 use super::settings::Settings;
 
@@ -30,7 +32,7 @@ fn outcome(path: &Path) -> String {
 }
 
 fn told(settings: &Settings) -> String {
-    let Settings { site, targets, listen, data, retention } = settings;
+    let Settings { site, targets, listen, data, retention, digest: _ } = settings;
     let mut out = format!("site {site}\n");
     if let Some(listen) = listen {
         writeln!(out, "listen {listen}").unwrap();
@@ -92,4 +94,110 @@ fn good_files_mean_what_is_written_beside_them() {
 #[test]
 fn bad_files_get_the_errors_that_are_written_beside_them() {
     run_cases("bad", false);
+}
+
+/// Reads bytes as a file of any form.
+fn read_bytes(bytes: &[u8]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    std::fs::write(&path, bytes).unwrap();
+    load_any_from(&path, &outside()).0.map_err(|problems| {
+        assert!(!problems.snippets(true).is_empty());
+        assert!(problems.records().all(|record| serde_json::to_string(&record).is_ok()));
+        problems.to_string()
+    })
+}
+
+/// Pieces that configs are made of, to reach deeper than random bytes do.
+fn pieces() -> impl Strategy<Value = String> {
+    let fixed = [
+        "targets",
+        "defaults",
+        "include",
+        "store",
+        "site",
+        "host",
+        "tcp",
+        "tags",
+        "family",
+        ": ",
+        ":",
+        "- ",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "!!str ",
+        "? ",
+        "<<",
+        "|\n",
+        ">-\n",
+        "---\n",
+        "...\n",
+        "# c\n",
+        "\t",
+        "\r\n",
+        "${env:X}",
+        "${",
+        "}",
+        "10s",
+        "443",
+        "0",
+        "10.0.0.1",
+        "2001:db8::1",
+        "a.example",
+        "true",
+        "~",
+        "\u{FEFF}",
+        "\0",
+        "é",
+    ];
+    prop_oneof![9 => proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned), 1 => ".{0,4}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_bytes_are_read_or_refused_with_a_place(bytes in any::<Vec<u8>>()) {
+        if let Err(told) = read_bytes(&bytes) {
+            prop_assert!(told.contains("f:"), "{}", told);
+        }
+    }
+
+    #[test]
+    fn any_pieces_of_configs_are_read_or_refused_with_a_place(
+        pieces in proptest::collection::vec(pieces(), 0..60),
+    ) {
+        if let Err(told) = read_bytes(pieces.concat().as_bytes()) {
+            for line in told.lines() {
+                let place = line.split(": ").next().unwrap_or_default();
+                let numbers = place.rsplit(':').take(2).filter(|n| n.parse::<usize>().is_ok());
+                prop_assert_eq!(numbers.count(), 2, "{}", line);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_of_ten_megabytes_is_refused_shortly() {
+    let long = "x".repeat(10 << 20);
+    for text in [format!("targets: {{ r: [{long}] }}\n"), format!("{long}: 1\nb: 2\n"), long] {
+        let told = read_bytes(text.as_bytes()).unwrap_err();
+        assert!(told.len() < 500, "{}", told.len());
+    }
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_refused() {
+    let told = read_bytes(&vec![b'#'; (64 << 20) + 1]).unwrap_err();
+    assert!(told.ends_with("is larger than 64 MiB"), "{told}");
 }

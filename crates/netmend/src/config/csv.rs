@@ -1,0 +1,217 @@
+//! Lists of hosts as CSV (RFC 4180) from inventories and spreadsheets -> targets, for `netmend init`. The
+//! delimiter is a comma, a semicolon or a tab, whichever the first line holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::{Protocol, Target};
+
+use super::problem::{Problem, Problems, instead, quote};
+use super::raw::{Host, Port};
+use super::secret::Text;
+use super::source::{self, Span, Texts};
+
+/// Region of hosts whose line names none.
+const REGION: &str = "hosts";
+/// Columns that mean something; every other column is a tag.
+const COLUMNS: &[&str] = &["host", "region", "port"];
+/// Other names that inventories have for the column `host`.
+const HOST_TOO: &[&str] = &["hostname", "address", "ip", "name"];
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it, with places.
+pub(crate) fn load_csv(path: &Path) -> Result<Vec<Target>, Problems> {
+    let (mut texts, mut problems) = (Texts::default(), Problems::default());
+    let name = path.display().to_string();
+    let targets = match source::read(path) {
+        Ok(text) => {
+            let source = texts.add(name, text);
+            let text = texts.get(source).text.clone();
+            targets_of(&text, source, &mut problems)
+        }
+        Err(unreadable) => {
+            let end = unreadable.before.len() as u32;
+            let source = texts.add(name, unreadable.before);
+            problems.push(Problem::new(Span { source, start: end, end }, unreadable.what));
+            Vec::new()
+        }
+    };
+    if problems.is_empty() { Ok(targets) } else { Err(problems.finish(texts)) }
+}
+
+/// A field with its place.
+#[derive(Debug)]
+struct Field {
+    text: String,
+    span: Span,
+}
+
+fn targets_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Target> {
+    let mut rows = rows(text, source, problems).into_iter();
+    let Some(header) = rows.next() else {
+        problems.push(Problem::new(Span::top(source), "holds no lines"));
+        return Vec::new();
+    };
+    let columns: Vec<String> =
+        header.iter().map(|field| field.text.trim().to_ascii_lowercase()).collect();
+    let host = columns
+        .iter()
+        .position(|name| name == "host")
+        .or_else(|| columns.iter().position(|name| HOST_TOO.contains(&name.as_str())));
+    let Some(host) = host else {
+        let what = "the first line must name the columns, one of them `host`";
+        let typed = columns.first().map_or("", String::as_str);
+        let problem = Problem::new(Span::top(source), what).allowed(instead(typed, COLUMNS));
+        problems.push(problem.allowed("as in: host,region,port"));
+        return Vec::new();
+    };
+    let columns = Columns { host, header, names: columns };
+    rows.filter_map(|row| columns.target(&row, problems)).collect()
+}
+
+struct Columns {
+    host: usize,
+    header: Vec<Field>,
+    names: Vec<String>,
+}
+
+impl Columns {
+    fn target(&self, row: &[Field], problems: &mut Problems) -> Option<Target> {
+        if row.len() > self.names.len() {
+            let what = format!("{} fields, but {} columns", row.len(), self.names.len());
+            problems.push(Problem::new(row[self.names.len()].span, what));
+            return None;
+        }
+        let host = row.get(self.host)?;
+        let (mut region, mut protocol, mut tags) = (REGION, Protocol::Icmp, BTreeMap::new());
+        for (n, field) in row.iter().enumerate() {
+            let text = field.text.trim();
+            match self.names[n].as_str() {
+                _ if text.is_empty() || n == self.host => {}
+                "region" => region = text,
+                "port" => match Port::parse(text) {
+                    Some(port) => protocol = Protocol::Tcp(port.0),
+                    None => {
+                        let what = format!("{} is not a TCP port", quote(text));
+                        problems.push(Problem::new(field.span, what).allowed(Port::HELP));
+                    }
+                },
+                _ => {
+                    tags.insert(self.header[n].text.trim().to_owned(), text.to_owned());
+                }
+            }
+        }
+        match Host::from_text(Text::plain(host.text.trim())) {
+            Ok(checked) => {
+                let mut target = Target::new(&checked.name, region, protocol);
+                target.tags = tags;
+                Some(target)
+            }
+            Err(what) => {
+                problems.push(Problem::new(host.span, what));
+                None
+            }
+        }
+    }
+}
+
+/// The rows that hold anything.
+fn rows(text: &str, source: u32, problems: &mut Problems) -> Vec<Vec<Field>> {
+    let first = text.lines().next().unwrap_or_default();
+    let delimiter = [',', ';', '\t'].into_iter().find(|&c| first.contains(c)).unwrap_or(',');
+    let (mut rows, mut row) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < text.len() {
+        let start = at;
+        let (field, end) = match text[at..].strip_prefix('"') {
+            Some(_) => match quoted(text, at) {
+                Some(read) => read,
+                None => {
+                    let span = Span { source, start: at as u32, end: at as u32 + 1 };
+                    problems.push(Problem::new(span, "a quoted field does not end"));
+                    break;
+                }
+            },
+            None => {
+                let end = text[at..].find([delimiter, '\n', '\r']).map_or(text.len(), |n| at + n);
+                (text[at..end].to_owned(), end)
+            }
+        };
+        let span = Span { source, start: start as u32, end: end as u32 };
+        row.push(Field { text: field, span });
+        let rest = &text[end..];
+        at = end + rest.chars().next().map_or(0, char::len_utf8);
+        let line_ends = rest.is_empty() || rest.starts_with(['\n', '\r']);
+        if !line_ends && !rest.starts_with(delimiter) {
+            problems.push(Problem::new(span, "text follows a quoted field"));
+            break;
+        }
+        if line_ends {
+            at += usize::from(rest.starts_with("\r\n"));
+            rows.push(std::mem::take(&mut row));
+        }
+    }
+    rows.extend((!row.is_empty()).then_some(row));
+    rows.retain(|row: &Vec<Field>| row.iter().any(|field| !field.text.trim().is_empty()));
+    rows
+}
+
+/// A field in quotes that begins at `at`, where two quotes stand for one, and the byte after it.
+fn quoted(text: &str, at: usize) -> Option<(String, usize)> {
+    let mut field = String::new();
+    let mut from = at + 1;
+    loop {
+        let end = from + text[from..].find('"')?;
+        field.push_str(&text[from..end]);
+        if !text[end + 1..].starts_with('"') {
+            return Some((field, end + 1));
+        }
+        field.push('"');
+        from = end + 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Target>, String> {
+        let (mut texts, mut problems) = (Texts::default(), Problems::default());
+        let source = texts.add("f.csv", text);
+        let targets = targets_of(text, source, &mut problems);
+        if problems.is_empty() { Ok(targets) } else { Err(problems.finish(texts).to_string()) }
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_others_become_tags() {
+        let targets =
+            read("Region;IP;Port;Rack\r\nr1;10.0.0.1;;\"a \"\"b\"\"; c\"\r\n\r\n;h;443;\r\n");
+        let targets = targets.unwrap();
+        assert_eq!((targets[0].region.as_str(), targets[0].host.as_str()), ("r1", "10.0.0.1"));
+        assert_eq!(targets[0].tags["Rack"], "a \"b\"; c");
+        assert_eq!(
+            (targets[1].region.as_str(), targets[1].protocol),
+            ("hosts", Protocol::Tcp(443))
+        );
+        assert!(targets[1].tags.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let cases = [
+            ("", "f.csv:1:1: holds no lines"),
+            ("10.0.0.1\n", "f.csv:1:1: the first line must name the columns"),
+            ("host,port\na,0\n", "f.csv:2:3: `0` is not a TCP port"),
+            ("host\na b\n", "f.csv:2:1: `a b` is neither"),
+            ("host\na,b\n", "f.csv:2:3: 2 fields, but 1 columns"),
+            ("host\n\"a\n", "f.csv:2:1: a quoted field does not end"),
+            ("host,region\n\"a\"b,c\n", "f.csv:2:1: text follows"),
+        ];
+        for (text, start) in cases {
+            let told = read(text).expect_err(text);
+            assert!(told.starts_with(start), "{text:?}: {told}");
+        }
+    }
+}

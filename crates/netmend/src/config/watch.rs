@@ -1,0 +1,429 @@
+//! Loads the configuration again when its files change or somebody asks. It hands over what it found; the
+//! configuration that runs stays as it is until the receiver takes the new one.
+//!
+//! Folders are watched, not files, so that editors which rename over a file and Kubernetes, which swaps a
+//! symbolic link above it, are seen. What happens in a folder besides costs a few `stat` calls.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::glob;
+use super::load::{Inputs, Outside, Sources, load_from};
+use super::problem::Problems;
+use super::settings::Settings;
+
+/// For how long nothing may change before a change counts as complete: editors write in several steps.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How often to wait for that before loading what is there.
+const SETTLE_TRIES: usize = 20;
+/// How often to load when files change meanwhile.
+const LOAD_TRIES: usize = 5;
+/// Most symbolic links on the way to a file, as in the kernel.
+const MAX_LINKS: usize = 40;
+
+/// What loading again came to.
+#[derive(Debug)]
+pub(crate) enum Reload {
+    /// There is a new configuration.
+    Changed(Settings),
+    /// It is the same: somebody asked, or wrong files were put right.
+    Unchanged,
+    /// The files are wrong; what runs should keep running.
+    Refused(Problems),
+}
+
+enum Message {
+    /// Something happened in a watched folder.
+    Event,
+    /// Somebody asked.
+    Asked,
+    Stop,
+}
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Starts to watch what `sources` are made of. `running` is the digest of the configuration that runs,
+    /// so that a change since it was loaded is not missed. `on_reload` is called on the watcher's thread.
+    ///
+    /// # Errors
+    /// The kernel gives no thread. Folders that cannot be watched are logged; [`Watcher::reload`] still works.
+    pub(crate) fn start(
+        sources: Sources,
+        running: u64,
+        on_reload: impl FnMut(Reload) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (messages, inbox) = mpsc::channel();
+        let pending = Arc::new(AtomicBool::new(false));
+        let folders = Folders::new(messages.clone(), Arc::clone(&pending));
+        let mut worker = Worker {
+            sources,
+            running,
+            refused: false,
+            on_reload,
+            inbox,
+            pending,
+            folders,
+            inputs: Inputs::default(),
+            seen: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("config-watch".to_owned())
+            .spawn(move || worker.run())?;
+        Ok(Self { messages, thread: Some(thread) })
+    }
+
+    /// Loads again whether or not a file changed, as on SIGHUP. Does not wait; there is one answer to
+    /// `on_reload` for each time that it is asked, unless several wait together.
+    pub(crate) fn reload(&self) {
+        // The worker ends only when this is dropped.
+        let _ = self.messages.send(Message::Asked);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A panic in the callback was reported by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker<F> {
+    sources: Sources,
+    running: u64,
+    /// Whether the last load was refused.
+    refused: bool,
+    on_reload: F,
+    inbox: Receiver<Message>,
+    /// Whether an event waits in the inbox or is being handled: more of them say nothing new.
+    pending: Arc<AtomicBool>,
+    folders: Folders,
+    inputs: Inputs,
+    seen: Vec<Stamp>,
+}
+
+impl<F: FnMut(Reload)> Worker<F> {
+    fn run(&mut self) {
+        self.load(false);
+        while let Ok(message) = self.inbox.recv() {
+            let asked = match message {
+                Message::Stop => return,
+                Message::Asked => true,
+                Message::Event => match self.settle() {
+                    Some(asked) => asked,
+                    None => return,
+                },
+            };
+            if asked || stamps(&self.inputs) != self.seen {
+                self.load(asked);
+            }
+        }
+    }
+
+    /// Waits until the files stand still. Says whether somebody asked meanwhile; `None` is the end.
+    fn settle(&mut self) -> Option<bool> {
+        let mut asked = false;
+        for _ in 0..SETTLE_TRIES {
+            let before = stamps(&self.inputs);
+            match self.inbox.recv_timeout(SETTLE) {
+                Err(RecvTimeoutError::Timeout) | Ok(Message::Event) => {}
+                Ok(Message::Asked) => asked = true,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            if asked || before == stamps(&self.inputs) {
+                break;
+            }
+        }
+        self.pending.store(false, Ordering::Release);
+        Some(asked)
+    }
+
+    /// Loads, and again if files changed while they were read or before they were watched.
+    fn load(&mut self, asked: bool) {
+        if self.sources.only_once() {
+            if asked {
+                (self.on_reload)(Reload::Unchanged);
+            }
+            return;
+        }
+        let mut result = None;
+        for _ in 0..LOAD_TRIES {
+            let before = stamps(&self.inputs);
+            let (loaded, inputs) = load_from(&self.sources, &Outside::system());
+            let same_inputs = inputs == self.inputs;
+            self.folders.follow(&inputs);
+            self.inputs = inputs;
+            self.seen = stamps(&self.inputs);
+            result = Some(loaded);
+            if same_inputs && before == self.seen {
+                break;
+            }
+        }
+        let Some(result) = result else { return };
+        let put_right = std::mem::replace(&mut self.refused, result.is_err());
+        match result {
+            Ok(settings) if settings.digest != self.running => {
+                self.running = settings.digest;
+                (self.on_reload)(Reload::Changed(settings));
+            }
+            Ok(_) if asked || put_right => (self.on_reload)(Reload::Unchanged),
+            Ok(_) => {}
+            Err(problems) => (self.on_reload)(Reload::Refused(problems)),
+        }
+    }
+}
+
+/// The kernel's watches.
+struct Folders {
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    fn new(messages: Sender<Message>, pending: Arc<AtomicBool>) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading the files makes events too, which would never end.
+            let access = event.is_ok_and(|event| event.kind.is_access());
+            if !access && !pending.swap(true, Ordering::AcqRel) {
+                let _ = messages.send(Message::Event);
+            }
+        });
+        let watcher = watcher
+            .inspect_err(|error| {
+                tracing::warn!(%error, "cannot watch config files; send SIGHUP after a change");
+            })
+            .ok();
+        Self { watcher, watched: BTreeSet::new() }
+    }
+
+    /// Watches the folders of `inputs` and no others. All are set anew, as a folder that was deleted and
+    /// made again has lost its watch.
+    fn follow(&mut self, inputs: &Inputs) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let wanted = folders_of(inputs);
+        for folder in &self.watched {
+            // It may be gone, and its watch with it.
+            let _ = watcher.unwatch(folder);
+        }
+        for folder in &wanted {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                let folder = folder.display();
+                tracing::warn!(%folder, %error, "cannot watch; send SIGHUP after a change there");
+            }
+        }
+        self.watched = wanted;
+    }
+}
+
+/// What tells one state of a file from another; `None` where there is none.
+type Stamp = (PathBuf, Option<(u64, u64, u64, i64, i64, i64, i64)>);
+
+/// The state of all inputs. Links are followed, so that swapping one shows.
+fn stamps(inputs: &Inputs) -> Vec<Stamp> {
+    let found = inputs.patterns.iter().flat_map(|pattern| glob::expand(pattern));
+    let paths = inputs.files.iter().cloned().chain(found);
+    paths
+        .map(|path| {
+            let stamp = path.metadata().ok().map(|of| {
+                let (modified, changed) = (of.mtime(), of.ctime());
+                let (dev, ino, len) = (of.dev(), of.ino(), of.len());
+                (dev, ino, len, modified, of.mtime_nsec(), changed, of.ctime_nsec())
+            });
+            (path, stamp)
+        })
+        .collect()
+}
+
+/// Every folder in which something can happen that changes an input.
+fn folders_of(inputs: &Inputs) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    for path in &inputs.files {
+        on_the_way(path, &mut folders);
+    }
+    for pattern in &inputs.patterns {
+        for folder in glob::folders(pattern) {
+            on_the_way(&folder.join("any"), &mut folders);
+        }
+    }
+    folders
+}
+
+/// The folder of `path`, the nearest that exists if it does not, and the folders of all links on the way.
+fn on_the_way(path: &Path, folders: &mut BTreeSet<PathBuf>) {
+    let mut rest = vec![path.to_owned()];
+    for _ in 0..MAX_LINKS {
+        let Some(path) = rest.pop() else { return };
+        let Ok(path) = std::path::absolute(path) else { continue };
+        let nearest = path.ancestors().skip(1).find(|folder| folder.is_dir());
+        folders.extend(nearest.map(Path::to_owned));
+        for step in path.ancestors() {
+            let (Ok(to), Some(folder)) = (step.read_link(), step.parent()) else { continue };
+            folders.insert(folder.to_owned());
+            let below = path.strip_prefix(step).unwrap_or(Path::new(""));
+            let target = folder.join(to);
+            rest.push(if below.as_os_str().is_empty() { target } else { target.join(below) });
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    use super::super::load::load;
+    use super::*;
+
+    /// Longest wait for what must happen; only a failing test waits this long.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A folder with a config that is watched.
+    struct Bed {
+        folder: tempfile::TempDir,
+        watcher: Watcher,
+        reloads: Receiver<Reload>,
+    }
+
+    impl Bed {
+        /// Writes files, then watches `config` among them.
+        fn new(config: &str, prepare: impl FnOnce(&Path)) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            prepare(folder.path());
+            let sources =
+                Sources { config: Some(folder.path().join(config)), ..Sources::default() };
+            let settings = load(&sources).map_err(|problems| problems.to_string()).unwrap();
+            let (tell, reloads) = mpsc::channel();
+            let watcher =
+                Watcher::start(sources, settings.digest, move |reload| tell.send(reload).unwrap());
+            let bed = Self { folder, watcher: watcher.unwrap(), reloads };
+            // The answer shows that the folders are being watched.
+            bed.watcher.reload();
+            assert!(matches!(bed.next(), Reload::Unchanged));
+            bed
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        /// Writes beside the file and renames, so that nobody reads half of it.
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.path("half written"), text).unwrap();
+            fs::rename(self.path("half written"), self.path(name)).unwrap();
+        }
+
+        fn next(&self) -> Reload {
+            self.reloads.recv_timeout(PATIENCE).expect("a reload must be reported")
+        }
+
+        /// Hosts of the next configuration.
+        fn hosts(&self) -> Vec<String> {
+            match self.next() {
+                Reload::Changed(settings) => {
+                    settings.targets.into_iter().map(|target| target.host).collect()
+                }
+                other => panic!("expected a new configuration, not {other:?}"),
+            }
+        }
+    }
+
+    fn config_of(host: &str) -> String {
+        format!("targets: {{ r: [{host}] }}\n")
+    }
+
+    #[test]
+    fn a_file_written_in_place_or_renamed_over_is_loaded() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        let mut file = fs::File::options().write(true).open(bed.path("c.yaml")).unwrap();
+        file.write_all(config_of("b").as_bytes()).unwrap();
+        assert_eq!(bed.hosts(), ["b"]);
+        bed.write("c.yaml", &config_of("c"));
+        assert_eq!(bed.hosts(), ["c"]);
+    }
+
+    #[test]
+    fn wrong_files_are_refused_and_what_is_put_right_is_told() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        bed.write("c.yaml", "targets: {r: [10]}\n");
+        match bed.next() {
+            Reload::Refused(problems) => {
+                assert!(problems.to_string().contains("c.yaml:1:15"), "{problems}");
+            }
+            other => panic!("{other:?}"),
+        }
+        bed.write("c.yaml", &config_of("a"));
+        assert!(matches!(bed.next(), Reload::Unchanged));
+        fs::remove_file(bed.path("c.yaml")).unwrap();
+        assert!(matches!(bed.next(), Reload::Refused(_)));
+        bed.write("c.yaml", &config_of("b"));
+        assert_eq!(bed.hosts(), ["b"]);
+    }
+
+    #[test]
+    fn a_link_swapped_above_the_file_is_seen_as_kubernetes_does_it() {
+        let bed = Bed::new("netmend.yaml", |folder| {
+            for (version, host) in [("..1", "a"), ("..2", "b")] {
+                fs::create_dir(folder.join(version)).unwrap();
+                fs::write(folder.join(version).join("netmend.yaml"), config_of(host)).unwrap();
+            }
+            symlink("..1", folder.join("..data")).unwrap();
+            symlink("..data/netmend.yaml", folder.join("netmend.yaml")).unwrap();
+        });
+        symlink("..2", bed.path("..data_tmp")).unwrap();
+        fs::rename(bed.path("..data_tmp"), bed.path("..data")).unwrap();
+        assert_eq!(bed.hosts(), ["b"]);
+    }
+
+    #[test]
+    fn included_files_new_files_and_secrets_are_watched() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::create_dir(folder.join("d")).unwrap();
+            fs::create_dir(folder.join("s")).unwrap();
+            fs::write(folder.join("d/a.yaml"), "r: [\"${file:../s/host}\"]\n").unwrap();
+            fs::write(folder.join("s/host"), "a\n").unwrap();
+            fs::write(folder.join("c.yaml"), "include: d/*.yaml\n").unwrap();
+        });
+        bed.write("d/b.yaml", "r: [b]\n");
+        assert_eq!(bed.hosts(), ["a", "b"]);
+        bed.write("s/host", "secret\n");
+        assert_eq!(bed.hosts(), ["secret", "b"]);
+        fs::remove_file(bed.path("d/b.yaml")).unwrap();
+        assert_eq!(bed.hosts(), ["secret"]);
+    }
+
+    #[test]
+    fn other_files_and_a_touch_are_not_reported() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        bed.write("other.yaml", "x");
+        bed.write("c.yaml", &config_of("a"));
+        // Whatever these led to comes before the next change.
+        bed.write("c.yaml", &config_of("b"));
+        assert_eq!(bed.hosts(), ["b"]);
+        bed.watcher.reload();
+        assert!(matches!(bed.next(), Reload::Unchanged));
+    }
+}
