@@ -9,9 +9,9 @@ macro_rules! keys {
             $($(#[$doc:meta])* $key:ident: $type:ty,)*
         }
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Default, JsonSchema)]
         #[schemars(deny_unknown_fields)]
+        $(#[$meta])*
         pub(crate) struct $name {
             $($(#[$doc])* pub(crate) $key: Option<At<$type>>,)*
         }

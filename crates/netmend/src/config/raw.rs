@@ -97,6 +97,7 @@ keys_of_probes! {
 
 keys_of_probes! {
     /// A target with its own settings.
+    #[schemars(extend("required" = ["host"]))]
     struct RawTarget ("a host or a map with the key `host`") {
         /// Name or address. A link-local address needs its zone, as in `fe80::1%eth0`.
         host: Host,

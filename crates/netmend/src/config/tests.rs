@@ -1,6 +1,8 @@
 //! Cases as files: each `tests/config/*/NAME.yaml` has a `NAME.txt` that says what must come of it.
 //! `UPDATE_EXPECTED=1` writes them anew; look at the difference before you keep it.
 
+mod schema;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
