@@ -28,16 +28,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    let (targets, notes) = if args.from.is_empty() {
-        (discovered()?, &NOTES[..])
-    } else {
-        (given(&args.from)?, &[][..])
-    };
+    let Args { from, force, output } = args;
+    let (targets, notes) =
+        if from.is_empty() { (discovered()?, &NOTES[..]) } else { (given(from)?, &[][..]) };
     let text = config::write(&targets, notes).map_err(|problems| {
         wrong("the files do not fit together", &problems)
             .help("remove what is there twice, or make one file of each")
     })?;
-    if args.output == Path::new("-") {
+    if output == Path::new("-") {
         return match io::stdout().write_all(text.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Report::because("cannot write to standard output", &error).code(4))
@@ -45,14 +43,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
             _ => Ok(ExitCode::SUCCESS),
         };
     }
-    write_file(&args.output, &text, args.force)?;
-    let path = args.output.display();
+    write_file(&output, &text, force)?;
+    let (path, count) = (output.display(), targets.len());
+    let next = format!("next: netmend run --config {path}");
     // The file is written; a closed standard output takes nothing from that.
-    let _ = writeln!(
-        io::stdout(),
-        "wrote {path} with {} targets; next: netmend run --config {path}",
-        targets.len()
-    );
+    let _ = writeln!(io::stdout(), "wrote {path}, {count} targets; {next}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,14 +71,14 @@ fn discovered() -> Result<Vec<Target>, Report> {
     Ok(targets)
 }
 
-fn given(files: &[PathBuf]) -> Result<Vec<Target>, Report> {
+fn given(files: Vec<PathBuf>) -> Result<Vec<Target>, Report> {
     let mut targets = Vec::new();
     for path in files {
         let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let read = if csv {
-            config::load_csv(path)
+            config::load_csv(&path)
         } else {
-            config::load_any(path).map(|settings| settings.targets)
+            config::load_any(&path).map(|settings| settings.targets)
         };
         let what = format!("cannot take targets from {}", path.display());
         targets.extend(read.map_err(|problems| wrong(&what, &problems))?);

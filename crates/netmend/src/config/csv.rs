@@ -91,13 +91,14 @@ impl Columns {
             match self.names[n].as_str() {
                 _ if text.is_empty() || n == self.host => {}
                 "region" => region = text,
-                "port" => match Port::parse(text) {
-                    Some(port) => protocol = Protocol::Tcp(port.0),
-                    None => {
+                "port" => {
+                    if let Some(port) = Port::parse(text) {
+                        protocol = Protocol::Tcp(port.0);
+                    } else {
                         let what = format!("{} is not a TCP port", quote(text));
                         problems.push(Problem::new(field.span, what).allowed(Port::HELP));
                     }
-                },
+                }
                 _ => {
                     tags.insert(self.header[n].text.trim().to_owned(), text.to_owned());
                 }
@@ -125,19 +126,16 @@ fn rows(text: &str, source: u32, problems: &mut Problems) -> Vec<Vec<Field>> {
     let mut at = 0;
     while at < text.len() {
         let start = at;
-        let (field, end) = match text[at..].strip_prefix('"') {
-            Some(_) => match quoted(text, at) {
-                Some(read) => read,
-                None => {
-                    let span = Span { source, start: at as u32, end: at as u32 + 1 };
-                    problems.push(Problem::new(span, "a quoted field does not end"));
-                    break;
-                }
-            },
-            None => {
-                let end = text[at..].find([delimiter, '\n', '\r']).map_or(text.len(), |n| at + n);
-                (text[at..end].to_owned(), end)
-            }
+        let read = if text[at..].starts_with('"') {
+            quoted(text, at)
+        } else {
+            let end = text[at..].find([delimiter, '\n', '\r']).map_or(text.len(), |n| at + n);
+            Some((text[at..end].to_owned(), end))
+        };
+        let Some((field, end)) = read else {
+            let span = Span { source, start: at as u32, end: at as u32 + 1 };
+            problems.push(Problem::new(span, "a quoted field does not end"));
+            break;
         };
         let span = Span { source, start: start as u32, end: end as u32 };
         row.push(Field { text: field, span });

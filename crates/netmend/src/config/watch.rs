@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     /// Longest wait for what must happen; only a failing test waits this long.
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     /// A folder with a config that is watched.
     struct Bed {

@@ -127,7 +127,7 @@ fn duration(span: Duration) -> String {
     let nanos = span.as_nanos();
     let units = [(3_600_000_000_000, "h"), (60_000_000_000, "m"), (1_000_000_000, "s")];
     for (unit, name) in units {
-        if nanos % unit == 0 {
+        if nanos.is_multiple_of(unit) {
             return format!("{}{name}", nanos / unit);
         }
     }
