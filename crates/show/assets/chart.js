@@ -78,9 +78,12 @@
       const x = Math.round(u.valToPos(mark.at / 1000, "x", true));
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       ctx.beginPath(); ctx.moveTo(x, u.bbox.top); ctx.lineTo(x, u.bbox.top + u.bbox.height); ctx.stroke();
-      if (x < free) continue;
-      ctx.fillText(mark.kind, x + 4 * devicePixelRatio, u.bbox.top + 2 * devicePixelRatio);
-      free = x + ctx.measureText(mark.kind).width + 12 * devicePixelRatio;
+      // A label stands right of its line, left of it at the edge, and nowhere on another label.
+      const long = ctx.measureText(mark.kind).width, gap = 4 * devicePixelRatio;
+      const left = x + gap + long > u.bbox.left + u.bbox.width ? x - gap - long : x + gap;
+      if (left < free) continue;
+      ctx.fillText(mark.kind, left, u.bbox.top + gap / 2);
+      free = left + long + 2 * gap;
     }
     ctx.restore();
   }
@@ -99,7 +102,7 @@
     ctx.restore();
   }
 
-  const number = (unit) => (_, value) => value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 1 : 2) + " " + unit;
+  const number = (unit) => (_, value) => value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 1 : value < 1 ? 3 : 2) + " " + unit;
   const width = () => Math.max(280, figure.clientWidth);
   const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC");
   const bounds = () => [data.x[0] - data.step / 2000, data.x[data.x.length - 1] + data.step / 2000];
@@ -124,7 +127,7 @@
       // A fixed form, since the same page is read by people everywhere: 24 h clock, ISO dates, UTC.
       scales: { x: { range: bounds }, y: { range }, loss: { range: [0, 100] } },
       legend: { mount: (_, element) => document.getElementById("legend").append(element) },
-      axes: [{ ...axis, values: clock, space: 70, size: 28 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick + "") , label: "ms", labelSize: 16, labelFont: axis.font }],
+      axes: [{ ...axis, values: clock, space: 70, size: 28 }, { ...axis, size: 56, space: 44, values: (_, ticks) => ticks.map(String), label: "ms", labelSize: 16, labelFont: axis.font }],
       series: [
         { label: "UTC", value: (_, at) => at === null ? "–" : uPlot.fmtDate(stamp)(utc(at)) },
         edge("max"), edge("90 %"), hidden("median", "ms"), edge("10 %"), edge("min"), hidden("loss", "%", "loss"),

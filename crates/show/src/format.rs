@@ -9,8 +9,10 @@ use model::UnixMs;
 pub(crate) const NOTHING: &str = "–";
 
 /// Microseconds as milliseconds with two decimals, so that columns align; the header names the unit.
+/// Below a millisecond three, since there the microseconds are the number.
 pub(crate) fn ms(value_us: Option<f32>) -> String {
     match value_us {
+        Some(us) if us.is_finite() && us < 999.5 => format!("{:.3}", us / 1_000.0),
         Some(us) if us.is_finite() => format!("{:.2}", us / 1_000.0),
         _ => NOTHING.to_owned(),
     }
@@ -119,6 +121,7 @@ mod tests {
     fn nothing_known_is_a_dash_and_never_zero() {
         assert_eq!(ms(None), "–");
         assert_eq!(ms(Some(f32::NAN)), "–");
+        assert_eq!(ms(Some(f32::NEG_INFINITY)), "–");
         assert_eq!(percent(None), "–");
         assert_eq!(percent(Some(f32::INFINITY)), "100");
         assert_eq!(percent(Some(f32::NAN)), "–");
@@ -131,6 +134,13 @@ mod tests {
         assert_eq!(percent(Some(1.666)), "1.7");
         assert_eq!(percent(Some(99.99)), "99.9");
         assert_eq!(percent(Some(100.0)), "100");
+    }
+
+    #[test]
+    fn microseconds_are_shown_where_they_matter() {
+        assert_eq!(ms(Some(26.4)), "0.026");
+        assert_eq!(ms(Some(999.6)), "1.00");
+        assert_eq!(ms(Some(254_488.0)), "254.49");
     }
 
     #[test]

@@ -109,6 +109,13 @@ impl History {
     }
 }
 
+/// The narrowest readable step in which a target asked at this interval always has a probe.
+pub(crate) fn step_of_interval(interval: Duration) -> Duration {
+    let wanted = interval.saturating_mul(2);
+    let mut steps = STEPS.into_iter().map(|step| Duration::from_secs(step.unsigned_abs()));
+    steps.find(|step| *step >= wanted).unwrap_or(wanted)
+}
+
 /// A span of time: `from` is within it, `until` is not; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -169,6 +176,14 @@ mod tests {
             let found = span(seconds).step_for(1_000);
             assert_eq!(found, Duration::from_secs(step), "{seconds} s");
             assert!(seconds.unsigned_abs() / step <= 1_000);
+        }
+    }
+
+    #[test]
+    fn a_slow_target_gets_wider_steps_so_that_its_chart_has_no_holes() {
+        for (interval_s, step_s) in [(1, 2), (3, 10), (60, 120), (86_400, 172_800)] {
+            let step = step_of_interval(Duration::from_secs(interval_s));
+            assert_eq!(step, Duration::from_secs(step_s), "every {interval_s} s");
         }
     }
 

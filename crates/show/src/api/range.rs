@@ -13,7 +13,7 @@ use store::{Bucket, RangeAnswer};
 use super::{Problem, only};
 use crate::app::App;
 use crate::format::rfc3339;
-use crate::history::{MAX_POINTS, Span};
+use crate::history::{MAX_POINTS, Span, step_of_interval};
 use crate::select::BadParam;
 use crate::time::{self, Step};
 
@@ -85,12 +85,12 @@ pub(super) async fn range(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Answer>, Problem> {
     only(&pairs, &["target", "series", "metric", "from", "until", "span", "step"])?;
-    let asked = series(&app, &pairs)?;
+    let (asked, narrowest) = series(&app, &pairs)?;
     let span = time::span(&pairs, app.now())?;
-    let (span, step) = width(span, value(&pairs, "step"))?;
+    let (span, step) = width(span, value(&pairs, "step"), narrowest)?;
     let ids = asked.iter().map(|(id, _)| *id).collect();
     let answers = app.history.range(ids, span, step).await?;
-    let one = |((id, metric), answer): ((SeriesId, Option<Metric>), RangeAnswer)| One {
+    let one = |((id, metric), answer): (Asked, RangeAnswer)| One {
         series: id.to_string(),
         metric: metric.map(Metric::as_str),
         unit: metric.map(Metric::unit),
@@ -114,18 +114,19 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
     pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
 }
 
-/// The series asked for: `series` by identity, or `target` and `metric`.
-fn series(
-    app: &App,
-    pairs: &[(String, String)],
-) -> Result<Vec<(SeriesId, Option<Metric>)>, Problem> {
+/// A series, and its metric where it is known.
+type Asked = (SeriesId, Option<Metric>);
+
+/// The series asked for, `series` by identity, or `target` and `metric`, and the narrowest step that
+/// suits them.
+fn series(app: &App, pairs: &[(String, String)]) -> Result<(Vec<Asked>, Duration), Problem> {
     const ID: &str = "32 hexadecimal digits, several separated by commas, at most 20";
     let text = value(pairs, "series");
     if !text.is_empty() {
         let ids: Option<Vec<_>> = text.split(',').map(SeriesId::from_hex).collect();
         let ids = ids.filter(|ids| ids.len() <= MAX_SERIES);
         let ids = ids.ok_or_else(|| BadParam::new("series", text, ID))?;
-        return Ok(ids.into_iter().map(|id| (id, None)).collect());
+        return Ok((ids.into_iter().map(|id| (id, None)).collect(), Duration::ZERO));
     }
     let text = value(pairs, "target");
     let view = app.present.view();
@@ -136,7 +137,8 @@ fn series(
         "" => "rtt",
         text => text,
     };
-    text.split(',')
+    let asked: Result<Vec<_>, Problem> = text
+        .split(',')
         .take(MAX_SERIES)
         .map(|name| {
             let metric = Metric::from_name(name).ok_or_else(|| {
@@ -145,11 +147,12 @@ fn series(
             })?;
             Ok((now.series.get(metric), Some(metric)))
         })
-        .collect()
+        .collect();
+    Ok((asked?, step_of_interval(now.target.interval)))
 }
 
 /// The span in whole steps, and the step; refused if the answer would be too large.
-fn width(span: Span, step: &str) -> Result<(Span, Option<Duration>), Problem> {
+fn width(span: Span, step: &str, narrowest: Duration) -> Result<(Span, Option<Duration>), Problem> {
     let step = match time::step(step)? {
         Step::Raw if u128::from(span.millis().unsigned_abs()) > RAW_SPAN.as_millis() => {
             let error = "raw samples are given for short spans only";
@@ -157,7 +160,7 @@ fn width(span: Span, step: &str) -> Result<(Span, Option<Duration>), Problem> {
             return Err(Problem::new(StatusCode::BAD_REQUEST, error, allowed));
         }
         Step::Raw => return Ok((span, None)),
-        Step::Auto => span.step_for(AUTO_POINTS),
+        Step::Auto => span.step_for(AUTO_POINTS).max(narrowest),
         Step::Every(step) => step,
     };
     let points = span.millis() / i64::try_from(step.as_millis()).unwrap_or(i64::MAX);

@@ -12,7 +12,8 @@ const PAGES: [(&str, &str); 3] = [("/", "Now"), ("/targets", "Targets"), ("/syst
 
 /// A whole page. `here` is the address of its place in the navigation.
 pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Markup) -> Markup {
-    let site = app.deps.now.system().site;
+    let system = app.deps.now.system();
+    let site = &system.site;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -34,9 +35,9 @@ pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Marku
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
-                (top(&site, view, here))
+                (top(site, view, here))
                 main #main { (body) }
-                (foot(app, view))
+                (foot(system.version, view))
             }
         }
     }
@@ -80,7 +81,7 @@ fn counts(view: &View) -> Markup {
     }
 }
 
-fn foot(app: &App, view: &View) -> Markup {
+fn foot(version: &str, view: &View) -> Markup {
     html! {
         footer {
             span #live data-at=(view.snapshot.at.0) {
@@ -88,7 +89,7 @@ fn foot(app: &App, view: &View) -> Markup {
             }
             noscript { span { "Without JavaScript this page is loaded again every 15 s." } }
             span.spring {}
-            span { "netmend " (app.deps.now.system().version) }
+            span { "netmend " (version) }
             a href="/api/v1/system" { "API" }
             a href="/metrics" { "Metrics" }
             a href="/healthz" { "Health" }
