@@ -46,6 +46,8 @@ struct Shared {
     foreign: AtomicU64,
     malformed: AtomicU64,
     stop: AtomicBool,
+    /// The socket failed.
+    dead: AtomicBool,
     counters: Mutex<Counters>,
 }
 
@@ -87,6 +89,11 @@ impl Driver {
     pub(crate) fn tell(&self, command: Command) {
         // A sender that has done all its rounds takes none.
         let _done = self.commands.send(command);
+    }
+
+    /// Whether the socket failed, so that nothing is probed any more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.shared.dead.load(Relaxed)
     }
 
     /// What was counted until a moment ago.
@@ -141,7 +148,8 @@ impl Listener {
                 Err(error) => {
                     let why = format!("receiving failed: {error}").into();
                     let at = self.clock.now_ms();
-                    return self.journal.note(at, None, ChangeKind::SocketLost { why });
+                    self.journal.note(at, None, ChangeKind::SocketLost { why });
+                    return self.shared.dead.store(true, Relaxed);
                 }
             }
         }
@@ -193,6 +201,7 @@ impl SenderThread {
                 Err(error) => {
                     let why = format!("sending failed: {error}").into();
                     self.journal.note(now.wall.to_ms(), None, ChangeKind::SocketLost { why });
+                    self.shared.dead.store(true, Relaxed);
                     break;
                 }
             };

@@ -3,6 +3,8 @@
 
 mod known;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -97,15 +99,17 @@ impl Planner {
         if let Some(pair) = next.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(Error::DuplicateId(pair[0].id));
         }
-        self.replace(next);
-        self.settle(&fresh);
+        let relieved = self.replace(next);
+        self.settle(&fresh, relieved);
         Ok(())
     }
 
-    /// Takes the new set, and lets go of those targets that are gone or changed.
-    fn replace(&mut self, next: Vec<Known>) {
+    /// Takes the new set, and lets go of those targets that are gone or changed; their addresses, which
+    /// others may be asked at more often now.
+    fn replace(&mut self, next: Vec<Known>) -> HashSet<IpAddr> {
         let before = std::mem::replace(&mut self.known, next);
         let mut gone = Vec::new();
+        let mut relieved = HashSet::new();
         for old in before {
             let stays = self.find(old.id).is_some_and(|index| self.known[index].print == old.print);
             if stays {
@@ -116,15 +120,17 @@ impl Planner {
             }
             if let (Some(place), Some(target)) = (old.place, &old.target) {
                 self.count_rate(place.ip, -rate_of(target));
+                relieved.insert(place.ip);
             }
             self.waiting.remove(&old.id);
             gone.push(old.id);
         }
         self.lookups.forget(gone);
+        relieved
     }
 
     /// Gives new targets their addresses, or has their names looked up.
-    fn settle(&mut self, fresh: &[(TargetId, Option<SocketAddr>)]) {
+    fn settle(&mut self, fresh: &[(TargetId, Option<SocketAddr>)], relieved: HashSet<IpAddr>) {
         let mut names = Vec::new();
         let mut placed = Vec::new();
         for &(id, address) in fresh {
@@ -137,25 +143,32 @@ impl Planner {
                 names.push((id, target));
             }
         }
-        let crowded: HashSet<IpAddr> = placed.iter().map(|(_, address, _)| address.ip()).collect();
+        let mut shared = relieved;
+        if fresh.len() < self.known.len() {
+            let over = placed.iter().map(|(_, address, _)| address.ip());
+            shared.extend(over.filter(|ip| self.is_crowded(*ip)));
+        }
         for (index, address, target) in placed {
             let mut known = self.known[index].clone();
             self.place(&mut known, address, &target);
             self.known[index] = known;
         }
-        self.pace_again(&crowded, fresh);
+        self.pace_again(&shared);
         self.waiting.extend(names.iter().map(|(id, _)| *id));
         let watched = names.iter().map(|(id, target)| (*id, &*target.host, target.family));
         self.lookups.watch(watched);
         self.deliver();
     }
 
-    /// Targets that were there before share their address with new ones now: they are asked less often.
-    fn pace_again(&mut self, crowded: &HashSet<IpAddr>, fresh: &[(TargetId, Option<SocketAddr>)]) {
-        let Some(limit) = self.options.address_rate else { return };
-        let over = |ip: &IpAddr| self.rates.get(ip).is_some_and(|rate| *rate > limit);
-        let crowded: HashSet<IpAddr> = crowded.iter().copied().filter(over).collect();
-        if crowded.is_empty() || fresh.len() == self.known.len() {
+    /// Whether the targets of an address together want more than it is to be asked.
+    fn is_crowded(&self, ip: IpAddr) -> bool {
+        let rate = self.rates.get(&ip).copied().unwrap_or(0.0);
+        self.options.address_rate.is_some_and(|limit| rate > limit)
+    }
+
+    /// Gives the targets of these addresses the intervals that are right now.
+    fn pace_again(&mut self, crowded: &HashSet<IpAddr>) {
+        if crowded.is_empty() || self.options.address_rate.is_none() {
             return;
         }
         for index in 0..self.known.len() {
@@ -270,11 +283,13 @@ impl Planner {
     /// Asks the target where its name points now, unless that still includes where it is asked.
     fn move_to(&mut self, known: &mut Known, addresses: &[SocketAddr], target: &Target) {
         let Some(&first) = addresses.first() else { return };
+        let mut shared = HashSet::new();
         if let Some(place) = known.place {
             if addresses.iter().any(|address| place.is_at(*address)) {
                 return;
             }
             self.count_rate(place.ip, -rate_of(target));
+            shared.insert(place.ip);
             let (from, mut to) = (place.address(), first);
             to.set_port(from.port());
             let at = self.options.clock.now_ms();
@@ -282,7 +297,10 @@ impl Planner {
         }
         self.count_rate(first.ip(), rate_of(target));
         self.place(known, first, target);
-        self.pace_again(&HashSet::from([first.ip()]), &[]);
+        if self.is_crowded(first.ip()) {
+            shared.insert(first.ip());
+        }
+        self.pace_again(&shared);
     }
 
     /// What has to be looked after from time to time: sockets that could not be opened, and the source

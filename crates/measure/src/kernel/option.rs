@@ -12,8 +12,9 @@ use socket2::Socket;
 const ICMP_FILTER: i32 = 1;
 /// `ICMPV6_FILTER` of `linux/icmpv6.h`.
 const ICMPV6_FILTER: i32 = 1;
-/// `IP_PMTUDISC_DONT`, `IP_PMTUDISC_DO`; the same numbers serve IPv6.
-const FRAGMENT: i32 = 0;
+/// `IP_PMTUDISC_WANT`, `IP_PMTUDISC_DO`; the same numbers serve IPv6. The first is the kernel's own
+/// default and that of `ping`: it splits what is too big for the path, and only that.
+const FRAGMENT: i32 = 1;
 const DO_NOT_FRAGMENT: i32 = 2;
 
 /// Plain data that the kernel may read or write as bytes.

@@ -284,7 +284,8 @@ impl Outlet for KernelOutlet {
             self.resync();
             let Err(error) = result else { continue };
             let errno = error.raw_os_error().unwrap_or(0);
-            if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EFAULT) {
+            // A socket bound to a device that went away stays dead, even if one of that name comes back.
+            if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::ENODEV) {
                 return Err(error);
             }
             if errno == libc::EINTR || (again && is_pending(errno)) {

@@ -55,8 +55,9 @@ pub(super) struct Routes {
     connect: Option<ConnectProber>,
     /// Monotonic milliseconds of the last refresh of source addresses.
     refreshed: u64,
-    /// The last source address found and for whom: lists of targets are often of one neighbourhood.
     completed: bool,
+    /// What lanes counted whose sockets failed.
+    past: Counters,
 }
 
 /// The socket that a target needs.
@@ -92,6 +93,7 @@ impl Routes {
             connect: None,
             refreshed: 0,
             completed: false,
+            past: Counters::default(),
         }
     }
 
@@ -229,12 +231,18 @@ impl Routes {
     pub(super) fn reopen(&mut self) -> Vec<RouteId> {
         let mut opened = Vec::new();
         for index in 0..self.routes.len() {
-            if !matches!(self.routes[index].way, Way::Closed { .. }) {
-                continue;
+            match &self.routes[index].way {
+                Way::Closed { .. } => {}
+                Way::Packets { driver, .. } if driver.is_dead() => {
+                    self.past = work::sum([self.past.clone(), driver.counters()]);
+                    let why = format!("the {} failed", self.routes[index].key);
+                    self.routes[index].way = Way::Closed { why: why.into() };
+                }
+                _ => continue,
             }
             let key = self.routes[index].key.clone();
             // Asked quietly first: a socket that stays closed is told once.
-            if self.options.network.open(&key).is_ok_and(|_| true) {
+            if self.options.network.open(&key).is_ok() {
                 self.routes[index].way = self.open(&key);
                 opened.push(index as RouteId);
             }
@@ -274,7 +282,8 @@ impl Routes {
             Way::Packets { driver, .. } => Some(driver.counters()),
             _ => None,
         });
-        work::sum(lanes.chain(self.connect.as_ref().map(ConnectProber::counters)))
+        let connect = self.connect.as_ref().map(ConnectProber::counters);
+        work::sum(lanes.chain(connect).chain([self.past.clone()]))
     }
 
     /// Ends all workers and lets go of the results.
