@@ -265,7 +265,9 @@ impl Planner {
                 if known.unresolved.take().is_some() {
                     self.journal.note(at, Some(known.id), ChangeKind::Resolved);
                 }
-                self.move_to(&mut known, addresses, &target);
+                let shared = self.move_to(&mut known, addresses, &target);
+                self.known[index] = known;
+                self.pace_again(&shared);
             }
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
@@ -274,19 +276,25 @@ impl Planner {
                     self.journal.note(at, Some(known.id), what);
                 }
                 known.unresolved = Some(Box::new(why));
+                self.known[index] = known;
             }
         }
-        self.known[index] = known;
         self.deliver();
     }
 
-    /// Asks the target where its name points now, unless that still includes where it is asked.
-    fn move_to(&mut self, known: &mut Known, addresses: &[SocketAddr], target: &Target) {
-        let Some(&first) = addresses.first() else { return };
+    /// Asks the target where its name points now, unless that still includes where it is asked. Returns
+    /// the addresses whose other targets must be paced again.
+    fn move_to(
+        &mut self,
+        known: &mut Known,
+        addresses: &[SocketAddr],
+        target: &Target,
+    ) -> HashSet<IpAddr> {
         let mut shared = HashSet::new();
+        let Some(&first) = addresses.first() else { return shared };
         if let Some(place) = known.place {
             if addresses.iter().any(|address| place.is_at(*address)) {
-                return;
+                return shared;
             }
             self.count_rate(place.ip, -rate_of(target));
             shared.insert(place.ip);
@@ -300,7 +308,7 @@ impl Planner {
         if self.is_crowded(first.ip()) {
             shared.insert(first.ip());
         }
-        self.pace_again(&shared);
+        shared
     }
 
     /// What has to be looked after from time to time: sockets that could not be opened, and the source
