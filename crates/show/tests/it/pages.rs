@@ -302,3 +302,32 @@ async fn pages_are_never_kept_and_foreign_hosts_are_refused() {
     let answer = tower::ServiceExt::oneshot(world.router.clone(), request).await.unwrap();
     assert_eq!(answer.status(), 421);
 }
+
+#[tokio::test]
+async fn whatever_could_change_something_needs_origin_and_token_even_where_nothing_listens() {
+    let world = World::new(small_network());
+    let page = get(&world.router, "/").await;
+    let token = page.body.split("netmend-token\" content=\"").nth(1).expect("a token");
+    let token = token[..32].to_owned();
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        for path in ["/", "/api/v1/targets", "/nowhere"] {
+            let ask = |headers: &[(&str, &str)]| {
+                let mut request = axum::http::Request::builder().method(method).uri(path);
+                request = request.header("host", "localhost:8420");
+                for (name, value) in headers {
+                    request = request.header(*name, *value);
+                }
+                let request = request.body(axum::body::Body::empty()).unwrap();
+                tower::ServiceExt::oneshot(world.router.clone(), request)
+            };
+            let ours = ("origin", "http://localhost:8420");
+            let status = ask(&[ours]).await.unwrap().status();
+            assert_eq!(status, 403, "{method} {path} without token");
+            let with_token = ("x-netmend-token", token.as_str());
+            let status = ask(&[with_token]).await.unwrap().status();
+            assert_eq!(status, 403, "{method} {path} without origin");
+            let status = ask(&[ours, with_token]).await.unwrap().status();
+            assert!(status == 404 || status == 405, "{method} {path}: {status}");
+        }
+    }
+}
