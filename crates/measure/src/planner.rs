@@ -3,6 +3,7 @@
 
 mod known;
 mod routes;
+mod scout;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use model::{PacketOptions, ProbeResult, Protocol, Target, TargetId};
 
 use self::known::{Known, Place};
 use self::routes::{RouteId, Routes};
+pub(crate) use self::scout::Found;
+use self::scout::Scout;
 use crate::resolve::{Answer, Limits, Lookups, literal};
 use crate::status::Journal;
 use crate::work::{Assignment, Command};
@@ -35,24 +38,26 @@ pub(crate) struct Planner {
     routes: Routes,
     pending: HashMap<RouteId, Vec<Assignment>>,
     lookups: Lookups,
+    scout: Scout,
     /// Probes per second that the targets of an address want together; empty without a limit.
     rates: HashMap<IpAddr, f64>,
-    /// Names whose first answer is still out. While there are some, a run with rounds is not complete.
+    /// Targets whose first lookup or scouting is still out. While there are some, a run with rounds is not complete.
     waiting: HashSet<TargetId>,
     packet: Arc<PacketOptions>,
 }
 
 impl Planner {
-    /// Starts with no target; lookups answer to the receiver.
+    /// Starts with no target; lookups and scouts answer to the receivers.
     pub(crate) fn new(
         options: Options,
         results: SyncSender<Vec<ProbeResult>>,
         journal: Arc<Journal>,
-    ) -> Result<(Self, Receiver<Answer>), Error> {
+    ) -> Result<(Self, Receiver<Answer>, Receiver<Found>), Error> {
         let limits = Limits { interval: options.resolve_every, ..Limits::default() };
         let (resolver, clock) = (Arc::clone(&options.resolver), Arc::clone(&options.clock));
         let (lookups, answers) = Lookups::start(resolver, clock, limits)
             .map_err(|source| Error::Thread { name: "names", source })?;
+        let (scout, found) = Scout::new(Arc::clone(&options.clock));
         let planner = Self {
             routes: Routes::new(&options, results, Arc::clone(&journal)),
             options,
@@ -60,11 +65,12 @@ impl Planner {
             known: Vec::new(),
             pending: HashMap::new(),
             lookups,
+            scout,
             rates: HashMap::new(),
             waiting: HashSet::new(),
             packet: Arc::default(),
         };
-        Ok((planner, answers))
+        Ok((planner, answers, found))
     }
 
     /// Makes this the set of targets. Who is there already, unchanged, is left alone.
@@ -89,6 +95,9 @@ impl Planner {
             if let (Some(address), true, None) = (address, fixed_pace, before) {
                 // Nothing can change its place or pace: it need not be remembered in full.
                 self.place(&mut known, address, &target);
+                if self.waiting.contains(&id) {
+                    known.target = Some(target);
+                }
             } else {
                 known.target = Some(Arc::clone(&target));
                 fresh.push((id, address));
@@ -185,7 +194,9 @@ impl Planner {
     /// Hands a target to whoever can ask it at this address.
     fn place(&mut self, known: &mut Known, address: SocketAddr, target: &Target) {
         let mut to = address;
-        to.set_port(if let Protocol::Tcp(port) = target.protocol { port } else { 0 });
+        // The port that an ICMP target was found to answer at by TCP stays as long as the address.
+        let scouted = known.place.filter(|place| place.is_at(to)).map_or(0, Place::port);
+        to.set_port(if let Protocol::Tcp(port) = target.protocol { port } else { scouted });
         known.place = Some(Place::of(to));
         let key = routes::key_of(target);
         let route = self.routes.of(&key);
@@ -198,9 +209,13 @@ impl Planner {
         if *self.packet != target.packet {
             self.packet = Arc::new(target.packet.clone());
         }
+        if to.port() == 0 && self.routes.finishes_handshakes(route) {
+            self.waiting.insert(known.id);
+            return self.scout.ask(known.id, to, Arc::clone(&self.packet));
+        }
         let assignment = Assignment {
             id: known.id,
-            to: self.routes.port_for(route, to),
+            to,
             from: self.routes.source_for(route, &key, to),
             interval,
             timeout: target.timeout,
@@ -276,6 +291,22 @@ impl Planner {
                     self.journal.note(at, Some(known.id), what);
                 }
                 known.unresolved = Some(Box::new(why));
+                self.known[index] = known;
+            }
+        }
+        self.deliver();
+    }
+
+    /// Takes the port at which a target answers by TCP in place of an echo.
+    pub(crate) fn scouted(&mut self, found: Found) {
+        self.waiting.remove(&found.id);
+        if let Some(index) = self.find(found.id) {
+            let mut known = self.known[index].clone();
+            let target = known.target.clone();
+            let same = known.place.is_some_and(|place| place.is_at(found.to));
+            if let (Some(target), true) = (target, same) {
+                known.place = Some(Place::of(found.to));
+                self.place(&mut known, found.to, &target);
                 self.known[index] = known;
             }
         }

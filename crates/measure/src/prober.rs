@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::{ProbeResult, Target, TargetId};
 
-use crate::planner::Planner;
+use crate::planner::{Found, Planner};
 use crate::resolve::Answer;
 use crate::status::Journal;
 use crate::work::Results;
@@ -17,7 +17,7 @@ use crate::{Change, Counters, Error, Options, TargetStatus};
 /// Closed sockets are tried again this often.
 const TEND: Duration = Duration::from_secs(10);
 /// The thread looks whether it shall end this often.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Probes targets until it is stopped or dropped.
 #[derive(Debug)]
@@ -49,13 +49,13 @@ impl Prober {
     ) -> Result<(Self, Receiver<Vec<ProbeResult>>), Error> {
         let (results, receiver) = sync_channel(Results::QUEUE);
         let journal = Arc::new(Journal::default());
-        let (mut planner, answers) = Planner::new(options, results, Arc::clone(&journal))?;
+        let (mut planner, answers, found) = Planner::new(options, results, Arc::clone(&journal))?;
         planner.set_targets(targets)?;
         let shared = Arc::new(Shared { planner: Mutex::new(Some(planner)), journal });
         let tended = Arc::clone(&shared);
         let tender = thread::Builder::new()
             .name("plan".into())
-            .spawn(move || tend(&tended, &answers))
+            .spawn(move || tend(&tended, &answers, &found))
             .map_err(|source| Error::Thread { name: "plan", source })?;
         Ok((Self { shared, tender: Mutex::new(Some(tender)) }, receiver))
     }
@@ -109,20 +109,21 @@ impl Drop for Prober {
     }
 }
 
-/// Brings answers of the resolver to the planner, and has it tended now and then, until it is gone.
-fn tend(shared: &Shared, answers: &Receiver<Answer>) {
+/// Brings answers of the resolver and the scout to the planner, and has it tended now and then, until it
+/// is gone.
+fn tend(shared: &Shared, answers: &Receiver<Answer>, found: &Receiver<Found>) {
     let mut waited = Duration::ZERO;
     loop {
-        match answers.recv_timeout(LOOK) {
-            Ok(answer) => {
-                let mut planner = shared.planner();
-                let Some(planner) = &mut *planner else { return };
-                planner.answered(&answer);
-            }
+        let answer = answers.recv_timeout(LOOK);
+        let mut planner = shared.planner();
+        let Some(planner) = &mut *planner else { return };
+        for found in found.try_iter() {
+            planner.scouted(found);
+        }
+        match answer {
+            Ok(answer) => planner.answered(&answer),
             Err(RecvTimeoutError::Timeout) => {
                 waited += LOOK;
-                let mut planner = shared.planner();
-                let Some(planner) = &mut *planner else { return };
                 if waited >= TEND {
                     waited = Duration::ZERO;
                     planner.tend();

@@ -44,6 +44,10 @@ impl Place {
         Self { ip: address.ip(), port: address.port(), scope }
     }
 
+    pub(super) fn port(self) -> u16 {
+        self.port
+    }
+
     pub(super) fn address(self) -> SocketAddr {
         match self.ip {
             IpAddr::V4(_) => SocketAddr::new(self.ip, self.port),

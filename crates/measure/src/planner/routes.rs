@@ -76,9 +76,6 @@ pub(super) fn key_of(target: &Target) -> SocketKey {
 }
 
 impl Routes {
-    /// Port that is asked in place of an echo where ICMP may not be sent.
-    const FALLBACK_PORT: u16 = 443;
-
     pub(super) fn new(
         options: &Options,
         results: SyncSender<Vec<ProbeResult>>,
@@ -186,14 +183,6 @@ impl Routes {
             }
             Way::Closed { .. } => {}
         }
-    }
-
-    /// Where the worker of a route shall ask: handshakes need a port, echoes have none.
-    pub(super) fn port_for(&self, route: RouteId, mut to: SocketAddr) -> SocketAddr {
-        if to.port() == 0 && self.finishes_handshakes(route) {
-            to.set_port(Self::FALLBACK_PORT);
-        }
-        to
     }
 
     /// The source address that the packets of a route bear, where it matters.

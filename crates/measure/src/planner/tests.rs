@@ -41,7 +41,7 @@ fn fixture(denied: &[Method], rounds: Option<u32>) -> Fixture {
         Options { rounds, ..Options::daemon(clock, network, Arc::new(Silent::default())) };
     let journal = Arc::new(Journal::default());
     let (to, results) = sync_channel(64);
-    let (planner, _) = Planner::new(options, to, Arc::clone(&journal)).expect("threads start");
+    let (planner, ..) = Planner::new(options, to, Arc::clone(&journal)).expect("threads start");
     Fixture { planner, journal, results }
 }
 
