@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use lab::{Namespace, Options, Scenario, Simulation};
+use lab::{Namespace, Options, Scenario, ScenarioError, Simulation};
 use model::SystemClock;
 use nix::sys::signal::{SigSet, Signal};
 
@@ -63,8 +63,12 @@ fn network(args: &NetworkArgs) -> Result<ExitCode, Report> {
         Report::because(format!("cannot simulate {}", args.scenario), error)
     };
     let scenario = Scenario::named(&args.scenario).map_err(|error| {
+        let report = cannot(&error).code(3);
+        if !matches!(error, ScenarioError::Unreadable { .. }) {
+            return report;
+        }
         let shipped = Scenario::shipped().collect::<Vec<_>>().join(", ");
-        cannot(&error).help(format!("give a TOML file or one of {shipped}")).code(3)
+        report.help(format!("give a TOML file or one of {shipped}"))
     })?;
     // Blocked before any thread starts, so that all of them leave the signals to the wait below.
     let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];

@@ -5,5 +5,6 @@ mod backup;
 mod daemon;
 mod disk;
 mod kill;
+mod lab;
 mod lifecycle;
 mod reload;
