@@ -204,6 +204,16 @@ pub(crate) fn empty_log(db: &Connection) {
     }
 }
 
+/// Gives up to that many free pages at the end of the file back to the file system.
+pub(crate) fn give_back(db: &Connection, site: &Site, pages: u32) -> Result<(), Error> {
+    let fail = |source| Error::sqlite("give pages back", site.path(), source);
+    let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({pages})")).map_err(fail)?;
+    let mut freed = vacuum.query([]).map_err(fail)?;
+    // Each step frees one page.
+    while freed.next().map_err(fail)?.is_some() {}
+    Ok(())
+}
+
 /// Makes a rename in the folder of `path` outlive a power cut.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = match path.parent() {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use crate::codec::{chunk, rollup};
 use crate::error::{Error, Site};
+use crate::file;
 use crate::samples::Retention;
 
 /// Time after which a slice ends.
@@ -51,8 +52,7 @@ fn step(db: &mut Connection, site: &Site, keep: Retention, now: UnixMs) -> Resul
     if size.free == 0 || !worth {
         return Ok(false);
     }
-    db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))
-        .map_err(site.fail("give pages back"))?;
+    file::give_back(db, site, PAGES)?;
     Ok(true)
 }
 

@@ -41,10 +41,11 @@ pub(crate) struct NewChunk {
     pub(crate) raw: Vec<u8>,
 }
 
-/// Chunks below this many samples are merged once [`TAIL`] of them stand at the end of a series.
-const SMALL: u32 = 1024;
-/// How many small chunks make a larger one; 2,048 samples pack within 2 % of the best size.
-const TAIL: u32 = 4;
+/// Chunks below this many samples are merged as soon as that makes one above it: 2,048 samples pack within
+/// 2 % of the best size.
+const SMALL: u32 = 2048;
+/// So many small chunks are merged in any case; a sample is rewritten once or twice that way.
+const TAIL: usize = 4;
 /// Most samples of a chunk.
 const LARGEST: usize = 4096;
 /// Longest span of a chunk in milliseconds: how far back a reader looks for one that reaches its span.
@@ -94,12 +95,13 @@ fn seal(
     columns.ats.clear();
     columns.values.clear();
     let replaced = match db {
-        Some(db) if small => read_tail(db, site, series, columns).unwrap_or_else(|error| {
-            tracing::warn!(%error, "small chunks stay unmerged");
-            columns.ats.clear();
-            columns.values.clear();
-            Vec::new()
-        }),
+        Some(db) if small => read_tail(db, site, (series, frozen.points.count()), columns)
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "small chunks stay unmerged");
+                columns.ats.clear();
+                columns.values.clear();
+                Vec::new()
+            }),
         _ => Vec::new(),
     };
     frozen.points.unpack(&mut columns.ats, &mut columns.values);
@@ -107,12 +109,12 @@ fn seal(
     SealedSeries { series, frozen, replaced, chunks: pack(columns) }
 }
 
-/// Reads the small chunks at the end of a series if they are due to be merged: their row numbers, and
-/// their samples in order into the columns.
+/// Reads the small chunks at the end of a series if they are due to be merged with its `own` new samples:
+/// their row numbers, and their samples in order into the columns.
 fn read_tail(
     db: &Connection,
     site: &Site,
-    series: u32,
+    (series, own): (u32, u32),
     columns: &mut Columns,
 ) -> Result<Vec<i64>, Error> {
     let fail = |source| Error::sqlite("read small chunks", site.path(), source);
@@ -123,10 +125,13 @@ fn read_tail(
         )
         .map_err(fail)?;
     let rows = ask
-        .query_map((series, TAIL - 1), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+        .query_map((series, TAIL as u32 - 1), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
         .map_err(fail)?;
     let mut rows: Vec<(i64, u32)> = rows.collect::<Result<_, _>>().map_err(fail)?;
-    if rows.len() + 1 < TAIL as usize || rows.iter().any(|&(_, count)| count >= SMALL) {
+    let small = rows.iter().take_while(|&&(_, count)| count < SMALL).count();
+    rows.truncate(small);
+    let total: u32 = own + rows.iter().map(|&(_, count)| count).sum::<u32>();
+    if rows.len() + 1 < TAIL && total < SMALL {
         return Ok(Vec::new());
     }
     let mut fetch = db.prepare_cached("SELECT raw FROM chunk WHERE num = ?1").map_err(fail)?;

@@ -399,6 +399,7 @@ impl Writer {
         while !self.journal.is_empty() {
             self.try_store(&Sealed { generation: self.generation, series: Vec::new() })?;
         }
+        file::give_back(&self.db, &self.shared.site, u32::MAX >> 1)?;
         file::empty_log(&self.db);
         Ok(())
     }
