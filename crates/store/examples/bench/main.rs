@@ -1,0 +1,26 @@
+//! Measures the store. `bench local DIR` measures it alone; `cargo xtask bench store` runs `bench round` for
+//! it and for each peer, one after the other on the same work, and prints the table.
+
+#![expect(clippy::print_stdout, reason = "figures are its output")]
+
+use std::path::Path;
+
+mod data;
+mod http;
+mod local;
+mod round;
+mod side;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["local", dir] => local::run(Path::new(dir)),
+        ["serve", address, dir] => local::serve(address, Path::new(dir)),
+        ["round", side, address, dir] => {
+            let side = side::Side::from_name(side).ok_or("no such side")?;
+            println!("{}", round::run(side, address, Path::new(dir))?);
+            Ok(())
+        }
+        _ => Err("usage: bench local DIR | serve ADDRESS DIR | round SIDE ADDRESS DIR".into()),
+    }
+}
