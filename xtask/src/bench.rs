@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
-use crate::bench_probe;
+use crate::{bench_probe, bench_store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,10 +12,13 @@ pub(crate) struct Args {
 enum What {
     /// The probes, against fping, nping, ping and the blackbox exporter, with the wire as the witness.
     Probe(bench_probe::Args),
+    /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
+    Store,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     match &args.what {
         What::Probe(args) => bench_probe::run(args),
+        What::Store => bench_store::run(),
     }
 }

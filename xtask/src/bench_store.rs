@@ -77,7 +77,7 @@ fn table(figures: &[Value]) -> usize {
     for row in &ROWS {
         let figure = |side: usize| figures[side][row.key].as_f64().unwrap_or(f64::NAN) / row.unit;
         let ours = figure(0);
-        let mut line = format!("{:26} {ours:>10.2}", row.name);
+        print!("{:26} {ours:>10.2}", row.name);
         for (side, goal) in [(1, row.goals[0]), (2, row.goals[1])] {
             let ratio = ours / figure(side);
             let verdict = goal.map_or(String::new(), |goal| {
@@ -85,9 +85,9 @@ fn table(figures: &[Value]) -> usize {
                 missed += usize::from(!reached);
                 format!("{}{goal}", if reached { " ok " } else { " MISSED " })
             });
-            line += &format!(" {:>10.2} {:>18}", figure(side), format!("{ratio:.2}x{verdict}"));
+            print!(" {:>10.2} {:>18}", figure(side), format!("{ratio:.2}x{verdict}"));
         }
-        println!("{line}");
+        println!();
     }
     missed
 }
