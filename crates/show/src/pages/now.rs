@@ -33,7 +33,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     }
     let body = html! {
         h1.sr { "Now" }
-        (parts::warnings(&app.deps.now.system().warnings))
+        (parts::warnings(&app))
         (wrong(&app, &view))
         (regions(&view))
     };

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use model::{TargetNow, TargetState, UnixMs};
 
+use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::port::Warning;
 use crate::present::{Values, key};
@@ -100,20 +101,40 @@ fn title(now: &TargetNow) -> Option<String> {
     (!why.is_empty()).then_some(why)
 }
 
-/// The machine's own warnings, each with its fix.
-pub(super) fn warnings(warnings: &[Warning]) -> Markup {
+/// What is wrong with netmend itself: stages that stand still, then the machine's warnings, each with
+/// its fix.
+pub(super) fn warnings(app: &App) -> Markup {
+    let stages = app.deps.now.stages();
+    let stuck = stages.iter().filter_map(|stage| stage.stuck.as_ref().map(|why| (stage.name, why)));
+    let stuck: Vec<_> = stuck.collect();
+    let warnings = app.deps.now.system().warnings;
     html! {
-        @if !warnings.is_empty() {
-            section.warnings aria-label="Warnings of this machine" {
-                @for warning in warnings {
-                    div.warning role="status" {
-                        i.s.s-lossy aria-hidden="true" {}
-                        div {
-                            p { (warning.text) }
-                            @if !warning.fix.is_empty() { p { "Fix: " code { (warning.fix) } } }
-                        }
+        @if !stuck.is_empty() || !warnings.is_empty() {
+            section.warnings aria-label="Warnings of netmend itself" {
+                @for (name, why) in stuck {
+                    div.warning.stuck role="alert" {
+                        (shape(TargetState::Down))
+                        p { "The stage " b { (name) } " stands still: " (why) }
                     }
                 }
+                @for warning in &warnings { (warning_box(warning)) }
+            }
+        }
+    }
+}
+
+fn warning_box(warning: &Warning) -> Markup {
+    html! {
+        div.warning role="status" {
+            (shape(TargetState::Lossy))
+            div {
+                p {
+                    (warning.text)
+                    @if let Some(since) = warning.since {
+                        " " small { "since " (format::time(since)) " UTC" }
+                    }
+                }
+                @if !warning.fix.is_empty() { p { "Fix: " code { (warning.fix) } } }
             }
         }
     }

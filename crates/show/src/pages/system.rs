@@ -16,7 +16,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Markup {
     let system = app.deps.now.system();
     let body = html! {
         h1.sr { "System" }
-        (parts::warnings(&system.warnings))
+        (parts::warnings(&app))
         div.columns {
             (itself(&system, view.snapshot.targets.len()))
             (stages(&app.deps.now.stages()))

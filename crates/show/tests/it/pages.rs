@@ -63,8 +63,11 @@ async fn ten_thousand_targets_are_all_named_on_the_front_page() {
 async fn the_machines_own_warnings_stand_on_top_with_their_fix() {
     let world = World::new(small_network());
     world.sim.edit_system(|system| system.warnings.push(fallback_warning()));
+    world.sim.stick("no commit for 40 s");
     for path in ["/", "/system"] {
         let page = get(&world.router, path).await.text();
+        let stuck = page.find("The stage store stands still: no commit for 40 s");
+        assert!(stuck < page.find("ICMP falls back") && stuck.is_some(), "{path}: {page}");
         assert!(page.contains("ICMP falls back to TCP"), "{path}: {page}");
         assert!(page.contains("Fix: setcap cap_net_raw+ep /usr/bin/netmend"), "{path}: {page}");
     }
