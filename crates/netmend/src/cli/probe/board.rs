@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use measure::TargetStatus;
-use model::{Counts, Outcome, ProbeResult, Reason, Tally};
+use model::{Counts, Method, Outcome, ProbeResult, Protocol, Reason, Tally};
 
 use super::hosts::{self, List};
 use super::{NOT_FOUND, UNANSWERED};
@@ -29,6 +29,8 @@ pub(super) struct Board {
 pub(super) struct Row {
     pub(super) tally: Tally,
     pub(super) address: Option<IpAddr>,
+    /// The TCP port that is asked for want of the privilege to send ICMP.
+    instead: Option<u16>,
 }
 
 /// What the probing says of a target as a whole.
@@ -57,8 +59,10 @@ pub(super) struct Totals {
 impl Board {
     /// A board on which nothing happened yet.
     pub(super) fn new(list: List) -> Self {
-        let row =
-            |index| Row { tally: Tally::default(), address: hosts::literal(list.host(index)) };
+        let row = |index| {
+            let address = hosts::literal(list.host(index));
+            Row { tally: Tally::default(), address, instead: None }
+        };
         let rows = (0..list.len()).map(row).collect();
         let (reasons, unresolved) = (HashMap::new(), HashMap::new());
         Self { list, rows, reasons, unresolved, settled: 0 }
@@ -81,6 +85,8 @@ impl Board {
             if let Some(address) = status.address {
                 row.address = Some(address.ip());
             }
+            let tcp = matches!(status.method, Some(Method::TcpSyn | Method::TcpConnect));
+            row.instead = status.address.map(|address| address.port()).filter(|_| tcp);
             match &status.unresolved {
                 Some(why) => {
                     self.unresolved.insert(status.id.0, Arc::clone(why));
@@ -100,6 +106,14 @@ impl Board {
     /// The row of a target.
     pub(super) fn row(&self, index: usize) -> &Row {
         &self.rows[index]
+    }
+
+    /// How a target is really asked: a target of ICMP may be asked by TCP for want of a privilege.
+    pub(super) fn protocol(&self, index: usize) -> Protocol {
+        match (self.list.protocol(index), self.rows[index].instead) {
+            (Protocol::Icmp, Some(port)) => Protocol::Tcp(port),
+            (protocol, _) => protocol,
+        }
     }
 
     /// Why the latest probe that has a reason was not answered.
@@ -217,6 +231,24 @@ pub(super) mod tests {
         assert_eq!(board(&["10.0.0.1"], &late).exit_code(), 1);
         let once = [(0, 0, Outcome::Lost, 0), (0, 1, Outcome::Reply, 5)];
         assert_eq!(board(&["10.0.0.1"], &once).exit_code(), 0);
+    }
+
+    #[test]
+    fn a_target_of_icmp_that_is_asked_by_tcp_says_so() {
+        let mut board = board(&["10.0.0.1", "10.0.0.2:22"], &[]);
+        let status = |id, method, address: &str| TargetStatus {
+            method: Some(method),
+            address: Some(address.parse().expect("an address")),
+            unresolved: None,
+            ..not_found(id, "")
+        };
+        assert_eq!(board.protocol(0), Protocol::Icmp);
+        board.update(&[status(0, Method::TcpConnect, "10.0.0.1:443")]);
+        board.update(&[status(1, Method::TcpConnect, "10.0.0.2:22")]);
+        assert_eq!(board.protocol(0), Protocol::Tcp(443));
+        assert_eq!(board.protocol(1), Protocol::Tcp(22));
+        board.update(&[status(0, Method::IcmpRaw, "10.0.0.1:0")]);
+        assert_eq!(board.protocol(0), Protocol::Icmp);
     }
 
     #[test]

@@ -125,18 +125,21 @@ impl List {
     }
 
     /// Adds the target of a validated configuration under the name `host` or `host:port`.
-    #[expect(dead_code, reason = "the loader of YAML files lands next")]
-    pub(super) fn add_target(&mut self, target: &Target) -> Result<(), Error> {
+    pub(super) fn add_target(&mut self, target: &Target, from: &Defaults) -> Result<(), Error> {
         if self.len() >= MOST {
             return Err(Error::TooMany);
         }
         let name = target.to_string();
         let at = name.find(&target.host).unwrap_or(0);
         let port = match target.protocol {
-            Protocol::Icmp => None,
+            Protocol::Icmp => from.port,
             Protocol::Tcp(port) => Some(port),
         };
-        self.store(&name, at..at + target.host.len(), port, target.family);
+        let family = match (literal(&target.host), from.family) {
+            (None, Some(wanted)) => wanted,
+            _ => target.family,
+        };
+        self.store(&name, at..at + target.host.len(), port, family);
         Ok(())
     }
 
@@ -163,7 +166,7 @@ impl List {
         Ok(())
     }
 
-    /// Adds the lines of a file.
+    /// Adds the lines of a file. They are read one by one: a file of 100,000 hosts is never in memory.
     pub(super) fn add_file(&mut self, path: &Path, from: &Defaults) -> Result<(), Error> {
         let what = path.display().to_string();
         let file = File::open(path).map_err(|source| Error::Read { what: what.clone(), source })?;
@@ -219,6 +222,26 @@ impl List {
         let host = (start + host.start) as u32..(start + host.end) as u32;
         self.entries.push(Entry { word, host, port, family });
     }
+}
+
+/// Whether a file is YAML rather than one host a line: by its name, or because its first line with
+/// something on it can only be YAML. A file that cannot be read is for others to complain about.
+pub(super) fn is_yaml(path: &Path) -> bool {
+    if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        return true;
+    }
+    let Ok(file) = File::open(path) else { return false };
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return false; // a pipe gives its lines only once
+    }
+    let mut head = String::new();
+    let read = file.take(64 << 10).read_to_string(&mut head);
+    let text = |line: &'_ str| line.split('#').next().unwrap_or_default().trim_end().to_owned();
+    let first = head.lines().map(text).find(|line| !line.is_empty());
+    read.is_ok()
+        && first.is_some_and(|line| {
+            line.contains(": ") || line.ends_with(':') || line.starts_with(['-', '{', '%'])
+        })
 }
 
 /// The address that a host is, its zone apart.
@@ -405,6 +428,35 @@ mod tests {
         let from = Defaults { family: Some(Family::V6), port: None };
         assert_eq!(list(&["10.0.0.1"], &from), Err("`10.0.0.1`: is no IPv6 address".to_owned()));
         assert!(list(&["name"], &from).is_ok());
+    }
+
+    #[test]
+    fn yaml_is_told_from_lines_by_name_or_first_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let is = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            is_yaml(&path)
+        };
+        assert!(is("a.yaml", "") && is("a.yml", "h"));
+        assert!(is("a", "# targets\n\nlondon:\n  - h\n"));
+        assert!(is("a.txt", "london: [h]\n") && is("a.txt", "- h\n"));
+        assert!(!is("a.txt", "# hosts: of London\nh:80\n2001:db8::1\n"));
+        assert!(!is("a.txt", "") && !is_yaml(Path::new("/nowhere/at/all")));
+    }
+
+    #[test]
+    fn validated_targets_take_the_port_and_family_of_the_command_line_where_they_may() {
+        let mut list = List::default();
+        let from = Defaults { port: Some(443), family: Some(Family::V6) };
+        let icmp = |host| Target::new(host, "r", Protocol::Icmp);
+        for target in [icmp("n"), icmp("10.0.0.1"), Target::new("::1", "r", Protocol::Tcp(22))] {
+            list.add_target(&target, &from).expect("room");
+        }
+        let show = |i| format!("{} {} {}", list.host(i), list.protocol(i), list.family(i).as_str());
+        let all: Vec<_> = (0..3).map(show).collect();
+        assert_eq!(all, ["n tcp:443 6", "10.0.0.1 tcp:443 4", "::1 tcp:22 6"]);
+        assert_eq!(list.name(2), "[::1]:22");
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn target(out: &mut impl Write, board: &Board, index: usize) -> io::R
     let line = TargetLine {
         target: board.list.name(index),
         address: row.address,
-        protocol: board.list.protocol(index),
+        protocol: board.protocol(index),
         sent: counts.sent,
         received: counts.received,
         refused: counts.refused,

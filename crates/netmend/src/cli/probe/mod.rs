@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// Probe by TCP to this port instead of ICMP echo.
     #[arg(long, value_name = "PORT", value_parser = hosts::port_number)]
     tcp: Option<u16>,
-    /// Targets from a file: YAML (.yaml, .yml), or one host a line.
+    /// Targets from a file: YAML as for `netmend run`, or one host a line; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     targets: Vec<PathBuf>,
     /// Report each probe as its answer comes or its deadline passes.

@@ -9,6 +9,7 @@ use model::{Family, PacketOptions};
 
 use super::hosts::{self, Defaults, List};
 use super::{Args, BAD_ARGUMENTS, SYSTEM_ERROR};
+use crate::config;
 use crate::report::Report;
 
 /// How results are printed.
@@ -120,12 +121,25 @@ fn targets(args: &Args) -> Result<List, Report> {
     for path in &args.targets {
         if path == Path::new("-") {
             list.add_lines(io::stdin().lock(), "standard input", &from)
-                .map_err(|error| refused(&error))?;
+        } else if hosts::is_yaml(path) {
+            add_yaml(&mut list, path, &from)?;
+            Ok(())
         } else {
-            list.add_file(path, &from).map_err(|error| refused(&error))?;
+            list.add_file(path, &from)
         }
+        .map_err(|error| refused(&error))?;
     }
     Ok(list)
+}
+
+/// Adds the targets of a YAML file. Interval, timeout and packets are those of the command line: the file
+/// says whom the daemon watches, a person says how to ask now.
+fn add_yaml(list: &mut List, path: &Path, from: &Defaults) -> Result<(), Report> {
+    let settings = config::load_any(path).map_err(|problems| bad(problems.to_string()))?;
+    for target in &settings.targets {
+        list.add_target(target, from).map_err(|error| refused(&error))?;
+    }
+    Ok(())
 }
 
 fn bad(message: impl Into<String>) -> Report {

@@ -169,6 +169,10 @@ pub(super) fn remarks(board: &Board, index: usize, verdict: Verdict) -> String {
         let why = why.strip_prefix(host).and_then(|why| why.strip_prefix(": ")).unwrap_or(why);
         remarks.push(why.to_owned());
     }
+    let protocol = board.protocol(index);
+    if protocol != board.list.protocol(index) {
+        remarks.push(format!("asked by {protocol}"));
+    }
     if counts.refused > 0 && counts.refused == counts.received {
         remarks.push("port closed".to_owned());
     }

@@ -37,7 +37,7 @@ const IMPORTANCE: [(Column, u16); 9] = [
     (Column::Loss, 6),
     (Column::Last, 7),
     (Column::Median, 7),
-    (Column::Recent, 12),
+    (Column::Recent, 13),
     (Column::Jitter, 7),
     (Column::Distribution, 16),
     (Column::P90, 7),
@@ -99,7 +99,8 @@ fn title(screen: &Screen, board: &Board, took: Duration) -> Paragraph<'static> {
     }
     let seconds = took.as_secs();
     let clock = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-    let done = board.settled / board.len().max(1) as u64;
+    let asked = board.len().saturating_sub(totals.not_found).max(1);
+    let done = board.settled / asked as u64;
     let round = match screen.rounds {
         Some(rounds) => format!("round {done}/{rounds}"),
         None => format!("round {done}"),
@@ -144,7 +145,7 @@ fn columns(width: u16, name: u16) -> Vec<(Column, u16)> {
         left -= least + 1;
         fitting.push((column, least));
     }
-    for (column, most) in [(Column::Recent, ROUNDS as u16), (Column::Distribution, 32)] {
+    for (column, most) in [(Column::Recent, ROUNDS as u16 + 1), (Column::Distribution, 32)] {
         if let Some((_, width)) = fitting.iter_mut().find(|(fits, _)| *fits == column) {
             let more = left.min(most - *width);
             (*width, left) = (*width + more, left - more);
@@ -167,7 +168,7 @@ fn heading(column: Column, width: u16, scale: Option<&Scale>) -> Cell<'static> {
         Column::Distribution => {
             Cell::from(scale.map_or_else(|| "distribution".to_owned(), Scale::legend))
         }
-        Column::Recent => Cell::from("latest"),
+        Column::Recent => Cell::from(" latest"),
     }
 }
 
@@ -200,10 +201,11 @@ fn line(
     for (column, width) in columns {
         let width = usize::from(*width);
         cells.push(match column {
+            // A space apart from the distribution, which may be full to its edge.
             Column::Recent if !remark.is_empty() => {
-                Cell::from(cells::fit(&remark, width)).style(style(Color::Red))
+                Cell::from(format!(" {}", cells::fit(&remark, width - 1))).style(style(Color::Red))
             }
-            Column::Recent => Cell::from(recent(history, width)),
+            Column::Recent => Cell::from(recent(history, width - 1)),
             Column::Distribution => Cell::from(
                 scale.map_or_else(String::new, |scale| scale.bars(&board.row(row).tally)),
             )
@@ -264,7 +266,7 @@ fn recent(history: &History, width: usize) -> Line<'static> {
             Span::styled(block.to_string(), style(Color::Green))
         }
     });
-    Line::from(spans.collect::<Vec<_>>())
+    std::iter::once(Span::raw(" ")).chain(spans).collect()
 }
 
 /// Colours mean nothing that shape and text do not say: under `NO_COLOR` crossterm leaves them out.
