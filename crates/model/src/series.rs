@@ -14,7 +14,7 @@ use crate::UnixMs;
 pub enum Metric {
     /// Round-trip time of an answered probe in microseconds. A lost probe has no sample.
     Rtt,
-    /// `|RTT_i - RTT_(i-1)|` of two consecutive replies in microseconds.
+    /// `|RTT_i - RTT_(i-1)|` of two consecutive replies in microseconds, whatever was lost between them.
     Jitter,
     /// 0 for an answered probe, 100 for a lost, late or unreachable one, in percent: the mean over any
     /// span is that span's loss. Probes that are `unsent` or `unknown` have no sample.

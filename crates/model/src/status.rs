@@ -287,12 +287,11 @@ impl TargetNow {
             if let Some(rtt) = probe.rtt_us {
                 rtts[count] = rtt;
                 count += 1;
-                if let Some(before) = previous {
+                if let Some(before) = previous.replace(rtt) {
                     let step: f32 = rtt - before;
                     jitter = (jitter.0 + step.abs(), jitter.1 + 1);
                 }
             }
-            previous = probe.rtt_us;
         }
         self.jitter_us = (jitter.1 > 0).then(|| jitter.0 / f32::from(jitter.1));
         let rtts = &mut rtts[..count];
@@ -391,11 +390,11 @@ mod tests {
     #[test]
     fn the_window_is_summed_up_over_what_is_known() {
         let mut now = target();
-        feed(&mut now, "1?3x59");
+        feed(&mut now, "1?3x57");
         assert_eq!(now.median_us, Some(4_000.0));
-        assert_eq!(now.jitter_us, Some(4_000.0), "only 5 to 9 are consecutive replies");
+        assert_eq!(now.jitter_us, Some(2_000.0), "1, 3, 5 and 7 are consecutive replies");
         assert_eq!(now.loss_pct, Some(20.0));
-        assert_eq!(now.rtt_us, Some(9_000.0));
+        assert_eq!(now.rtt_us, Some(7_000.0));
         let counts = ProbeCounts { sent: 6, received: 4, lost: 1, unknown: 1, ..now.counts };
         assert_eq!(now.counts, counts);
     }

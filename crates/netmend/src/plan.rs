@@ -1,55 +1,80 @@
 //! What the daemon is to do, put together from the configuration and what this machine shows: without a
 //! configuration, its own default gateways and DNS resolvers are watched too.
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use measure::discover::{Discovery, Files, Role, discover};
 use model::{Protocol, Target};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::config::{self, Settings, Sources};
+use crate::config::{self, Problems, Reload, Settings, Sources, Watcher};
 use crate::report::Report;
 
-/// Reads the plan, now and at each reload.
+/// Reads the plan at the start and whenever what it is made of changes.
 #[derive(Debug)]
 pub(crate) struct Loader {
     sources: Sources,
-    /// This machine's own network as last read; `None` where a configuration says what to watch.
+    /// The configuration as last read without fault.
+    read: Mutex<Settings>,
+    /// This machine's own network as last seen; `None` where a configuration says what to watch.
     own: Option<Mutex<Vec<Target>>>,
 }
 
 impl Loader {
-    /// A loader of what the command line names.
-    pub(crate) fn new(
-        config: Option<PathBuf>,
-        targets: Option<PathBuf>,
-        extra: Vec<String>,
-    ) -> Self {
-        let own = config.is_none().then(Mutex::default);
-        Self { sources: Sources { config, targets, extra }, own }
+    /// Reads what the command line names. The error lists everything that is wrong, with positions.
+    pub(crate) fn new(sources: Sources) -> Result<Self, Report> {
+        let read = config::load(&sources).map_err(|problems| refusal(&problems))?;
+        let own = sources.config.is_none().then(|| Mutex::new(own_network()));
+        Ok(Self { sources, read: Mutex::new(read), own })
     }
 
-    /// Reads files and network. The error lists everything that is wrong, with positions.
-    pub(crate) fn load(&self) -> Result<Settings, Report> {
-        let mut settings = config::load(&self.sources).map_err(|problems| {
-            Report::new(format!("the configuration is wrong\n{problems}"))
-                .help("`netmend check FILE` shows it in place")
-        })?;
+    /// What the daemon is to do now.
+    pub(crate) fn plan(&self) -> Settings {
+        let mut plan = self.read.lock().expect("no holder of this lock can panic").clone();
         if let Some(own) = &self.own {
-            let found = own_network();
-            own.lock().expect("no holder of this lock can panic").clone_from(&found);
-            settings.targets.splice(0..0, found);
+            let own = own.lock().expect("no holder of this lock can panic");
+            plan.targets.splice(0..0, own.iter().cloned());
         }
-        Ok(settings)
+        plan
     }
 
-    /// Whether this machine's own network differs from what was last loaded.
+    /// Takes over a configuration that was read again.
+    pub(crate) fn accept(&self, settings: Settings) -> Settings {
+        *self.read.lock().expect("no holder of this lock can panic") = settings;
+        self.plan()
+    }
+
+    /// Whether this machine's own network changed since it was last looked at.
     pub(crate) fn network_changed(&self) -> bool {
         let Some(own) = &self.own else { return false };
         let found = own_network();
+        let mut own = own.lock().expect("no holder of this lock can panic");
         // A network that is down for a moment does not take its targets with it.
-        !found.is_empty() && *own.lock().expect("no holder of this lock can panic") != found
+        let changed = !found.is_empty() && *own != found;
+        if changed {
+            *own = found;
+        }
+        changed
     }
+
+    /// Watches the files, and reads them when asked. The watcher ends when it is dropped.
+    pub(crate) fn watch(&self) -> Result<(Watcher, UnboundedReceiver<Reload>), Report> {
+        let (found, reloads) = unbounded_channel();
+        let running = self.read.lock().expect("no holder of this lock can panic").digest;
+        let tell = move |reload| {
+            // Nobody listens any more only while the daemon stops.
+            let _ = found.send(reload);
+        };
+        let watcher = Watcher::start(self.sources.clone(), running, tell)
+            .map_err(|why| Report::because("cannot watch the configuration", &why).code(4))?;
+        Ok((watcher, reloads))
+    }
+}
+
+/// What to say of a configuration that is wrong.
+pub(crate) fn refusal(problems: &Problems) -> Report {
+    Report::new(format!("the configuration is wrong\n{problems}"))
+        .help("`netmend check FILE` shows it in place")
 }
 
 /// Targets for this machine's own way to the world, in the regions `gateway` and `resolver`.

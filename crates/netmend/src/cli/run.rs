@@ -18,9 +18,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use crate::config::{Reload, Settings, Sources};
 use crate::control::Control;
-use crate::plan::Loader;
+use crate::plan::{Loader, refusal};
 use crate::report::Report;
 use crate::wire::Pipeline;
 use crate::{data, logs};
@@ -56,8 +56,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     logs::start(args.log_format)?;
-    let loader = Loader::new(args.config, args.targets, args.target);
-    let plan = loader.load()?;
+    let loader =
+        Loader::new(Sources { config: args.config, targets: args.targets, extra: args.target })?;
+    let plan = loader.plan();
     let folder = data::folder(args.data.or_else(|| plan.data.clone()))?;
     create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -71,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         .build()
         .map_err(|why| Report::because("cannot start the runtime", &why).code(4))?;
     let listen = args.listen.or(plan.listen).unwrap_or(LISTEN);
-    let served = runtime.block_on(serve(loader, plan, (&folder, &store), clock, listen));
+    let served = runtime.block_on(serve(loader, (&folder, &store), clock, listen));
     // Calls into the store that still run hold the process up for a moment at most.
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(lock);
@@ -80,7 +81,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 
 async fn serve(
     loader: Loader,
-    plan: Settings,
     (folder, store): (&Path, &Store),
     clock: Arc<dyn Clock>,
     listen: SocketAddr,
@@ -100,12 +100,12 @@ async fn serve(
         .map_err(|why| Report::because("cannot read random bytes for the token", &why).code(4))?;
     let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
     let options = Options::daemon(clock, network, Arc::new(SystemResolver));
-    let pipeline = Pipeline::start(plan, folder.to_owned(), store, options)?;
+    let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
     let router = show::router(pipeline.deps(bound, token));
     let done = CancellationToken::new();
     let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
     let socket = tokio::spawn(control.serve(router, done.clone()));
-    signals.attend(&loader, &pipeline).await;
+    let attended = signals.attend(&loader, &pipeline).await;
     done.cancel();
     for task in [pages, socket] {
         if let Ok(Err(why)) = task.await {
@@ -114,7 +114,8 @@ async fn serve(
     }
     tokio::task::spawn_blocking(move || pipeline.stop())
         .await
-        .map_err(|why| Report::because("stopping failed", &why).code(4))
+        .map_err(|why| Report::because("stopping failed", &why).code(4))?;
+    attended
 }
 
 /// What the daemon waits for.
@@ -136,43 +137,50 @@ impl Signals {
         })
     }
 
-    /// Reloads when told or when a file changed, until it is time to stop.
-    async fn attend(mut self, loader: &Loader, pipeline: &Pipeline) {
+    /// Reloads when told or when something changed, until it is time to stop.
+    async fn attend(mut self, loader: &Loader, pipeline: &Pipeline) -> Result<(), Report> {
         let mut discover = tokio::time::interval(DISCOVER_EVERY);
+        let (watcher, mut reloads) = loader.watch()?;
         loop {
-            let why = tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => "SIGHUP",
-                _ = discover.tick() => {
-                    if !loader.network_changed() {
-                        continue;
+            tokio::select! {
+                _ = self.terminate.recv() => return Ok(()),
+                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.hang_up.recv() => watcher.reload(),
+                Some(found) = reloads.recv() => match found {
+                    Reload::Changed(settings) => take_over(loader.accept(settings), pipeline),
+                    Reload::Unchanged => {
+                        tracing::info!("the configuration is as it was");
+                        pipeline.present.notices.clear(CONFIGURATION);
                     }
-                    "this machine's own network changed"
+                    Reload::Refused(problems) => refuse(&refusal(&problems), pipeline),
+                },
+                _ = discover.tick() => {
+                    if loader.network_changed() {
+                        take_over(loader.plan(), pipeline);
+                    }
                 }
-            };
-            reload(why, loader, pipeline);
+            }
         }
     }
 }
 
-/// Takes over what the files say now, or keeps the old and says why on the page.
-fn reload(why: &str, loader: &Loader, pipeline: &Pipeline) {
-    let notices = &pipeline.present.notices;
-    match loader.load().and_then(|plan| pipeline.reload(plan)) {
-        Ok(()) => notices.clear("configuration"),
-        Err(report) => {
-            tracing::error!(cause = why, %report, "the new configuration is refused, the old one goes on");
-            let text = format!("the new configuration is refused, the old one goes on: {report}");
-            let now = pipeline.present.clock.now_ms();
-            notices.raise(
-                "configuration",
-                text,
-                "mend the file; it is read again by itself".into(),
-                now,
-            );
-        }
+/// What the notice about a refused configuration is kept under.
+const CONFIGURATION: &str = "configuration";
+
+fn take_over(plan: Settings, pipeline: &Pipeline) {
+    match pipeline.reload(plan) {
+        Ok(()) => pipeline.present.notices.clear(CONFIGURATION),
+        Err(report) => refuse(&report, pipeline),
     }
+}
+
+/// Says on the page and in the log why the new configuration is not taken over.
+fn refuse(report: &Report, pipeline: &Pipeline) {
+    tracing::error!(%report, "the new configuration is refused, the old one goes on");
+    let text = format!("the new configuration is refused, the old one goes on: {report}");
+    let fix = "mend the file; it is read again by itself".to_owned();
+    let now = pipeline.present.clock.now_ms();
+    pipeline.present.notices.raise(CONFIGURATION, text, fix, now);
 }
 
 /// Creates the data folder for its owner alone.

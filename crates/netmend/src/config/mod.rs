@@ -24,8 +24,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
-#[cfg_attr(not(test), expect(dead_code, reason = "the daemon starts it; goes with the first use"))]
-pub(crate) mod watch;
+mod watch;
 mod write;
 mod yaml;
 
@@ -33,6 +32,7 @@ pub(crate) use csv::load_csv;
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
+pub(crate) use watch::{Reload, Watcher};
 
 /// Whether this can be the host of a target.
 pub(crate) fn is_host(host: &str) -> bool {

@@ -46,3 +46,19 @@ fn a_reload_keeps_unchanged_targets_and_a_wrong_file_keeps_them_all() {
     assert!(report.contains("netmend.yaml:3:1"), "the position is named: {entry}");
     assert_eq!(hosts(&daemon.json("/api/v1/targets")).len(), 2, "the old configuration goes on");
 }
+
+#[test]
+fn a_file_that_changes_is_taken_over_without_being_told() {
+    let data = tempfile::tempdir().unwrap();
+    let targets = data.path().join("targets.yaml");
+    fs::write(&targets, "a: [127.0.0.1]\n").unwrap();
+    let mut run = command(&data.path().join("data"));
+    run.arg("--targets").arg(&targets);
+    let mut daemon = Daemon::start(run);
+    let fresh = data.path().join("fresh");
+    fs::write(&fresh, "a: [127.0.0.1]\nb: {127.0.0.4: 22}\n").unwrap();
+    fs::rename(&fresh, &targets).unwrap();
+    daemon.log_until("configuration taken over");
+    let hosts = hosts(&daemon.json("/api/v1/targets"));
+    assert!(hosts.iter().any(|(host, _)| host == "127.0.0.4"), "{hosts:?}");
+}
