@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -86,7 +87,8 @@ impl Side {
         (path, lines)
     }
 
-    /// One series over the day in buckets of 5 minutes: smallest, mean, largest value and median.
+    /// One series over the day in buckets of 5 minutes: smallest, mean and largest value, and the median
+    /// where the same request can ask for it.
     pub(crate) fn day(self) -> String {
         match self {
             Self::Netmend => "/day".to_owned(),
@@ -95,8 +97,8 @@ impl Side {
                  time>={START}ms AND time<{END}ms GROUP BY time(5m)"
             )),
             Self::Victoria => victoria(
-                "aggr_over_time((\"min_over_time\",\"avg_over_time\",\"max_over_time\",\
-                 \"median_over_time\"),ping_rtt_avg{host=\"h0\"}[5m])",
+                "aggr_over_time((\"min_over_time\",\"avg_over_time\",\"max_over_time\"),\
+                 ping_rtt_avg{host=\"h0\"}[5m])",
                 START + 300_000,
                 300,
             ),
@@ -181,6 +183,11 @@ impl Side {
             Self::Influx => &[],
             Self::Victoria => &["/internal/force_flush", "/internal/force_merge"],
         }
+    }
+
+    /// How long an acknowledged sample may be lost to a kill.
+    pub(crate) fn unsynced(self) -> Duration {
+        if self == Self::Victoria { Duration::from_secs(12) } else { Duration::ZERO }
     }
 
     /// Requests after which everything that was written can be asked for.
