@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use model::transport::{Gauge, Network, OpenError, Opened, SocketKey, SocketKind, Warning};
+use model::transport::{Gauge, Layer, Network, OpenError, Opened, SocketKey, SocketKind, Warning};
 use model::{Clock, Family, Method};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -42,7 +42,7 @@ const ENOUGH: u64 = 8 << 20;
 const ERROR_QUEUE: u32 = 4 << 20;
 /// Source ports of a SYN socket. A power of two, so that a filter can tell them by one mask.
 const PORTS: u16 = 8;
-/// Receive timeout while the namespace is asked which ports are free.
+/// Runs of ports tried until one is free.
 const PORT_TRIES: usize = 64;
 
 impl KernelNetwork {
@@ -68,7 +68,7 @@ impl KernelNetwork {
         option::stamp_arrivals(&inlet)?;
         let granted = option::set_receive_buffer(&inlet, RECEIVE_BUFFER)?;
         drain(&inlet);
-        let sources = vec![Source::new(inlet.into(), key.family, true, false)];
+        let sources = vec![Source::new(inlet.into(), key.family, Layer::Icmp)];
         let outlet = KernelOutlet::new(Arc::new(outlet.into()), key.family, false, &self.clock);
         let parts = Parts { method: Method::IcmpRaw, granted, ports: 0..0, id: Some(id) };
         Ok(self.assemble(outlet, sources, parts))
@@ -106,8 +106,8 @@ impl KernelNetwork {
         drain(&segments);
         drain(&errors);
         let sources = vec![
-            Source::new(segments.into(), key.family, false, true),
-            Source::new(errors.into(), key.family, true, false),
+            Source::new(segments.into(), key.family, Layer::Tcp),
+            Source::new(errors.into(), key.family, Layer::Icmp),
         ];
         let outlet = KernelOutlet::new(Arc::new(outlet.into()), key.family, false, &self.clock);
         let parts = Parts { method: Method::TcpSyn, granted, ports, id: None };

@@ -2,7 +2,8 @@
 //! where privileges are missing. It must not store, judge or show anything, and reads no configuration.
 //!
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
-//! behind it.
+//! behind it: `planner` decides who asks whom, `lane` is the state machine of packet probes, `drive` its
+//! two threads, [`kernel`] the sockets, [`wire`] the packets, `connect` the probes without privileges.
 
 mod connect;
 pub mod discover;

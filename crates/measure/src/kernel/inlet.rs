@@ -33,9 +33,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// A raw socket: ICMP, or TCP segments.
-    pub(super) fn new(socket: OwnedFd, family: Family, _icmp: bool, tcp: bool) -> Self {
-        let layer = if tcp { Layer::Tcp } else { Layer::Icmp };
+    /// A raw socket.
+    pub(super) fn new(socket: OwnedFd, family: Family, layer: Layer) -> Self {
         Self { socket: Arc::new(socket), family, layer, header: family == Family::V4 }
     }
 
