@@ -53,7 +53,7 @@ fn watch(
     let mut next = Duration::ZERO;
     for picture in 0u64.. {
         if picture.is_multiple_of(REFRESH) {
-            session.refresh();
+            session.refresh_if_changed();
         }
         if !screen.paused {
             screen.order.sort(&session.board, &screen.histories, picture);

@@ -37,6 +37,10 @@ pub(super) struct Session {
     results: Receiver<Vec<ProbeResult>>,
     stop: Arc<AtomicBool>,
     started: Duration,
+    /// Names are among the targets, so where they are asked can change at any time.
+    named: bool,
+    /// The prober told something since it was last asked how it asks.
+    stale: bool,
 }
 
 /// How the session stands after a [`Session::step`].
@@ -87,7 +91,9 @@ impl Session {
         let targets = board.list.targets(plan.interval, plan.timeout, &plan.packet);
         let (prober, results) = Prober::start(options, targets)
             .map_err(|error| Report::because("cannot probe", &error).code(SYSTEM_ERROR))?;
-        Ok(Self { board, notes: Notes::default(), prober, results, stop, started })
+        let named = (0..board.len()).any(|index| board.row(index).address.is_none());
+        let notes = Notes::default();
+        Ok(Self { board, notes, prober, results, stop, started, named, stale: false })
     }
 
     /// Waits up to `wait` for reports and takes in all that are there; `see` gets each of them.
@@ -110,8 +116,7 @@ impl Session {
                 TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
             });
         }
-        let changes = self.prober.changes();
-        self.notes.take(changes, &self.board);
+        self.listen();
         let done = matches!(next, Err(RecvTimeoutError::Disconnected));
         let stopped = self.stop.load(Ordering::Relaxed);
         Ok(if done || stopped { Step::Ends } else { Step::Goes })
@@ -129,11 +134,26 @@ impl Session {
         SystemClock.monotonic().saturating_sub(self.started)
     }
 
+    /// The same if the answer may be another one than last time. For 60,000 addresses that are asked as
+    /// planned it is not, and the answer would take megabytes.
+    pub(super) fn refresh_if_changed(&mut self) {
+        if self.named || self.stale {
+            self.stale = false;
+            self.refresh();
+        }
+    }
+
+    /// Takes in what happened to the prober.
+    fn listen(&mut self) {
+        let changes = self.prober.changes();
+        self.stale |= !changes.is_empty();
+        self.notes.take(changes, &self.board);
+    }
+
     /// Takes in the last of what the prober knows.
     fn settle(&mut self) {
-        self.refresh();
-        let changes = self.prober.changes();
-        self.notes.take(changes, &self.board);
+        self.listen();
+        self.refresh_if_changed();
     }
 }
 
