@@ -16,6 +16,8 @@ use super::{NOT_FOUND, UNANSWERED};
 pub(super) struct Board {
     pub(super) list: List,
     rows: Vec<Row>,
+    /// Where and how a target is asked, where its word does not say so: names, and ICMP asked by TCP.
+    asked: HashMap<u32, Asked>,
     /// Why the latest unanswered probe of a target was not answered, where a reason is known.
     reasons: HashMap<u32, Reason>,
     /// Why a name has no address.
@@ -25,10 +27,15 @@ pub(super) struct Board {
 }
 
 /// What is known of one target.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Row {
     pub(super) tally: Tally,
-    pub(super) address: Option<IpAddr>,
+}
+
+/// Where and how a target is asked.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    address: IpAddr,
     /// The TCP port that is asked for want of the privilege to send ICMP.
     instead: Option<u16>,
 }
@@ -59,13 +66,9 @@ pub(super) struct Totals {
 impl Board {
     /// A board on which nothing happened yet.
     pub(super) fn new(list: List) -> Self {
-        let row = |index| {
-            let address = hosts::literal(list.host(index));
-            Row { tally: Tally::default(), address, instead: None }
-        };
-        let rows = (0..list.len()).map(row).collect();
-        let (reasons, unresolved) = (HashMap::new(), HashMap::new());
-        Self { list, rows, reasons, unresolved, settled: 0 }
+        let rows = (0..list.len()).map(|_| Row::default()).collect();
+        let (asked, reasons, unresolved) = Default::default();
+        Self { list, rows, asked, reasons, unresolved, settled: 0 }
     }
 
     /// Takes one report in. Reports about targets that are not on the board are not ours.
@@ -81,12 +84,21 @@ impl Board {
     /// Takes in where targets are asked and which names have no address.
     pub(super) fn update(&mut self, statuses: &[TargetStatus]) {
         for status in statuses {
-            let Some(row) = self.rows.get_mut(status.id.0 as usize) else { continue };
-            if let Some(address) = status.address {
-                row.address = Some(address.ip());
+            let index = status.id.0 as usize;
+            if index >= self.rows.len() {
+                continue;
             }
-            let tcp = matches!(status.method, Some(Method::TcpSyn | Method::TcpConnect));
-            row.instead = status.address.map(|address| address.port()).filter(|_| tcp);
+            if let Some(at) = status.address {
+                let tcp = matches!(status.method, Some(Method::TcpSyn | Method::TcpConnect));
+                let by_icmp = self.list.protocol(index) == Protocol::Icmp;
+                let asked =
+                    Asked { address: at.ip(), instead: (tcp && by_icmp).then_some(at.port()) };
+                if asked.instead.is_some() || hosts::literal(self.list.host(index)).is_none() {
+                    self.asked.insert(status.id.0, asked);
+                } else {
+                    self.asked.remove(&status.id.0);
+                }
+            }
             match &status.unresolved {
                 Some(why) => {
                     self.unresolved.insert(status.id.0, Arc::clone(why));
@@ -108,12 +120,17 @@ impl Board {
         &self.rows[index]
     }
 
+    /// Where a target is asked, once that is known.
+    pub(super) fn address(&self, index: usize) -> Option<IpAddr> {
+        let asked = self.asked.get(&(index as u32)).map(|asked| asked.address);
+        asked.or_else(|| hosts::literal(self.list.host(index)))
+    }
+
     /// How a target is really asked: a target of ICMP may be asked by TCP for want of a privilege.
     pub(super) fn protocol(&self, index: usize) -> Protocol {
-        match (self.list.protocol(index), self.rows[index].instead) {
-            (Protocol::Icmp, Some(port)) => Protocol::Tcp(port),
-            (protocol, _) => protocol,
-        }
+        let asked = self.asked.get(&(index as u32));
+        let instead = asked.and_then(|asked| asked.instead);
+        instead.map_or_else(|| self.list.protocol(index), Protocol::Tcp)
     }
 
     /// Why the latest probe that has a reason was not answered.
@@ -175,7 +192,8 @@ impl Board {
     /// Whether a report is of a target whose address is not known here yet.
     pub(super) fn lacks_address(&self, result: &ProbeResult) -> bool {
         result.outcome != Outcome::Unsent
-            && self.rows.get(result.target.0 as usize).is_some_and(|row| row.address.is_none())
+            && (result.target.0 as usize) < self.rows.len()
+            && self.address(result.target.0 as usize).is_none()
     }
 }
 

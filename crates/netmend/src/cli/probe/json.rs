@@ -62,7 +62,7 @@ pub(super) fn target(out: &mut impl Write, board: &Board, index: usize) -> io::R
     let counts = row.tally.counts();
     let line = TargetLine {
         target: board.list.name(index),
-        address: row.address,
+        address: board.address(index),
         protocol: board.protocol(index),
         sent: counts.sent,
         received: counts.received,
@@ -85,7 +85,7 @@ pub(super) fn probe(out: &mut impl Write, board: &Board, result: &ProbeResult) -
     let index = result.target.0 as usize;
     let line = ProbeLine {
         target: board.list.name(index),
-        address: board.row(index).address,
+        address: board.address(index),
         round: result.round,
         outcome: result.outcome,
         reason: result.reason.map(Words),

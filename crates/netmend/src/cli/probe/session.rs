@@ -91,7 +91,7 @@ impl Session {
         let targets = board.list.targets(plan.interval, plan.timeout, &plan.packet);
         let (prober, results) = Prober::start(options, targets)
             .map_err(|error| Report::because("cannot probe", &error).code(SYSTEM_ERROR))?;
-        let named = (0..board.len()).any(|index| board.row(index).address.is_none());
+        let named = (0..board.len()).any(|index| board.address(index).is_none());
         let notes = Notes::default();
         Ok(Self { board, notes, prober, results, stop, started, named, stale: false })
     }

@@ -49,7 +49,7 @@ pub(super) fn probe(
     let name = board.list.name(index);
     let at = Timestamp::from_nanosecond(i128::from(result.sent_at.0)).map_err(io::Error::other)?;
     write!(out, "{} {name}", at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f"))?;
-    if let Some(address) = board.row(index).address
+    if let Some(address) = board.address(index)
         && super::hosts::literal(board.list.host(index)).is_none()
     {
         write!(out, " ({address})")?;
@@ -152,7 +152,7 @@ impl Table {
 
 /// Where a target is asked; empty where the name says it already.
 fn address(board: &Board, index: usize) -> String {
-    match board.row(index).address {
+    match board.address(index) {
         Some(address) if super::hosts::literal(board.list.host(index)).is_none() => {
             address.to_string()
         }
