@@ -3,24 +3,46 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use measure::{Change, ChangeKind};
 use model::{TargetId, UnixMs};
 use show::Warning;
 use store::Mark;
 
+/// How long a warning about something that happened stands after it happened last.
+const PASSING: Duration = Duration::from_mins(10);
+
 /// The warnings that stand, by what they are about: a newer one takes the older one's place.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    standing: Mutex<BTreeMap<String, Warning>>,
+    standing: Mutex<BTreeMap<String, Standing>>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    warning: Warning,
+    /// When it goes by itself; `None` stands until it is cleared.
+    until: Option<UnixMs>,
 }
 
 impl Notices {
     /// Puts up a warning, or renews the text of one that stands.
     pub(crate) fn raise(&self, about: &str, text: String, fix: String, at: UnixMs) {
+        self.put(about, text, fix, at, None);
+    }
+
+    /// Puts up a warning about something that happened and may not happen again.
+    fn pass(&self, about: &str, text: String, fix: String, at: UnixMs) {
+        self.put(about, text, fix, at, Some(at + PASSING));
+    }
+
+    fn put(&self, about: &str, text: String, fix: String, at: UnixMs, until: Option<UnixMs>) {
         let mut standing = self.lock();
-        let since = standing.get(about).and_then(|old| old.since).unwrap_or(at);
-        standing.insert(about.to_owned(), Warning { text, fix, since: Some(since) });
+        let old = standing.get(about).filter(|old| old.until.is_none_or(|until| at < until));
+        let since = old.and_then(|old| old.warning.since).or(Some(at));
+        let warning = Warning { text, fix, since };
+        standing.insert(about.to_owned(), Standing { warning, until });
     }
 
     /// Takes a warning down.
@@ -28,9 +50,11 @@ impl Notices {
         self.lock().remove(about);
     }
 
-    /// The warnings that stand.
-    pub(crate) fn current(&self) -> Vec<Warning> {
-        self.lock().values().cloned().collect()
+    /// The warnings that stand at `now`.
+    pub(crate) fn current(&self, now: UnixMs) -> Vec<Warning> {
+        let mut standing = self.lock();
+        standing.retain(|_, standing| standing.until.is_none_or(|until| now < until));
+        standing.values().map(|standing| standing.warning.clone()).collect()
     }
 
     /// Takes in a change of the prober: raises or clears its warning and gives the mark to remember.
@@ -48,15 +72,15 @@ impl Notices {
                 );
             }
             ChangeKind::SocketLost { .. } => {
-                self.raise("socket lost", text.clone(), String::new(), change.at);
+                self.pass("socket lost", text.clone(), String::new(), change.at);
             }
             ChangeKind::ReceiveDrops { .. } => {
                 let fix = "sysctl -w net.core.rmem_max=16777216".into();
-                self.raise("receive drops", text.clone(), fix, change.at);
+                self.pass("receive drops", text.clone(), fix, change.at);
             }
             ChangeKind::NeighbourDrops { .. } => {
                 let fix = "sysctl -w net.ipv4.neigh.default.gc_thresh3=16384".into();
-                self.raise("neighbour drops", text.clone(), fix, change.at);
+                self.pass("neighbour drops", text.clone(), fix, change.at);
             }
             ChangeKind::Address { .. }
             | ChangeKind::Unresolved { .. }
@@ -66,7 +90,7 @@ impl Notices {
         Mark { at: change.at, subject, kind: kind.into(), text }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Warning>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Standing>> {
         self.standing.lock().expect("no holder of this lock can panic")
     }
 }
@@ -126,7 +150,16 @@ mod tests {
         let mark = notices.take(&change(Some(3), moved), |id| (id.0 == 3).then(|| "h".into()));
         assert_eq!((mark.subject.as_str(), mark.kind.as_str()), ("h", "address"));
         assert_eq!(mark.text, "address changed from 192.0.2.1 to 192.0.2.2");
-        assert_eq!(notices.current(), []);
+        assert_eq!(notices.current(UnixMs(5)), []);
+    }
+
+    #[test]
+    fn a_warning_about_what_happened_goes_by_itself() {
+        let notices = Notices::default();
+        notices.take(&change(None, ChangeKind::ReceiveDrops { packets: 7 }), |_| None);
+        let last = UnixMs(5) + PASSING;
+        assert_eq!(notices.current(UnixMs(last.0 - 1)).len(), 1);
+        assert_eq!(notices.current(last), []);
     }
 
     #[test]
@@ -139,7 +172,7 @@ mod tests {
         };
         let what = ChangeKind::Socket { socket: "IPv4 ICMP socket".into(), warning };
         notices.take(&change(None, what), |_| None);
-        let standing = notices.current();
+        let standing = notices.current(UnixMs(i64::MAX));
         assert_eq!(standing.len(), 1);
         assert!(standing[0].text.starts_with("IPv4 ICMP socket: "), "{}", standing[0].text);
         assert!(standing[0].fix.contains("setcap"), "{}", standing[0].fix);
@@ -150,9 +183,9 @@ mod tests {
         let notices = Notices::default();
         notices.raise("config", "first".into(), String::new(), UnixMs(1));
         notices.raise("config", "second".into(), String::new(), UnixMs(9));
-        let standing = notices.current();
+        let standing = notices.current(UnixMs(9));
         assert_eq!((standing[0].text.as_str(), standing[0].since), ("second", Some(UnixMs(1))));
         notices.clear("config");
-        assert_eq!(notices.current(), []);
+        assert_eq!(notices.current(UnixMs(9)), []);
     }
 }

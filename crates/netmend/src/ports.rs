@@ -70,7 +70,7 @@ impl Present {
             fix: "free space on the disk of the data folder; netmend goes on by itself".into(),
             since: Some(since),
         });
-        failing.into_iter().chain(self.notices.current()).collect()
+        failing.into_iter().chain(self.notices.current(self.clock.now_ms())).collect()
     }
 }
 

@@ -22,13 +22,21 @@ pub(crate) struct Daemon {
     pub(crate) address: SocketAddr,
 }
 
-/// `netmend run` on a free port of loopback with its data in `data`, ready for more arguments.
+/// `netmend run` on a free port of loopback with its data in `data`, ready for more arguments. An empty
+/// configuration keeps it from asking the gateway and resolvers of the machine that runs the tests.
 pub(crate) fn command(data: &Path) -> Command {
     command_on("127.0.0.1:0", data)
 }
 
 /// The same on a given address.
 pub(crate) fn command_on(listen: &str, data: &Path) -> Command {
+    let mut command = bare(listen, data);
+    command.arg("--config").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/empty.yaml"));
+    command
+}
+
+/// The same without any configuration.
+pub(crate) fn bare(listen: &str, data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
     command.args(["run", "--log-format", "json", "--listen", listen, "--data"]).arg(data);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -3,6 +3,7 @@
 
 mod backup;
 mod daemon;
+mod discovery;
 mod disk;
 mod kill;
 mod lab;

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::daemon::{Daemon, command};
+use crate::daemon::{Daemon, bare, command};
 
 /// The hosts that the daemon watches and how many answers each has had.
 fn hosts(answer: &Value) -> Vec<(String, u64)> {
@@ -23,7 +23,7 @@ fn a_reload_keeps_unchanged_targets_and_a_wrong_file_keeps_them_all() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("netmend.yaml");
     fs::write(&config, "targets:\n  a: [127.0.0.1, 127.0.0.2]\n").unwrap();
-    let mut run = command(&data.path().join("data"));
+    let mut run = bare("127.0.0.1:0", &data.path().join("data"));
     run.arg("--config").arg(&config);
     let mut daemon = Daemon::start(run);
     daemon.wait_for("/api/v1/targets", |answer| {
