@@ -6,12 +6,12 @@ use crate::command;
 
 /// Debian packages of the tests: network namespaces and their tools, the outside checks, a browser.
 pub(crate) const TESTS: &[&str] = &[
+    "bsdutils", // script: a terminal for the live table
     "chromium",
     "fonts-dejavu-core",
     "fping",
     "iproute2",
     "iputils-ping",
-    "libcap2-bin",
     "nftables",
     "procps",
     "strace",

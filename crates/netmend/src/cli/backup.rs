@@ -1,11 +1,12 @@
 //! `netmend backup` and `netmend restore`: the store in a folder of its own, and back.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use model::SystemClock;
 
+use super::stdout;
 use crate::data;
 use crate::report::Report;
 
@@ -35,7 +36,8 @@ pub(crate) fn backup(args: BackupArgs) -> Result<ExitCode, Report> {
             format!("cannot copy the store of {} to {}", folder.display(), args.to.display());
         Report::because(what, &why)
     })?;
-    say(&[format!("{} holds a copy of {}", args.to.display(), folder.display())])
+    stdout::print(format!("{} holds a copy of {}\n", args.to.display(), folder.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Puts a copy in the store's place; what was there is renamed, not deleted. Refused beside a daemon.
@@ -45,24 +47,10 @@ pub(crate) fn restore(args: RestoreArgs) -> Result<ExitCode, Report> {
         let what = format!("cannot restore {} into {}", args.from.display(), folder.display());
         Report::because(what, &why).help("stop the netmend that runs on this data folder first")
     })?;
-    let mut lines = vec![format!("{} holds what {} held", folder.display(), args.from.display())];
-    lines.extend(kept.iter().map(|path: &PathBuf| kept_line(path)));
-    say(&lines)
-}
-
-fn kept_line(path: &Path) -> String {
-    format!("kept what was there as {}", path.display())
-}
-
-fn say(lines: &[String]) -> Result<ExitCode, Report> {
-    let mut out = io::stdout().lock();
-    for line in lines {
-        match writeln!(out, "{line}") {
-            Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(Report::because("cannot write to standard output", &why).code(4));
-            }
-            _ => {}
-        }
+    let mut text = format!("{} holds what {} held\n", folder.display(), args.from.display());
+    for path in kept {
+        let _ = writeln!(text, "kept what was there as {}", path.display());
     }
+    stdout::print(text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,10 @@
 //! `netmend check`: says what is wrong with config and targets files. It changes nothing and contacts nobody.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::stdout::{self, Form};
 use crate::config::{self, Problems, Settings, Sources};
 use crate::report::Report;
 
@@ -13,26 +13,20 @@ pub(crate) struct Args {
     /// Files to check; `-` is standard input. Config files, targets files by region, or one host a line.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Take the files for this form instead of telling it from their content.
-    #[arg(long = "as", value_name = "FORM")]
-    form: Option<Form>,
-    /// `text`: a line for each problem, with the place in the file on a terminal. `json`: an object a line.
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    output: Output,
+    /// Take the files for this kind instead of telling it from their content.
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<Kind>,
+    /// How to print: a line or an object for each problem; on a terminal the place in the file too.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Form,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Form {
+enum Kind {
     /// What `netmend run --config` takes.
     Config,
     /// What `netmend run --targets` takes.
     Targets,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
@@ -40,31 +34,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let mut good = true;
     for path in args.files {
-        let result = check(&path, args.form);
+        let result = check(&path, args.kind);
         good &= result.is_ok();
         let text = match (&result, args.output) {
-            (Ok(settings), Output::Text) if terminal => summary(&path, settings),
+            (Ok(settings), Form::Text) if terminal => summary(&path, settings),
             (Ok(_), _) => String::new(),
-            (Err(problems), Output::Text) if terminal => problems.snippets(colour),
-            (Err(problems), Output::Text) => format!("{problems}\n"),
-            (Err(problems), Output::Json) => json_lines(problems)?,
+            (Err(problems), Form::Text) if terminal => problems.snippets(colour),
+            (Err(problems), Form::Text) => format!("{problems}\n"),
+            (Err(problems), Form::Json) => stdout::json_lines(problems.records())?,
         };
-        match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(Report::because("cannot write to standard output", &error).code(4));
-            }
-            _ => {}
-        }
+        stdout::print(text)?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn check(path: &Path, form: Option<Form>) -> Result<Settings, Problems> {
+fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
     let path = path.to_owned();
-    match form {
+    match kind {
         None => config::load_any(&path),
-        Some(Form::Config) => config::load(&Sources { config: Some(path), ..Sources::default() }),
-        Some(Form::Targets) => config::load(&Sources { targets: Some(path), ..Sources::default() }),
+        Some(Kind::Config) => config::load(&Sources { config: Some(path), ..Sources::default() }),
+        Some(Kind::Targets) => config::load(&Sources { targets: Some(path), ..Sources::default() }),
     }
 }
 
@@ -73,21 +62,10 @@ fn summary(path: &Path, settings: &Settings) -> String {
     let mut regions: Vec<_> = settings.targets.iter().map(|target| &target.region).collect();
     regions.sort_unstable();
     regions.dedup();
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
         "{}: good, {} in {}\n",
         path.display(),
-        count(settings.targets.len(), "target"),
-        count(regions.len(), "region")
+        stdout::count(settings.targets.len(), "target"),
+        stdout::count(regions.len(), "region")
     )
-}
-
-fn json_lines(problems: &Problems) -> Result<String, Report> {
-    let mut out = String::new();
-    for record in problems.records() {
-        let line = serde_json::to_string(&record)
-            .map_err(|error| Report::because("cannot write a problem as JSON", &error))?;
-        let _ = writeln!(out, "{line}");
-    }
-    Ok(out)
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use measure::discover;
 use model::{Protocol, Target};
 
+use super::stdout;
 use crate::config::{self, Problems};
 use crate::report::Report;
 
@@ -36,18 +37,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
             .help("remove what is there twice, or make one file of each")
     })?;
     if output == Path::new("-") {
-        return match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Report::because("cannot write to standard output", &error).code(4))
-            }
-            _ => Ok(ExitCode::SUCCESS),
-        };
+        stdout::print(text)?;
+        return Ok(ExitCode::SUCCESS);
     }
     write_file(&output, &text, force)?;
     let (path, count) = (output.display(), targets.len());
     let next = format!("next: netmend run --config {path}");
-    // The file is written; a closed standard output takes nothing from that.
-    let _ = writeln!(io::stdout(), "wrote {path}, {count} targets; {next}");
+    stdout::print(format!("wrote {path}, {}; {next}\n", stdout::count(count, "target")))?;
     Ok(ExitCode::SUCCESS)
 }
 

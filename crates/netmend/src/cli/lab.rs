@@ -1,7 +1,6 @@
 //! `netmend lab`: simulated networks for people to point any tool at. It always says that it is a
 //! simulation, and leaves nothing behind.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use lab::{Namespace, Options, Scenario, ScenarioError, Simulation};
 use model::SystemClock;
 use nix::sys::signal::{SigSet, Signal};
 
+use super::stdout::print;
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ fn scenarios() -> Result<ExitCode, Report> {
     for name in Scenario::shipped() {
         let scenario = Scenario::named(name)
             .map_err(|error| Report::because(format!("scenario {name} is broken"), &error))?;
-        print(&format!("{name:10} {}\n", scenario.about))?;
+        print(format!("{name:10} {}\n", scenario.about))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,15 +82,15 @@ fn network(args: &NetworkArgs) -> Result<ExitCode, Report> {
     let options = Options { device: args.device.clone(), precise: args.precise };
     let simulation = Simulation::start(scenario, &namespace, &options, Arc::new(SystemClock))
         .map_err(|error| cannot(&error).help(root).code(4))?;
-    print(&told)?;
+    print(told)?;
     loop {
         match signals.wait() {
-            Ok(Signal::SIGUSR1) => print(&format!("SIMULATION {}\n", simulation.report()))?,
+            Ok(Signal::SIGUSR1) => print(format!("SIMULATION {}\n", simulation.report()))?,
             Ok(_) => break,
             Err(errno) => return Err(cannot(&errno).code(4)),
         }
     }
-    print(&format!("SIMULATION ended: {}\n", simulation.stop()))?;
+    print(format!("SIMULATION ended: {}\n", simulation.stop()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -110,11 +110,4 @@ fn introduction(args: &NetworkArgs, scenario: &Scenario) -> String {
         hosts.join("\n"),
         example.unwrap_or_default()
     )
-}
-
-fn print(text: &str) -> Result<(), Report> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Report::because("cannot write to standard output", &error).code(4))
 }

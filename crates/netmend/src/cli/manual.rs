@@ -1,12 +1,11 @@
 //! `netmend completions` and `netmend man`: both made from the one definition of the command line.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::Cli;
+use super::{Cli, stdout};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +23,8 @@ pub(crate) struct ManArgs {
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Report> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "netmend", &mut script);
-    print(&script)
+    stdout::print(script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
@@ -41,15 +41,6 @@ pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
     clap_mangen::Man::new(command)
         .render(&mut page)
         .map_err(|error| Report::because("cannot render the manual page", &error))?;
-    print(&page)
-}
-
-/// Writes to standard output; a reader that has gone away is not a failure.
-fn print(bytes: &[u8]) -> Result<ExitCode, Report> {
-    match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Report::because("cannot write to standard output", &error).code(4))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    stdout::print(page)?;
+    Ok(ExitCode::SUCCESS)
 }

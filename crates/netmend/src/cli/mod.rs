@@ -17,6 +17,7 @@ mod manual;
 mod probe;
 mod run;
 mod schema;
+mod stdout;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
 /// repair held.

@@ -1,12 +1,22 @@
 //! `netmend doctor` on the machine at hand: what it finds depends on the machine, that it adds up does not.
+//! It runs in a network namespace, so that nobody asks this machine's resolvers.
 
-use super::netmend;
+use lab::Namespace;
+
+use super::{NETMEND, Run};
+
+/// Runs `netmend doctor` with these words where no packet gets out.
+fn doctor(args: &[&str]) -> Run {
+    let namespace = Namespace::create().expect("a namespace");
+    let output = namespace.command(NETMEND).arg("doctor").args(args).output();
+    Run::of(output.expect("the binary runs"))
+}
 
 #[test]
 fn findings_exit_code_and_fixes_agree() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().to_str().expect("UTF-8");
-    let run = netmend(&["doctor", "--output", "json", "--data", data]);
+    let run = doctor(&["--output", "json", "--data", data]);
     let findings = run.json();
     let fixes: Vec<&str> = findings.iter().filter_map(|finding| finding["fix"].as_str()).collect();
     let sick = findings.iter().filter(|finding| finding["status"] == "fix").count();
@@ -16,14 +26,14 @@ fn findings_exit_code_and_fixes_agree() {
     for check in ["capabilities", "receive buffer", "neighbour table", "DNS", "clock", "disk"] {
         assert!(checks.contains(&check), "{check} is missing: {checks:?}");
     }
-    let commands = netmend(&["doctor", "--fix-only", "--data", data]);
+    let commands = doctor(&["--fix-only", "--data", data]);
     assert_eq!(commands.out.lines().collect::<Vec<_>>(), fixes);
     assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0, "left clean");
 }
 
 #[test]
 fn a_data_folder_that_cannot_be_written_is_named() {
-    let run = netmend(&["doctor", "--data", "/proc/netmend"]);
+    let run = doctor(&["--data", "/proc/netmend"]);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.out.contains("/proc cannot be written"), "{run:?}");
     assert!(run.out.contains("install -d -o") && run.out.contains("/proc/netmend"), "{run:?}");

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use measure::discover::{self, Files, Role};
 use model::{Clock, SystemClock};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{
@@ -16,8 +15,6 @@ use nix::sys::socket::{
 };
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{getegid, geteuid, getgroups};
-
-use super::resolvers;
 
 /// Receive buffer that a burst of 60,000 probes needs, in bytes as they are asked for.
 pub(super) const RECEIVE_BUFFER: usize = 16 << 20;
@@ -96,10 +93,8 @@ pub(super) struct Disk {
 }
 
 impl Facts {
-    /// Looks at everything. Takes as long as the slowest resolver, two seconds at most.
-    pub(super) fn gather(data: Option<PathBuf>, hosts_on_link: u64) -> Self {
-        let found = discover::discover(&Files::default()).found;
-        let servers = found.into_iter().filter(|found| found.role == Role::Resolver);
+    /// Looks at everything that this machine knows of itself; the resolvers have been asked before.
+    pub(super) fn gather(data: &Path, hosts_on_link: u64, resolvers: Vec<Resolver>) -> Self {
         Self {
             capabilities: capabilities(),
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("netmend")),
@@ -109,11 +104,11 @@ impl Facts {
             timestamping: timestamping(),
             neighbours: ["ipv4", "ipv6"].into_iter().filter_map(neighbour_table).collect(),
             hosts_on_link,
-            resolvers: resolvers::ask(servers.map(|server| server.host).collect()),
+            resolvers,
             stub: stub(),
             clock_kept: clock_kept(),
             clock_source: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-            disk: disk(&data.unwrap_or_else(data_folder)),
+            disk: disk(data),
             files: getrlimit(Resource::RLIMIT_NOFILE).ok(),
             ports: pair("/proc/sys/net/ipv4/ip_local_port_range"),
             ipv6: read("/proc/net/if_inet6").is_some_and(|table| has_global_ipv6(&table)),
@@ -198,16 +193,6 @@ fn clock_kept() -> Option<bool> {
     }
 }
 
-/// The daemon's data folder when nothing else is said.
-fn data_folder() -> PathBuf {
-    let variable =
-        |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("STATE_DIRECTORY")
-        .or_else(|| variable("XDG_DATA_HOME").map(|home| home.join("netmend")))
-        .or_else(|| variable("HOME").map(|home| home.join(".local/share/netmend")))
-        .unwrap_or_else(|| PathBuf::from("."))
-}
-
 fn disk(folder: &Path) -> Disk {
     let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let space = statvfs(there).ok();
@@ -269,8 +254,7 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_looked_at() {
-        let facts =
-            Facts { resolvers: Vec::new(), ..Facts::gather(Some(std::env::temp_dir()), 10) };
+        let facts = Facts::gather(&std::env::temp_dir(), 10, Vec::new());
         assert!(facts.capabilities.is_some() && facts.files.is_some());
         assert!(facts.receive_buffer.is_some_and(|bytes| bytes > 1_000));
     }

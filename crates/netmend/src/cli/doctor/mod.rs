@@ -2,12 +2,14 @@
 //! exact fix. `facts` looks, `checks` judges what was seen; nothing is changed.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::stdout::{self, Form};
+use crate::data;
 use crate::report::Report;
 
 mod checks;
@@ -21,7 +23,7 @@ use facts::Facts;
 pub(crate) struct Args {
     /// How to print.
     #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Format,
+    output: Form,
     /// Print the commands that fix what is wrong, and nothing else.
     #[arg(long)]
     fix_only: bool,
@@ -31,14 +33,6 @@ pub(crate) struct Args {
     /// How many hosts on networks of this machine's own are to be probed.
     #[arg(long, value_name = "N", default_value_t = 250)]
     neighbours: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// Lines for people.
-    Text,
-    /// A JSON object a line.
-    Json,
 }
 
 /// What a check came to.
@@ -81,19 +75,14 @@ impl Finding {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Args { output, fix_only, data, neighbours } = args;
-    let facts = Facts::gather(data, neighbours);
+    let facts = Facts::gather(&data::folder(data)?, neighbours, resolvers::ask());
     let findings: Vec<Finding> = checks::ALL.iter().map(|check| check(&facts)).collect();
     let text = match output {
         _ if fix_only => fixes(&findings),
-        Format::Json => json(&findings)?,
-        Format::Text => lines(&findings, io::stdout().is_terminal()),
+        Form::Json => stdout::json_lines(&findings)?,
+        Form::Text => lines(&findings, io::stdout().is_terminal()),
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(Report::because("cannot write to standard output", &error).code(4));
-        }
-        _ => {}
-    }
+    stdout::print(text)?;
     let sick = findings.iter().any(|finding| finding.status == Status::Fix);
     Ok(ExitCode::from(u8::from(sick)))
 }
@@ -107,17 +96,6 @@ fn fixes(findings: &[Finding]) -> String {
         }
     }
     fixes.iter().flat_map(|fix| [*fix, "\n"]).collect()
-}
-
-fn json(findings: &[Finding]) -> Result<String, Report> {
-    let mut text = String::new();
-    for finding in findings {
-        let line = serde_json::to_string(finding)
-            .map_err(|error| Report::because("cannot write a finding as JSON", &error).code(4))?;
-        text.push_str(&line);
-        text.push('\n');
-    }
-    Ok(text)
 }
 
 fn lines(findings: &[Finding], terminal: bool) -> String {
