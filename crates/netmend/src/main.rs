@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod attend;
 mod board;
 mod cli;
 mod config;

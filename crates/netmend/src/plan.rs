@@ -7,7 +7,7 @@ use measure::discover::{Discovery, Files, Role, discover};
 use model::{Protocol, Target};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::config::{self, Problems, Reload, Settings, Sources, Watcher};
+use crate::config::{self, Loaded, Problems, Settings, Sources, Watcher};
 use crate::report::Report;
 
 /// Reads the plan at the start and whenever what it is made of changes.
@@ -58,12 +58,12 @@ impl Loader {
     }
 
     /// Watches the files, and reads them when asked. The watcher ends when it is dropped.
-    pub(crate) fn watch(&self) -> Result<(Watcher, UnboundedReceiver<Reload>), Report> {
+    pub(crate) fn watch(&self) -> Result<(Watcher, UnboundedReceiver<Loaded>), Report> {
         let (found, reloads) = unbounded_channel();
         let running = self.read.lock().expect("no holder of this lock can panic").digest;
-        let tell = move |reload| {
+        let tell = move |loaded| {
             // Nobody listens any more only while the daemon stops.
-            let _ = found.send(reload);
+            let _ = found.send(loaded);
         };
         let watcher = Watcher::start(self.sources.clone(), running, tell)
             .map_err(|why| Report::because("cannot watch the configuration", &why).code(4))?;

@@ -14,6 +14,11 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Numbers `targets`, in their order. An unchanged target keeps its number and its `Arc`; one whose
     /// packets or pace changed keeps its number, since its series go on; numbers are never used again.
     pub(crate) fn number(&mut self, targets: Vec<Target>) -> Vec<(TargetId, Arc<Target>)> {

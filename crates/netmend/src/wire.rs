@@ -129,6 +129,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// How many targets there are.
+    pub(crate) fn targets(&self) -> usize {
+        self.roster.lock().expect("no holder of this lock can panic").len()
+    }
+
     /// Stops the stages from the front, so that what was measured is stored.
     pub(crate) fn stop(mut self) {
         self.present.prober.stop();
@@ -147,7 +152,7 @@ impl Pipeline {
     }
 
     /// Remembers something about the daemon itself. A store that fails has said so elsewhere.
-    fn mark(&self, kind: &str, text: String) {
+    pub(crate) fn mark(&self, kind: &str, text: String) {
         tracing::info!(kind, "{text}");
         let at = self.present.clock.now_ms();
         let mark = Mark { at, subject: "netmend".into(), kind: kind.into(), text };

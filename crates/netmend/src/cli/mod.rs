@@ -11,12 +11,15 @@ use crate::report::Report;
 mod backup;
 mod check;
 mod doctor;
+mod figures;
 mod init;
 mod lab;
 mod manual;
 mod probe;
+mod reload;
 mod run;
 mod schema;
+mod status;
 mod stdout;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
@@ -32,6 +35,10 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the daemon: probe, store and show.
     Run(run::Args),
+    /// Show how the running daemon and its targets are.
+    Status(status::Args),
+    /// Make the running daemon read its configuration again.
+    Reload(reload::Args),
     /// Probe hosts now and print what was found.
     Probe(probe::Args),
     /// Check config and targets files.
@@ -78,6 +85,8 @@ pub(crate) fn main() -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode, Report> {
     match command {
         Command::Run(args) => run::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Reload(args) => reload::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Check(args) => check::run(args),
         Command::Schema(args) => schema::run(args),

@@ -15,12 +15,13 @@ use model::{Clock, SystemClock};
 use show::Token;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Reload, Settings, Sources};
+use crate::attend::{Attendant, Fixed, Signals};
+use crate::config::Sources;
 use crate::control::Control;
-use crate::plan::{Loader, refusal};
+use crate::plan::Loader;
 use crate::report::Report;
 use crate::wire::Pipeline;
 use crate::{data, logs};
@@ -28,8 +29,8 @@ use crate::{data, logs};
 /// Where the pages are unless told otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
-/// How often this machine's own gateways and resolvers are looked up again.
-const DISCOVER_EVERY: Duration = Duration::from_secs(30);
+/// Commands that wait for the daemon's attention; more of them wait in their connections.
+const ORDERS: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -59,6 +60,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let loader =
         Loader::new(Sources { config: args.config, targets: args.targets, extra: args.target })?;
     let plan = loader.plan();
+    let told = [(args.listen.is_some(), "listen"), (args.data.is_some(), "data")];
+    let told = told.into_iter().filter(|(told, _)| *told).map(|(_, key)| key).collect();
+    let fixed = Fixed { listen: plan.listen, data: plan.data.clone(), told };
     let folder = data::folder(args.data.or_else(|| plan.data.clone()))?;
     create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -72,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         .build()
         .map_err(|why| Report::because("cannot start the runtime", &why).code(4))?;
     let listen = args.listen.or(plan.listen).unwrap_or(LISTEN);
-    let served = runtime.block_on(serve(loader, (&folder, &store), clock, listen));
+    let served = runtime.block_on(serve((loader, fixed), (&folder, &store), clock, listen));
     // Calls into the store that still run hold the process up for a moment at most.
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(lock);
@@ -80,7 +84,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 }
 
 async fn serve(
-    loader: Loader,
+    (loader, fixed): (Loader, Fixed),
     (folder, store): (&Path, &Store),
     clock: Arc<dyn Clock>,
     listen: SocketAddr,
@@ -104,8 +108,10 @@ async fn serve(
     let router = show::router(pipeline.deps(bound, token));
     let done = CancellationToken::new();
     let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
-    let socket = tokio::spawn(control.serve(router, done.clone()));
-    let attended = signals.attend(&loader, &pipeline).await;
+    let (orders, taken) = mpsc::channel(ORDERS);
+    let socket = tokio::spawn(control.serve(router, orders, done.clone()));
+    warn_if_open(bound, &pipeline);
+    let attended = Attendant::new(&loader, &pipeline, fixed).attend(signals, taken).await;
     done.cancel();
     for task in [pages, socket] {
         if let Ok(Err(why)) = task.await {
@@ -118,69 +124,17 @@ async fn serve(
     attended
 }
 
-/// What the daemon waits for.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Report> {
-        let on = |kind| {
-            signal(kind).map_err(|why| Report::because("cannot listen for signals", &why).code(4))
-        };
-        Ok(Self {
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            hang_up: on(SignalKind::hangup())?,
-        })
+/// Says that the pages have no login yet, where more than this machine reaches them.
+fn warn_if_open(bound: SocketAddr, pipeline: &Pipeline) {
+    if bound.ip().is_loopback() {
+        return;
     }
-
-    /// Reloads when told or when something changed, until it is time to stop.
-    async fn attend(mut self, loader: &Loader, pipeline: &Pipeline) -> Result<(), Report> {
-        let mut discover = tokio::time::interval(DISCOVER_EVERY);
-        let (watcher, mut reloads) = loader.watch()?;
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Ok(()),
-                _ = self.interrupt.recv() => return Ok(()),
-                _ = self.hang_up.recv() => watcher.reload(),
-                Some(found) = reloads.recv() => match found {
-                    Reload::Changed(settings) => take_over(loader.accept(settings), pipeline),
-                    Reload::Unchanged => {
-                        tracing::info!("the configuration is as it was");
-                        pipeline.present.notices.clear(CONFIGURATION);
-                    }
-                    Reload::Refused(problems) => refuse(&refusal(&problems), pipeline),
-                },
-                _ = discover.tick() => {
-                    if loader.network_changed() {
-                        take_over(loader.plan(), pipeline);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What the notice about a refused configuration is kept under.
-const CONFIGURATION: &str = "configuration";
-
-fn take_over(plan: Settings, pipeline: &Pipeline) {
-    match pipeline.reload(plan) {
-        Ok(()) => pipeline.present.notices.clear(CONFIGURATION),
-        Err(report) => refuse(&report, pipeline),
-    }
-}
-
-/// Says on the page and in the log why the new configuration is not taken over.
-fn refuse(report: &Report, pipeline: &Pipeline) {
-    tracing::error!(%report, "the new configuration is refused, the old one goes on");
-    let text = format!("the new configuration is refused, the old one goes on: {report}");
-    let fix = "mend the file; it is read again by itself".to_owned();
+    let text = format!("everybody who reaches {bound} can read all pages: there is no login yet");
+    tracing::warn!("{text}");
+    let fix = "listen on 127.0.0.1, and come by `ssh -L 8420:127.0.0.1:8420 HOST` or through a \
+               proxy that asks for a login";
     let now = pipeline.present.clock.now_ms();
-    pipeline.present.notices.raise(CONFIGURATION, text, fix, now);
+    pipeline.present.notices.raise("listen", text, fix.into(), now);
 }
 
 /// Creates the data folder for its owner alone.

@@ -32,11 +32,17 @@ pub(crate) use csv::load_csv;
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
-pub(crate) use watch::{Reload, Watcher};
+pub(crate) use watch::{Loaded, Reload, Ticket, Watcher};
 
 /// Whether this can be the host of a target.
 pub(crate) fn is_host(host: &str) -> bool {
     host::check(host).is_ok()
+}
+
+/// The settings of a config that is no file, for tests of what comes after them.
+#[cfg(test)]
+pub(crate) fn from_text(text: &str) -> Settings {
+    load::load_text("test", text).expect("the test's config is good")
 }
 
 /// The text of a config file with these targets and comments above some regions.

@@ -4,6 +4,7 @@
 //! Folders are watched, not files, so that editors which rename over a file and Kubernetes, which swaps a
 //! symbolic link above it, are seen. What happens in a folder besides costs a few `stat` calls.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,18 @@ const LOAD_TRIES: usize = 5;
 /// Most symbolic links on the way to a file, as in the kernel.
 const MAX_LINKS: usize = 40;
 
+/// Number of a question for a reload: the first is 1, and they ascend.
+pub(crate) type Ticket = u64;
+
+/// A load, and whose question it answers.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What it came to.
+    pub(crate) reload: Reload,
+    /// It answers the questions up to this one: it began after they were asked.
+    pub(crate) answers: Ticket,
+}
+
 /// What loading again came to.
 #[derive(Debug)]
 pub(crate) enum Reload {
@@ -44,7 +57,7 @@ enum Message {
     /// Something happened in a watched folder.
     Event,
     /// Somebody asked.
-    Asked,
+    Asked(Ticket),
     Stop,
 }
 
@@ -52,6 +65,7 @@ enum Message {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     messages: Sender<Message>,
+    asked: Cell<Ticket>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,7 +78,7 @@ impl Watcher {
     pub(crate) fn start(
         sources: Sources,
         running: u64,
-        on_reload: impl FnMut(Reload) + Send + 'static,
+        on_reload: impl FnMut(Loaded) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (messages, inbox) = mpsc::channel();
         let pending = Arc::new(AtomicBool::new(false));
@@ -73,6 +87,7 @@ impl Watcher {
             sources,
             running,
             refused: false,
+            answered: 0,
             on_reload,
             inbox,
             pending,
@@ -83,14 +98,17 @@ impl Watcher {
         let thread = std::thread::Builder::new()
             .name("config-watch".to_owned())
             .spawn(move || worker.run())?;
-        Ok(Self { messages, thread: Some(thread) })
+        Ok(Self { messages, asked: Cell::new(0), thread: Some(thread) })
     }
 
-    /// Loads again whether or not a file changed, as on SIGHUP. Does not wait; there is one answer to
-    /// `on_reload` for each time that it is asked, unless several wait together.
-    pub(crate) fn reload(&self) {
+    /// Loads again whether or not a file changed, as on SIGHUP. Does not wait; `on_reload` gets the answer
+    /// to this ticket, perhaps together with those to others that wait.
+    pub(crate) fn reload(&self) -> Ticket {
+        let ticket = self.asked.get() + 1;
+        self.asked.set(ticket);
         // The worker ends only when this is dropped.
-        let _ = self.messages.send(Message::Asked);
+        let _ = self.messages.send(Message::Asked(ticket));
+        ticket
     }
 }
 
@@ -104,11 +122,16 @@ impl Drop for Watcher {
     }
 }
 
+/// The watcher was dropped.
+struct Stopped;
+
 struct Worker<F> {
     sources: Sources,
     running: u64,
     /// Whether the last load was refused.
     refused: bool,
+    /// The last question that was answered.
+    answered: Ticket,
     on_reload: F,
     inbox: Receiver<Message>,
     /// Whether an event waits in the inbox or is being handled: more of them say nothing new.
@@ -118,47 +141,49 @@ struct Worker<F> {
     seen: Vec<Stamp>,
 }
 
-impl<F: FnMut(Reload)> Worker<F> {
+impl<F: FnMut(Loaded)> Worker<F> {
     fn run(&mut self) {
-        self.load(false);
+        self.load(None);
         while let Ok(message) = self.inbox.recv() {
             let asked = match message {
                 Message::Stop => return,
-                Message::Asked => true,
+                Message::Asked(ticket) => Some(ticket),
                 Message::Event => match self.settle() {
-                    Some(asked) => asked,
-                    None => return,
+                    Ok(asked) => asked,
+                    Err(Stopped) => return,
                 },
             };
-            if asked || stamps(&self.inputs) != self.seen {
+            if asked.is_some() || stamps(&self.inputs) != self.seen {
                 self.load(asked);
             }
         }
     }
 
-    /// Waits until the files stand still. Says whether somebody asked meanwhile; `None` is the end.
-    fn settle(&mut self) -> Option<bool> {
-        let mut asked = false;
+    /// Waits until the files stand still. Says who asked meanwhile.
+    fn settle(&mut self) -> Result<Option<Ticket>, Stopped> {
+        let mut asked = None;
         for _ in 0..SETTLE_TRIES {
             let before = stamps(&self.inputs);
             match self.inbox.recv_timeout(SETTLE) {
                 Err(RecvTimeoutError::Timeout) | Ok(Message::Event) => {}
-                Ok(Message::Asked) => asked = true,
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+                Ok(Message::Asked(ticket)) => asked = Some(ticket),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Stopped);
+                }
             }
-            if asked || before == stamps(&self.inputs) {
+            if asked.is_some() || before == stamps(&self.inputs) {
                 break;
             }
         }
         self.pending.store(false, Ordering::Release);
-        Some(asked)
+        Ok(asked)
     }
 
     /// Loads, and again if files changed while they were read or before they were watched.
-    fn load(&mut self, asked: bool) {
+    fn load(&mut self, asked: Option<Ticket>) {
         if self.sources.only_once() {
-            if asked {
-                (self.on_reload)(Reload::Unchanged);
+            if asked.is_some() {
+                self.tell(Reload::Unchanged, asked);
             }
             return;
         }
@@ -180,12 +205,17 @@ impl<F: FnMut(Reload)> Worker<F> {
         match result {
             Ok(settings) if settings.digest != self.running => {
                 self.running = settings.digest;
-                (self.on_reload)(Reload::Changed(settings));
+                self.tell(Reload::Changed(settings), asked);
             }
-            Ok(_) if asked || put_right => (self.on_reload)(Reload::Unchanged),
+            Ok(_) if asked.is_some() || put_right => self.tell(Reload::Unchanged, asked),
             Ok(_) => {}
-            Err(problems) => (self.on_reload)(Reload::Refused(problems)),
+            Err(problems) => self.tell(Reload::Refused(problems), asked),
         }
+    }
+
+    fn tell(&mut self, reload: Reload, asked: Option<Ticket>) {
+        self.answered = asked.unwrap_or(self.answered);
+        (self.on_reload)(Loaded { reload, answers: self.answered });
     }
 }
 
@@ -299,7 +329,7 @@ mod tests {
     struct Bed {
         folder: tempfile::TempDir,
         watcher: Watcher,
-        reloads: Receiver<Reload>,
+        reloads: Receiver<Loaded>,
     }
 
     impl Bed {
@@ -312,7 +342,7 @@ mod tests {
             let settings = load(&sources).map_err(|problems| problems.to_string()).unwrap();
             let (tell, reloads) = mpsc::channel();
             let watcher =
-                Watcher::start(sources, settings.digest, move |reload| tell.send(reload).unwrap());
+                Watcher::start(sources, settings.digest, move |loaded| tell.send(loaded).unwrap());
             let bed = Self { folder, watcher: watcher.unwrap(), reloads };
             // The answer shows that the folders are being watched.
             bed.watcher.reload();
@@ -331,6 +361,10 @@ mod tests {
         }
 
         fn next(&self) -> Reload {
+            self.next_loaded().reload
+        }
+
+        fn next_loaded(&self) -> Loaded {
             self.reloads.recv_timeout(PATIENCE).expect("a reload must be reported")
         }
 
@@ -425,5 +459,24 @@ mod tests {
         assert_eq!(bed.hosts(), ["b"]);
         bed.watcher.reload();
         assert!(matches!(bed.next(), Reload::Unchanged));
+    }
+
+    #[test]
+    fn an_answer_says_whose_question_it_answers() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        let before = bed.watcher.reload();
+        assert_eq!(bed.next_loaded().answers, before);
+        bed.write("c.yaml", &config_of("b"));
+        let changed = bed.next_loaded();
+        assert!(matches!(changed.reload, Reload::Changed(_)));
+        assert_eq!(changed.answers, before, "nobody asked for it");
+        bed.write("c.yaml", "targets: {r: [10]}\n");
+        let ticket = bed.watcher.reload();
+        let answer = std::iter::from_fn(|| Some(bed.next_loaded()))
+            .find(|loaded| loaded.answers == ticket)
+            .expect("every question is answered");
+        assert!(matches!(answer.reload, Reload::Refused(_)), "it sees what was written before it");
     }
 }

@@ -2,6 +2,7 @@
 //! signals. Nothing in here looks inside.
 
 mod backup;
+mod control;
 mod daemon;
 mod discovery;
 mod disk;

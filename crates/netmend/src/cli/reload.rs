@@ -1,0 +1,53 @@
+//! `netmend reload`: asks the running daemon to read its configuration again, and says what came of it. It
+//! reads no configuration itself: what counts is what the daemon sees.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::stdout::{self, Form};
+use crate::control::{Client, RELOAD, ReloadOutcome, Reloaded};
+use crate::data;
+use crate::report::Report;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 it is taken over or was not changed, 1 it is refused or no netmend runs, 3 bad arguments, \
+4 a system error.")]
+pub(crate) struct Args {
+    /// Data folder of the daemon [default: as `netmend run` without a config].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Form,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
+    let answer: Reloaded = Client::new(data::folder(args.data)?)?.post(RELOAD)?;
+    let refused = answer.outcome == ReloadOutcome::Refused;
+    match args.output {
+        Form::Json => stdout::print(stdout::json_lines([&answer])?)?,
+        Form::Text if refused => return Err(refusal(answer.problems)),
+        Form::Text => stdout::print(words(&answer))?,
+    }
+    Ok(ExitCode::from(u8::from(refused)))
+}
+
+fn refusal(problems: Vec<String>) -> Report {
+    let mut report = Report::new("the daemon refuses the new configuration and keeps the old one");
+    report.chain.extend(problems);
+    report.help("`netmend check FILE` shows the places")
+}
+
+fn words(answer: &Reloaded) -> String {
+    let what = match answer.outcome {
+        ReloadOutcome::TakenOver => "configuration taken over",
+        ReloadOutcome::Unchanged | ReloadOutcome::Refused => "the configuration is as it was",
+    };
+    let mut text = format!("{what}, {}\n", stdout::count(answer.targets, "target"));
+    for key in &answer.next_start {
+        let _ = writeln!(text, "note: the new value of `{key}` is used from the next start on");
+    }
+    text
+}
