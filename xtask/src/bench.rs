@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
-use crate::{bench_probe, bench_store};
+use crate::{bench_daemon, bench_probe, bench_store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,6 +12,8 @@ pub(crate) struct Args {
 enum What {
     /// The probes, against fping, nping, ping and the blackbox exporter, with the wire as the witness.
     Probe(bench_probe::Args),
+    /// The daemon and its pages: CPU, memory, time to a graph and to the first paint.
+    Daemon(bench_daemon::Args),
     /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
     Store,
 }
@@ -19,6 +21,7 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     match &args.what {
         What::Probe(args) => bench_probe::run(args),
+        What::Daemon(args) => bench_daemon::run(args),
         What::Store => bench_store::run(),
     }
 }

@@ -2,7 +2,7 @@
 //! wire as the witness. It prints tables, ratios and whether the goals are met. Needs root and a calm
 //! machine; it leaves nothing behind.
 
-mod bed;
+pub(crate) mod bed;
 mod tools;
 mod truth;
 
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::goals::{At, Goals, number};
 use crate::{command, packages};
 use bed::{Bed, Cost, Hogs, Ran};
 use tools::{Blackbox, Told};
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     packages::install(PACKAGES)?;
     let binary = args.netmend.clone().map_or_else(build, Ok)?;
     let pieces = if args.pieces.is_empty() { Piece::value_variants() } else { &args.pieces[..] };
-    let mut bench = Bench { bed: Bed::make(&binary)?, binary, missed: Vec::new() };
+    let mut bench = Bench { bed: Bed::make(&binary)?, binary, goals: Goals::default() };
     for piece in pieces {
         match piece {
             Piece::Sustained => bench.sustained(args.targets as usize, args.seconds)?,
@@ -83,16 +84,12 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         }
     }
     println!("\nthe lab says: {}", bench.bed.lab_report()?);
-    if bench.missed.is_empty() {
-        println!("all goals are met");
-    } else {
-        println!("goals that were missed:\n  {}", bench.missed.join("\n  "));
-    }
+    bench.goals.conclude();
     Ok(())
 }
 
 /// Builds the release binary; where it lies.
-fn build() -> Result<PathBuf, String> {
+pub(crate) fn build() -> Result<PathBuf, String> {
     command::run("cargo", &["build", "--release", "--package", "netmend"])?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| command::root().join("target"), PathBuf::from);
@@ -108,7 +105,7 @@ fn addresses(second: u8, count: usize) -> Vec<String> {
 struct Bench {
     bed: Bed,
     binary: PathBuf,
-    missed: Vec<String>,
+    goals: Goals,
 }
 
 impl Bench {
@@ -271,15 +268,7 @@ impl Bench {
 
     /// Prints whether a goal is met.
     fn goal(&mut self, what: &str, found: f64, goal: At) {
-        let (met, words) = match goal {
-            At::Most(most) => (found <= most, format!("at most {}", number(most))),
-            At::Least(least) => (found >= least, format!("at least {}", number(least))),
-        };
-        let line = format!("{what}: {} (goal: {words})", number(found));
-        println!("  {} {line}", if met { "met   " } else { "MISSED" });
-        if !met {
-            self.missed.push(line);
-        }
+        self.goals.check(what, found, goal);
     }
 }
 
@@ -291,13 +280,6 @@ type Reader = fn(&mut File) -> std::io::Result<Told>;
 enum Output {
     Out,
     Error,
-}
-
-/// A bound of the issue.
-#[derive(Clone, Copy)]
-enum At {
-    Most(f64),
-    Least(f64),
 }
 
 fn read(reader: Reader, said: &mut File) -> Result<Told, String> {
@@ -351,13 +333,4 @@ fn row(tool: &str, found: &Comparison, cost: Cost) {
         cost.rss_mib,
         if cost.cut_off { " (cut off)" } else { "" }
     );
-}
-
-/// A number with three figures or so.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        size if size >= 1.0 => format!("{value:.1}"),
-        _ => format!("{value:.4}"),
-    }
 }

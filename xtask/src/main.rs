@@ -11,11 +11,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod bench_daemon;
 mod bench_probe;
 mod bench_store;
 mod command;
 mod dist;
 mod fuzz;
+mod goals;
 mod packages;
 mod soak;
 mod test;

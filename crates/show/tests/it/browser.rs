@@ -27,6 +27,11 @@ pub(crate) fn may_be_missing() -> bool {
 impl Browser {
     /// Starts Chromium; `None` if it is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_by(Command::new("sh"))
+    }
+
+    /// The same by a `shell` that may run elsewhere, for instance in a network namespace.
+    pub(crate) fn start_by(mut shell: Command) -> Option<Self> {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
                      --disable-background-networking --disable-component-update --disable-sync \
@@ -38,7 +43,7 @@ impl Browser {
         if !installed.status.success() {
             return None;
         }
-        let mut child = Command::new("sh")
+        let mut child = shell
             .args(["-c", &line])
             .arg(profile.path())
             .stdin(Stdio::piped())
@@ -66,6 +71,11 @@ impl Browser {
         let answer = self.call("Page.navigate", &json!({ "url": url }));
         assert!(answer["errorText"].is_null(), "{url}: {answer}");
         while self.receive()["method"] != "Page.loadEventFired" {}
+    }
+
+    /// Runs a script at the start of every page that is loaded from now on.
+    pub(crate) fn before_pages(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 
     /// Evaluates an expression in the page; a promise is awaited.
