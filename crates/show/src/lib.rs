@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, what
 //! there is to show; `select`, which targets; then `pages`, `api`, `live`, `metrics` and `health`, one kind
-//! of answer each; `serve`, the sockets.
+//! of answer each; `serve` and `patient`, the sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ mod history;
 mod live;
 mod metrics;
 mod pages;
+mod patient;
 pub mod port;
 mod present;
 mod select;

@@ -3,21 +3,29 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+
+use crate::patient::Patient;
 
 /// So many connections at once; the next ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 512;
 /// A client has so long to send its request's head, also between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that takes nothing of its answer for so long is cut off.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Answers under way have so long after the shutdown; live feeds never end by themselves.
 const GRACE: Duration = Duration::from_millis(500);
 /// Pause after an `accept` that failed for want of file descriptors or memory.
@@ -48,15 +56,15 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, router.clone()));
+        let connection = graceful.watch(connection(stream, router.clone(), is_near(peer.ip())));
         connections.spawn(async move {
             let _slot = slot;
             if let Err(error) = connection.await {
@@ -72,16 +80,30 @@ pub async fn serve(
     Ok(())
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+/// Whether a client is on this machine: packing an answer then costs more than carrying it.
+fn is_near(peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback()
+}
 
-fn connection(stream: TcpStream, router: Router) -> Connection {
+fn connection(
+    stream: TcpStream,
+    router: Router,
+    near: bool,
+) -> impl GracefulConnection<Error = hyper::Error> {
     // A refusal only costs latency of small answers.
     let _ = stream.set_nodelay(true);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if near {
+            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
+        router.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service)
 }
 
 #[cfg(test)]
@@ -114,5 +136,36 @@ mod tests {
         stop.send(()).unwrap();
         server.await.unwrap().unwrap();
         assert!(TcpStream::connect(address).await.is_err(), "the port is free again");
+    }
+
+    #[tokio::test]
+    async fn nobody_packs_answers_for_a_client_on_the_same_machine() {
+        let asked = get(|headers: axum::http::HeaderMap| async move {
+            format!("{:?}", headers.get(header::ACCEPT_ENCODING))
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", asked);
+        let server = tokio::spawn(serve(listener, router, std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let ask = "GET / HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\nconnection: close\r\n\r\n";
+        client.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("None"), "{answer}");
+        server.abort();
+    }
+
+    #[test]
+    fn near_is_loopback_in_either_family() {
+        for (address, near) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("192.0.2.1", false),
+            ("fe80::1", false),
+        ] {
+            assert_eq!(is_near(address.parse().unwrap()), near, "{address}");
+        }
     }
 }
