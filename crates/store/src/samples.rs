@@ -103,6 +103,8 @@ impl Default for Retention {
 /// What the store has done since the start and what it holds in memory. For `/metrics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SamplesStats {
+    /// Series known.
+    pub series: u64,
     /// Samples on disk since the start.
     pub samples: u64,
     /// Batches taken in; some of them may have failed.

@@ -156,6 +156,7 @@ impl Samples for SamplesFile {
             (heads.samples(), heads.memory())
         };
         SamplesStats {
+            series: self.shared.count(),
             samples: read(&counters.samples),
             batches: read(&counters.batches),
             duplicates: read(&counters.duplicates),

@@ -98,6 +98,11 @@ impl Shared {
         ids.map(|id| numbers.get(&id).copied().unwrap_or(0)).collect()
     }
 
+    /// How many series are known.
+    pub(crate) fn count(&self) -> u64 {
+        self.numbers.read().expect(POISON).len() as u64
+    }
+
     /// Runs `look` with a lookup of series numbers that takes its lock once.
     pub(crate) fn with_numbers<R>(
         &self,
