@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use model::{Clock, Metric, SystemClock};
+use serde_json::json;
 
 use crate::bench_probe::bed::{MORTAL, pause};
 use crate::bench_probe::build;
@@ -168,7 +169,8 @@ impl Bench {
         shell.args(&MORTAL[1..]).arg("sh");
         let mut browser = Browser::start_by(shell).ok_or("chromium is not installed")?;
         browser.look_like(1400, 1000, false);
-        browser.before_pages(WATCH);
+        let watch = json!({ "source": WATCH });
+        browser.call("Page.addScriptToEvaluateOnNewDocument", &watch);
         println!(
             "  {:24} {:>14} {:>18} {:>10}",
             "median / slowest in ms", "first paint", "100 rows painted", "load"

@@ -73,11 +73,6 @@ impl Browser {
         while self.receive()["method"] != "Page.loadEventFired" {}
     }
 
-    /// Runs a script at the start of every page that is loaded from now on.
-    pub(crate) fn before_pages(&mut self, script: &str) {
-        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
-    }
-
     /// Evaluates an expression in the page; a promise is awaited.
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let ask = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
@@ -133,7 +128,8 @@ impl Browser {
         std::fs::write(path, base64(data)).expect("the picture is written");
     }
 
-    fn call(&mut self, method: &str, params: &Value) -> Value {
+    /// One command of the protocol and its result.
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.calls += 1;
         let mut message = json!({ "id": self.calls, "method": method, "params": params });
         if let Some(session) = &self.session {
