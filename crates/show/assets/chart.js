@@ -5,7 +5,10 @@
   const figure = document.getElementById("chart");
   if (!figure) return;
   const note = document.getElementById("chart-note");
-  const { target, from, until, span } = figure.dataset;
+  const { target, series, subject, from, until, span } = figure.dataset;
+  // A target that left the configuration is known by its series alone.
+  const asked = series ? "series=" + series : "target=" + target + "&metric=rtt,loss";
+  const METRICS = ["rtt", "loss"];
   const query = span ? "&span=" + encodeURIComponent(span) : "&from=" + from + "&until=" + until;
   let smoke = null, strip = null, data = null, marks = [], grades = [], colours = {};
 
@@ -30,10 +33,10 @@
     const x = Array.from({ length: count }, (_, place) => (answer.from + (place + 0.5) * step) / 1000);
     const fields = { max: empty(), p90: empty(), p50: empty(), p10: empty(), min: empty() };
     const loss = empty();
-    for (const series of answer.series) for (const point of series.points) {
+    for (const [number, series] of answer.series.entries()) for (const point of series.points) {
       const place = Math.floor((point[column.at] - answer.from) / step);
       if (place < 0 || place >= count) continue;
-      if (series.metric === "loss") loss[place] = point[column.mean];
+      if (METRICS[number] === "loss") loss[place] = point[column.mean];
       else for (const name in fields) fields[name][place] = point[column[name]] === null ? null : point[column[name]] / 1000;
     }
     grades = loss.map(grade);
@@ -154,8 +157,8 @@
   async function load() {
     try {
       const [answer, noted] = await Promise.all([
-        fetch("/api/v1/range?target=" + target + "&metric=rtt,loss" + query),
-        fetch("/api/v1/marks?target=" + target + query),
+        fetch("/api/v1/range?" + asked + query),
+        fetch("/api/v1/marks?subject=" + encodeURIComponent(subject) + query),
       ].map(async (asked) => { const got = await asked, body = await got.json(); if (!got.ok) throw new Error(body.error); return body; }));
       data = shape(answer); marks = noted.marks;
       const merged = answer.series.some((series) => series.points.some((point) => point[answer.columns.indexOf("merged")]));

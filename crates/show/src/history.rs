@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{SeriesId, UnixMs};
+use model::{Labels, Metric, Series, SeriesId, UnixMs};
 use store::{Mark, Query, RangeAnswer, RangeQuery, Samples, State, Value};
 use tokio::sync::Semaphore;
 
@@ -91,6 +91,25 @@ impl History {
         marks.sort_by_key(|mark| std::cmp::Reverse(mark.at));
         marks.truncate(MAX_MARKS as usize);
         Ok(marks)
+    }
+
+    /// The labels of an RTT series that the store knows, and when the latest probe of its target was sent;
+    /// for targets that are not probed any more.
+    pub(crate) async fn known(
+        &self,
+        id: SeriesId,
+    ) -> Result<Option<(Labels, Option<UnixMs>)>, Unavailable> {
+        let samples = Arc::clone(&self.samples);
+        self.ask(move || {
+            let series = samples.list(Some(Metric::Rtt))?;
+            let Some(known) = series.into_iter().find(|series| series.id() == id) else {
+                return Ok(None);
+            };
+            let loss = Series { metric: Metric::Loss, labels: known.labels.clone() };
+            let latest = samples.latest(&[id, loss.id()])?;
+            Ok(Some((known.labels, latest.into_iter().flatten().map(|(at, _)| at).max())))
+        })
+        .await
     }
 
     async fn ask<T: Send + 'static>(

@@ -4,6 +4,7 @@
 mod layout;
 mod now;
 mod parts;
+mod past;
 mod system;
 mod target;
 mod targets;

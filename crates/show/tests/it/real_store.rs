@@ -29,21 +29,19 @@ fn hour(target: &Target) -> Vec<Sample> {
     samples
 }
 
-#[tokio::test]
-async fn what_was_stored_is_what_is_shown() {
+/// A router over a real store that holds that hour of `target`, whose daemon probes `probed`.
+fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(NOW.to_ns()));
     let store = Store::open(folder.path(), Arc::<ManualClock>::clone(&clock)).unwrap();
-    let target = Target::new("gw", "lab", Protocol::Icmp);
     store.samples().register(&Metric::ALL.map(|metric| target.series(metric))).unwrap();
-    let batch = Batch { source: 0, seq: 1, samples: hour(&target) };
+    let batch = Batch { source: 0, seq: 1, samples: hour(target) };
     assert_eq!(store.samples().append(batch).unwrap(), Appended::Committed);
     let at = NOW - Duration::from_mins(30);
-    let (subject, kind, text) = ("gw".to_owned(), "address".to_owned(), "it moved".to_owned());
+    let (subject, kind, text) = (target.host.clone(), "address".to_owned(), "it moved".to_owned());
     store.state().apply(vec![Change::Mark(Mark { at, subject, kind, text })]).unwrap();
-    let id = target.series(Metric::Rtt).id();
     let router = router(Deps {
-        now: Arc::new(Sim::new(vec![(target, Manner::Answers(10_000))], NOW)),
+        now: Arc::new(Sim::new(probed, NOW)),
         samples: store.samples(),
         state: store.state(),
         clock,
@@ -51,6 +49,45 @@ async fn what_was_stored_is_what_is_shown() {
         hosts: Vec::new(),
         token: Token::random().unwrap(),
     });
+    (router, folder)
+}
+
+#[tokio::test]
+async fn a_target_that_left_the_configuration_keeps_its_page_and_its_past() {
+    let target = Target::new("db.example.net", "lab", Protocol::Tcp(3306));
+    let (router, _folder) = world(&target, Vec::new());
+    let id = target.series(Metric::Rtt).id();
+    let page = get(&router, &format!("/targets/{id}")).await;
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    for words in [
+        "db.example.net:3306",
+        "it left the configuration",
+        "tcp:3306 over IPv4",
+        // Spans end with the last sample: all of the hour is there, its lost end too.
+        "Last sample 2026-11-21 21:59:57 UTC",
+        "2026-11-21 21:00:00",
+        "100 – – – – – –",
+    ] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    let loss = target.series(Metric::Loss).id();
+    assert!(page.body.contains(&format!("data-series=\"{id},{loss}\"")), "{}", page.body);
+    assert!(!page.body.contains("data-k="), "nothing of it is live: {}", page.body);
+    let past = format!("/targets/{id}?span=30h");
+    assert!(
+        get(&router, &past).await.text().contains("2026-11-20 15:59:58 to 2026-11-21 21:59:58")
+    );
+    let jitter = target.series(Metric::Jitter).id();
+    let status = get(&router, &format!("/targets/{jitter}")).await.status;
+    assert_eq!(status, 404, "a page is named by the RTT series alone");
+}
+
+#[tokio::test]
+async fn what_was_stored_is_what_is_shown() {
+    let target = Target::new("gw", "lab", Protocol::Icmp);
+    let id = target.series(Metric::Rtt).id();
+    let (router, _folder) = world(&target, vec![(target.clone(), Manner::Answers(10_000))]);
 
     // 21:00 to 22:00 in steps of ten minutes: five with RTT, six with loss.
     let span = "from=2026-11-21T21:00:00Z&until=2026-11-21T22:00:00Z";
