@@ -28,9 +28,12 @@ pub(crate) struct Minute {
     pub(crate) percentiles: [f64; 4],
 }
 
-/// The nearest rank of a percentile among `count` ascending values, of which there is at least one.
+/// Where a minute's percentile is taken among `count` ascending values, of which there is at least one:
+/// the value closest to that share of the way from the first to the last. The nearest rank, which buckets
+/// of samples answer with, would make the largest of 60 values their 99th percentile, and minutes that
+/// are mixed would then count their largest values many times over.
 #[inline]
-pub(crate) fn rank(count: usize, permille: usize) -> usize {
+fn rank(count: usize, permille: usize) -> usize {
     ((count - 1) * permille + 500) / 1000
 }
 

@@ -120,29 +120,65 @@ fn read_tail(
     let fail = |source| Error::sqlite("read small chunks", site.path(), source);
     let mut ask = db
         .prepare_cached(
-            "SELECT num, count FROM chunk WHERE series = ?1 AND raw IS NOT NULL
+            "SELECT num, count, first, last FROM chunk WHERE series = ?1 AND raw IS NOT NULL
              ORDER BY first DESC LIMIT ?2",
         )
         .map_err(fail)?;
-    let rows = ask
-        .query_map((series, TAIL as u32 - 1), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
-        .map_err(fail)?;
-    let mut rows: Vec<(i64, u32)> = rows.collect::<Result<_, _>>().map_err(fail)?;
-    let small = rows.iter().take_while(|&&(_, count)| count < SMALL).count();
+    let rows = ask.query_map((series, TAIL as u32 - 1), Small::read).map_err(fail)?;
+    let mut rows: Vec<Small> = rows.collect::<Result<_, _>>().map_err(fail)?;
+    let small = rows.iter().take_while(|row| row.count < SMALL).count();
     rows.truncate(small);
-    let total: u32 = own + rows.iter().map(|&(_, count)| count).sum::<u32>();
+    let total: u32 = own + rows.iter().map(|row| row.count).sum::<u32>();
     if rows.len() + 1 < TAIL && total < SMALL {
+        return Ok(Vec::new());
+    }
+    if passes_another(db, series, &rows).map_err(fail)? {
         return Ok(Vec::new());
     }
     let mut fetch = db.prepare_cached("SELECT raw FROM chunk WHERE num = ?1").map_err(fail)?;
     // In the order they were made, so that of two samples with one time the later one wins.
-    rows.sort_unstable();
-    for &(num, count) in &rows {
-        let raw: Vec<u8> = fetch.query_row([num], |row| row.get(0)).map_err(fail)?;
-        chunk::unpack(&raw, count as usize, &mut columns.ats, &mut columns.values)
+    rows.sort_unstable_by_key(|row| row.num);
+    for row in &rows {
+        let raw: Vec<u8> = fetch.query_row([row.num], |row| row.get(0)).map_err(fail)?;
+        chunk::unpack(&raw, row.count as usize, &mut columns.ats, &mut columns.values)
             .map_err(|why| site.damaged("a chunk", &why))?;
     }
-    Ok(rows.into_iter().map(|(num, _)| num).collect())
+    Ok(rows.into_iter().map(|row| row.num).collect())
+}
+
+/// A chunk that may be merged.
+struct Small {
+    num: i64,
+    count: u32,
+    first: i64,
+    last: i64,
+}
+
+impl Small {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { num: row.get(0)?, count: row.get(1)?, first: row.get(2)?, last: row.get(3)? })
+    }
+}
+
+/// Whether a chunk made after one of `rows` reaches into their span and stays. What is merged counts as
+/// made last: an older value could then win over that chunk's value of the same time.
+fn passes_another(db: &Connection, series: u32, rows: &[Small]) -> rusqlite::Result<bool> {
+    let oldest = rows.iter().map(|row| row.num).min().unwrap_or(i64::MAX);
+    let first = rows.iter().map(|row| row.first).min().unwrap_or(i64::MAX);
+    let last = rows.iter().map(|row| row.last).max().unwrap_or(i64::MIN);
+    let mut ask = db.prepare_cached(
+        "SELECT num FROM chunk
+         WHERE series = ?1 AND first <= ?2 AND first > ?3 AND last >= ?4 AND num > ?5",
+    )?;
+    let reach = first.saturating_sub(LONGEST);
+    let mut found = ask.query((series, last, reach, first, oldest))?;
+    while let Some(row) = found.next()? {
+        let num: i64 = row.get(0)?;
+        if rows.iter().all(|row| row.num != num) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Cuts tidy columns into chunks of at most [`LARGEST`] samples and [`LONGEST`] time, and packs them.

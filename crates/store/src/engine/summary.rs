@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use model::UnixMs;
 
-use crate::codec::rollup::{Minute, PERCENTILES, rank};
+use crate::codec::rollup::{Minute, PERCENTILES};
 use crate::samples::Bucket;
 
 /// Sorts two columns by time and keeps, of samples with one time, the one that came last.
@@ -55,6 +55,13 @@ pub(crate) fn buckets(
     }
 }
 
+/// The nearest rank of a percentile among `count` ascending values, of which there is at least one: the
+/// index of the smallest value that at least that share of all values does not exceed.
+#[inline]
+fn nearest_rank(count: usize, permille: usize) -> usize {
+    (count * permille).div_ceil(1000).max(1) - 1
+}
+
 /// Memory reused from bucket to bucket.
 #[derive(Default)]
 struct Scratch {
@@ -74,7 +81,7 @@ impl Scratch {
         self.keys.sort_unstable();
         let sorted = |index: usize| f64::from_bits(key(self.keys[index]).cast_unsigned());
         let count = values.len();
-        let [p10, p50, p90, p99] = PERCENTILES.map(|permille| sorted(rank(count, permille)));
+        let [p10, p50, p90, p99] = PERCENTILES.map(|permille| sorted(nearest_rank(count, permille)));
         Bucket {
             at: UnixMs(at),
             count: some(count as u64),
@@ -173,6 +180,25 @@ mod tests {
         assert_eq!((bucket.at, bucket.count.get(), bucket.merged), (UnixMs(200_000), 101, false));
         assert_eq!((bucket.min, bucket.mean, bucket.max), (-50.0, 0.0, 50.0));
         assert_eq!((bucket.p10, bucket.p50, bucket.p90, bucket.p99), (-40.0, 0.0, 40.0, 49.0));
+    }
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        for (count, ranks) in [
+            (1, [1, 1, 1, 1]),
+            (2, [1, 1, 2, 2]),
+            (4, [1, 2, 4, 4]),
+            (10, [1, 5, 9, 10]),
+            (100, [10, 50, 90, 99]),
+            (101, [11, 51, 91, 100]),
+            (1000, [100, 500, 900, 990]),
+        ] {
+            let ats = vec![0; count];
+            let values: Vec<f64> = (1..=count).rev().map(|value| value as f64).collect();
+            let bucket = buckets(&ats, &values, &mut [], 1000)[0];
+            let found = [bucket.p10, bucket.p50, bucket.p90, bucket.p99];
+            assert_eq!(found, ranks.map(f64::from), "of {count} values");
+        }
     }
 
     #[test]

@@ -103,6 +103,28 @@ fn late_and_repeated_samples_fall_into_place_across_chunks() {
 }
 
 #[test]
+fn a_late_value_still_wins_after_the_chunk_it_corrects_was_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, ids) = open_with(dir.path(), 1);
+    let put = |seq, samples: &[(i64, f64)]| {
+        append(&file, seq, samples.iter().map(|&(at, v)| sample(ids[0], START + at, v)).collect());
+        file.seal().unwrap();
+    };
+    put(1, &[(1_000, 1.0)]);
+    // A large chunk that starts earlier is not merged with the small one that it corrects.
+    let corrections: Vec<_> = (0..2_100).map(|at| (at, 2.0)).collect();
+    put(2, &corrections);
+    put(3, &[(5_000, 1.0)]);
+    put(4, &[(6_000, 1.0)]);
+    put(5, &[(7_000, 1.0)]); // enough small chunks to merge
+    put(6, &[(8_000, 1.0)]);
+    put(7, &[(9_000, 1.0)]);
+    let found = all(&file, ids[0]);
+    assert_eq!(found.len(), 2_105);
+    assert_eq!(found[1_000], (START + 1_000, 2.0));
+}
+
+#[test]
 fn wrong_samples_refuse_their_batch_and_say_why() {
     let dir = tempfile::tempdir().unwrap();
     let (file, ids) = open_with(dir.path(), 1);
