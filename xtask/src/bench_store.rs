@@ -20,9 +20,10 @@ struct Row {
     goals: [Option<f64>; 2],
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     row("bytes_per_sample", "bytes a sample", 1.0, false, [Some(0.35), Some(1.1)]),
     row("day_ms", "1 series x 1 day, ms", 1.0, false, [Some(0.1), Some(0.3)]),
+    row("median_ms", "the same with median, ms", 1.0, false, [Some(0.1), None]),
     row("hour_ms", "1000 series x 1 h, ms", 1.0, false, [Some(0.15), Some(1.0)]),
     row("ingest_per_second", "ingest, M samples/s", 1e6, true, [Some(10.0), Some(3.0)]),
     row("restart_ms", "restart after kill -9, ms", 1.0, false, [None, Some(0.5)]),

@@ -57,7 +57,7 @@ impl History {
         span: Span,
         step: Option<Duration>,
     ) -> Result<Vec<RangeAnswer>, Unavailable> {
-        let query = RangeQuery { series, from: span.from, until: span.until, step };
+        let query = RangeQuery { series, from: span.from, until: span.until, step, exact: true };
         let samples = Arc::clone(&self.samples);
         self.ask(move || samples.range(&query)).await
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::{Clock, UnixMs};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Site};
@@ -47,6 +48,7 @@ pub(crate) fn open_writer(
     check_header(&site, schema)?;
     let db = Connection::open(&path).map_err(site.fail("open"))?;
     db.busy_timeout(BUSY).map_err(site.fail("open"))?;
+    keep_plans(&db).map_err(site.fail("set up"))?;
     let setup = format!(
         "PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT};
@@ -64,8 +66,15 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(site.fail("open for reading"))?;
     db.busy_timeout(BUSY).map_err(site.fail("open for reading"))?;
+    keep_plans(&db).map_err(site.fail("open for reading"))?;
     db.set_prepared_statement_cache_capacity(32);
     Ok(db)
+}
+
+/// A prepared statement keeps its plan whatever is bound to it. Otherwise SQLite may look at bound values
+/// for a better plan, and would parse the statement again for each series of a question.
+fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Refuses, for a restore or a look from outside, what [`open_writer`] would refuse.

@@ -60,7 +60,8 @@ fn count(store: &dyn Samples) -> u64 {
         .iter()
         .map(model::Series::id)
         .collect();
-    let all = RangeQuery { series, from: UnixMs(0), until: UnixMs(i64::MAX), step: None };
+    let all =
+        RangeQuery { series, from: UnixMs(0), until: UnixMs(i64::MAX), step: None, exact: true };
     let answers = store.range(&all).expect("the store answers");
     let lengths = answers.iter().map(|answer| match answer {
         RangeAnswer::Samples(samples) => samples.len() as u64,

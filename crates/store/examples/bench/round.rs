@@ -68,6 +68,7 @@ pub(crate) fn run(side: Side, address: &str, dir: &Path) -> Result<String, Failu
     }
     let bytes = settled_bytes(dir)?;
     let day = median(|| Ok(client.call("GET", &side.day(), b"").map(drop)?))?;
+    let exact = median(|| Ok(client.call("GET", &side.median(), b"").map(drop)?))?;
     let hour = median(|| Ok(client.call("GET", &side.hour(), b"").map(drop)?))?;
     for number in [0, 4, 999] {
         check(side, &mut client, &batches, number)?;
@@ -77,6 +78,7 @@ pub(crate) fn run(side: Side, address: &str, dir: &Path) -> Result<String, Failu
         "bytes_per_sample": bytes as f64 / count as f64,
         "ingest_per_second": count as f64 / ingest * 1e3,
         "day_ms": day,
+        "median_ms": exact,
         "hour_ms": hour,
         "restart_ms": restart,
     });

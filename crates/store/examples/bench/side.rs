@@ -87,20 +87,22 @@ impl Side {
         (path, lines)
     }
 
-    /// One series over the day in buckets of 5 minutes: smallest, mean and largest value, and the median
-    /// where the same request can ask for it.
+    /// One series over the day in buckets of 5 minutes: smallest, mean and largest value.
     pub(crate) fn day(self) -> String {
         match self {
             Self::Netmend => "/day".to_owned(),
-            Self::Influx => influx(&format!(
-                "SELECT min(avg),mean(avg),max(avg),median(avg) FROM ping_rtt WHERE host='h0' AND \
-                 time>={START}ms AND time<{END}ms GROUP BY time(5m)"
-            )),
-            Self::Victoria => victoria(
-                "aggr_over_time((\"min_over_time\",\"avg_over_time\",\"max_over_time\"),\
-                 ping_rtt_avg{host=\"h0\"}[5m])",
-                START + 300_000,
-                300,
+            Self::Influx => influx_day("min(avg),mean(avg),max(avg)"),
+            Self::Victoria => victoria_day("\"min_over_time\",\"avg_over_time\",\"max_over_time\""),
+        }
+    }
+
+    /// The same and the median, which no rollup can tell: it needs the samples.
+    pub(crate) fn median(self) -> String {
+        match self {
+            Self::Netmend => "/median".to_owned(),
+            Self::Influx => influx_day("min(avg),mean(avg),max(avg),median(avg)"),
+            Self::Victoria => victoria_day(
+                "\"min_over_time\",\"avg_over_time\",\"max_over_time\",\"median_over_time\"",
             ),
         }
     }
@@ -198,6 +200,18 @@ impl Side {
 
 fn influx(query: &str) -> String {
     format!("/query?db=nt&epoch=ms&q={}", escape(query))
+}
+
+fn influx_day(statistics: &str) -> String {
+    influx(&format!(
+        "SELECT {statistics} FROM ping_rtt WHERE host='h0' AND \
+         time>={START}ms AND time<{END}ms GROUP BY time(5m)"
+    ))
+}
+
+fn victoria_day(functions: &str) -> String {
+    let query = format!("aggr_over_time(({functions}),ping_rtt_avg{{host=\"h0\"}}[5m])");
+    victoria(&query, START + 300_000, 300)
 }
 
 fn victoria(query: &str, first: i64, step: u32) -> String {

@@ -15,10 +15,10 @@ use crate::codec::{chunk, rollup};
 use crate::error::Error;
 use crate::samples::{RangeAnswer, RangeQuery};
 
-/// Threads that decode for one question.
-const THREADS: usize = 2;
 /// Series from which a second thread is worth starting.
 const MANY: usize = 16;
+/// Samples to decode from which a second thread is worth starting for fewer series.
+const LONG: u64 = 20_000;
 /// Samples in chunks from which a question in steps of minutes is answered from rollups.
 const COSTLY: u64 = 1_000_000;
 
@@ -33,6 +33,17 @@ struct Span {
     coarse: bool,
 }
 
+impl Span {
+    /// A time about in the middle at which neither a bucket nor a minute is cut; `None` if there is none.
+    fn middle(&self) -> Option<i64> {
+        let step = self.step.unwrap_or(MINUTE);
+        let unit = if step % MINUTE == 0 { step } else { step.checked_mul(MINUTE)? };
+        let middle = self.from.checked_add(self.until.checked_sub(self.from)? / 2)?;
+        let middle = middle - middle.rem_euclid(unit);
+        (middle > self.from).then_some(middle)
+    }
+}
+
 /// Answers a question, in the order of its series.
 pub(crate) fn range(shared: &Shared, query: &RangeQuery) -> Result<Vec<RangeAnswer>, Error> {
     let step = query.step.map(step_ms).transpose()?;
@@ -41,23 +52,60 @@ pub(crate) fn range(shared: &Shared, query: &RangeQuery) -> Result<Vec<RangeAnsw
     if span.from >= span.until {
         return Ok(numbers.iter().map(|_| empty(step)).collect());
     }
-    if step.is_some_and(|step| step % MINUTE == 0) {
-        span.coarse = costly(shared, &numbers, span)?;
+    let minutes = step.is_some_and(|step| step % MINUTE == 0);
+    span.coarse = minutes && !query.exact;
+    let work = if span.coarse { 0 } else { estimate(shared, &numbers, span)? };
+    span.coarse |= minutes && work > COSTLY;
+    if numbers.len() >= MANY {
+        return by_series(shared, &numbers, span);
     }
-    if numbers.len() < MANY {
-        return answer_all(shared, &numbers, span);
+    match span.middle() {
+        Some(middle) if !span.coarse && work >= LONG => by_time(shared, &numbers, span, middle),
+        _ => answer_all(shared, &numbers, span),
     }
-    let share = numbers.len().div_ceil(THREADS);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = numbers
-            .chunks(share)
-            .map(|numbers| scope.spawn(move || answer_all(shared, numbers, span)))
-            .collect();
-        let mut answers = Vec::with_capacity(numbers.len());
-        for thread in threads {
-            answers.append(&mut thread.join().expect("decoding returns errors and never panics")?);
+}
+
+/// Two threads, each for some of the series.
+fn by_series(shared: &Shared, numbers: &[u32], span: Span) -> Result<Vec<RangeAnswer>, Error> {
+    let (here, there) = numbers.split_at(numbers.len() / 2);
+    let (here, there) = both(|| answer_all(shared, here, span), || answer_all(shared, there, span));
+    let mut answers = here?;
+    answers.append(&mut there?);
+    Ok(answers)
+}
+
+/// Two threads, each for a part of the span.
+fn by_time(
+    shared: &Shared,
+    numbers: &[u32],
+    span: Span,
+    middle: i64,
+) -> Result<Vec<RangeAnswer>, Error> {
+    let (early, late) = both(
+        || answer_all(shared, numbers, Span { until: middle, ..span }),
+        || answer_all(shared, numbers, Span { from: middle, ..span }),
+    );
+    let mut answers = early?;
+    for (early, late) in answers.iter_mut().zip(late?) {
+        match (early, late) {
+            (RangeAnswer::Samples(early), RangeAnswer::Samples(mut late)) => {
+                early.append(&mut late);
+            }
+            (RangeAnswer::Buckets(early), RangeAnswer::Buckets(mut late)) => {
+                early.append(&mut late);
+            }
+            _ => unreachable!("both parts have the step of the question"),
         }
-        Ok(answers)
+    }
+    Ok(answers)
+}
+
+/// Runs `there` on a second thread and `here` on this one.
+fn both<T: Send>(here: impl FnOnce() -> T, there: impl FnOnce() -> T + Send) -> (T, T) {
+    std::thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        (here, there.join().expect("decoding returns errors and never panics"))
     })
 }
 
@@ -73,9 +121,8 @@ fn empty(step: Option<i64>) -> RangeAnswer {
     if step.is_some() { RangeAnswer::Buckets(Vec::new()) } else { RangeAnswer::Samples(Vec::new()) }
 }
 
-/// Whether so many samples lie in chunks of the span that rollups should answer: estimated from up to
-/// 64 of the series, spread evenly.
-fn costly(shared: &Shared, numbers: &[u32], span: Span) -> Result<bool, Error> {
+/// About how many samples lie in chunks of the span, from up to 64 of the series, spread evenly.
+fn estimate(shared: &Shared, numbers: &[u32], span: Span) -> Result<u64, Error> {
     let db = shared.reader()?;
     let fail = |source| Error::sqlite("count samples", shared.site.path(), source);
     let mut ask = db
@@ -93,7 +140,7 @@ fn costly(shared: &Shared, numbers: &[u32], span: Span) -> Result<bool, Error> {
             .map_err(fail)?;
         found += count.cast_unsigned() * stride as u64;
     }
-    Ok(found > COSTLY)
+    Ok(found)
 }
 
 fn answer_all(shared: &Shared, numbers: &[u32], span: Span) -> Result<Vec<RangeAnswer>, Error> {

@@ -35,7 +35,13 @@ pub(crate) fn buckets(
     minutes.sort_by_key(|minute| minute.at);
     let start = |at: i64| at - at.rem_euclid(step);
     let mut scratch = Scratch::default();
-    let mut answer = Vec::new();
+    let ends = [ats.first(), ats.last()].into_iter().flatten().copied();
+    let minute_ends = [minutes.first(), minutes.last()].into_iter().flatten().map(|end| end.at);
+    let (first, last) = ends
+        .chain(minute_ends)
+        .fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
+    let span = last.checked_sub(first).and_then(|span| usize::try_from(span / step + 2).ok());
+    let mut answer = Vec::with_capacity(span.unwrap_or(0).min(ats.len() + minutes.len()));
     let (mut sample, mut minute) = (0, 0);
     loop {
         let next = [ats.get(sample).copied(), minutes.get(minute).map(|minute| minute.at)];
@@ -74,20 +80,37 @@ fn key(bits: i64) -> i64 {
     bits ^ (((bits >> 63).cast_unsigned()) >> 1).cast_signed()
 }
 
+/// What stands at ascending ranks once `keys` is sorted, without sorting it: each rank is looked for only
+/// among what the one before left above itself.
+fn at_ranks(keys: &mut [i64], ranks: [usize; PERCENTILES.len()]) -> [i64; PERCENTILES.len()] {
+    let mut settled = 0;
+    ranks.map(|rank| {
+        if rank >= settled {
+            keys[settled..].select_nth_unstable(rank - settled);
+            settled = rank + 1;
+        }
+        keys[rank]
+    })
+}
+
 impl Scratch {
     fn exact(&mut self, at: i64, values: &[f64]) -> Bucket {
         self.keys.clear();
         self.keys.extend(values.iter().map(|value| key(value.to_bits().cast_signed())));
-        self.keys.sort_unstable();
-        let sorted = |index: usize| f64::from_bits(key(self.keys[index]).cast_unsigned());
+        let value = |key: i64| f64::from_bits(self::key(key).cast_unsigned());
         let count = values.len();
-        let [p10, p50, p90, p99] = PERCENTILES.map(|permille| sorted(nearest_rank(count, permille)));
+        let extremes = self
+            .keys
+            .iter()
+            .fold((i64::MAX, i64::MIN), |(min, max), &key| (min.min(key), max.max(key)));
+        let ranks = PERCENTILES.map(|permille| nearest_rank(count, permille));
+        let [p10, p50, p90, p99] = at_ranks(&mut self.keys, ranks).map(value);
         Bucket {
             at: UnixMs(at),
             count: some(count as u64),
-            min: sorted(0),
+            min: value(extremes.0),
             mean: values.iter().sum::<f64>() / count as f64,
-            max: sorted(count - 1),
+            max: value(extremes.1),
             p10,
             p50,
             p90,
@@ -196,8 +219,8 @@ mod tests {
             let ats = vec![0; count];
             let values: Vec<f64> = (1..=count).rev().map(|value| value as f64).collect();
             let bucket = buckets(&ats, &values, &mut [], 1000)[0];
-            let found = [bucket.p10, bucket.p50, bucket.p90, bucket.p99];
-            assert_eq!(found, ranks.map(f64::from), "of {count} values");
+            let found = [bucket.p10, bucket.p50, bucket.p90, bucket.p99].map(|value| value as i32);
+            assert_eq!(found, ranks, "of {count} values");
         }
     }
 

@@ -83,7 +83,7 @@ fn on_a_small_disk() {
 /// Opens the file and reads all series.
 fn read_all(folder: &Path, ids: &[SeriesId]) -> Result<Vec<RangeAnswer>, Error> {
     let (from, until) = (UnixMs(0), UnixMs(i64::MAX));
-    let query = RangeQuery { series: ids.to_vec(), from, until, step: None };
+    let query = RangeQuery { series: ids.to_vec(), from, until, step: None, exact: true };
     SamplesFile::open(folder, crate::support::clock())?.range(&query)
 }
 

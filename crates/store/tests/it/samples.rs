@@ -21,6 +21,7 @@ fn buckets(
         from: UnixMs(span.0),
         until: UnixMs(span.1),
         step: Some(Duration::from_secs(step)),
+        exact: true,
     };
     let only_buckets = |answer| match answer {
         RangeAnswer::Buckets(buckets) => buckets,
@@ -205,7 +206,13 @@ fn questions_without_sense_are_refused_or_empty() {
     append(&file, 1, vec![sample(ids[0], START, 1.0)]);
     let ask = |from, until, step| {
         let series = ids.clone();
-        file.range(&RangeQuery { series, from: UnixMs(from), until: UnixMs(until), step })
+        file.range(&RangeQuery {
+            series,
+            from: UnixMs(from),
+            until: UnixMs(until),
+            step,
+            exact: true,
+        })
     };
     assert!(matches!(ask(0, 1, Some(Duration::from_micros(5))), Err(Error::Question(_))));
     assert_eq!(ask(5, 5, None).unwrap(), [RangeAnswer::Samples(vec![])]);

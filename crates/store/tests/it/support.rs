@@ -39,8 +39,13 @@ pub(crate) fn append(file: &SamplesFile, seq: u64, samples: Vec<Sample>) {
 
 /// All samples of a series, whenever they were.
 pub(crate) fn all(file: &SamplesFile, series: SeriesId) -> Vec<(i64, f64)> {
-    let query =
-        RangeQuery { series: vec![series], from: UnixMs(0), until: UnixMs(i64::MAX), step: None };
+    let query = RangeQuery {
+        series: vec![series],
+        from: UnixMs(0),
+        until: UnixMs(i64::MAX),
+        step: None,
+        exact: true,
+    };
     match file.range(&query).unwrap().remove(0) {
         RangeAnswer::Samples(samples) => {
             samples.into_iter().map(|(at, value)| (at.0, value)).collect()
