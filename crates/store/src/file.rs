@@ -55,9 +55,32 @@ pub(crate) fn open_writer(
          PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
         schema.page
     );
-    db.execute_batch(&setup).map_err(site.fail("set up"))?;
+    set_up(&db, &setup, &path).map_err(site.fail("set up"))?;
     migrate(&db, &site, schema, clock.now_ms())?;
     Ok(db)
+}
+
+/// Bytes kept aside beside each database: room for the index of the write-ahead log (32 KiB at least), so
+/// that a database also opens where the disk has become full.
+const RESERVE: usize = 64 << 10;
+
+/// Runs the settings; gives the reserve up for them if the disk is full, and fills it again if it can.
+fn set_up(db: &Connection, settings: &str, path: &Path) -> rusqlite::Result<()> {
+    let mut reserve = path.as_os_str().to_owned();
+    reserve.push("-reserve");
+    let reserve = PathBuf::from(reserve);
+    db.execute_batch(settings).or_else(|error| {
+        // Whatever was wrong: without a reserve to give up it will be wrong again.
+        std::fs::remove_file(&reserve).map_err(|_| error)?;
+        db.execute_batch(settings)
+    })?;
+    if !reserve.exists()
+        && let Err(error) = std::fs::write(&reserve, vec![0xff; RESERVE])
+    {
+        tracing::debug!(%error, file = %reserve.display(), "no room for a reserve");
+        drop(std::fs::remove_file(&reserve));
+    }
+    Ok(())
 }
 
 /// Opens a further connection that can only read.
@@ -268,7 +291,7 @@ mod tests {
     fn a_migration_keeps_a_backup_of_the_older_version() {
         let dir = tempfile::tempdir().unwrap();
         drop(open_writer(dir.path(), &schema(ONE), &clock()).unwrap());
-        assert_eq!(names(dir.path()), ["t.db"]);
+        assert_eq!(names(dir.path()), ["t.db", "t.db-reserve"]);
         let db = open_writer(dir.path(), &schema(TWO), &clock()).unwrap();
         assert_eq!(cell(&db, "SELECT x + y FROM a"), 15);
         let kept = dir.path().join("t.db.v1.20231114T221320Z.bak");
@@ -277,7 +300,7 @@ mod tests {
         assert_eq!(cell(&old, "SELECT x FROM a"), 7);
         drop(db);
         drop(open_writer(dir.path(), &schema(TWO), &clock()).unwrap());
-        assert_eq!(names(dir.path()), ["t.db", "t.db.v1.20231114T221320Z.bak"]);
+        assert_eq!(names(dir.path()), ["t.db", "t.db-reserve", "t.db.v1.20231114T221320Z.bak"]);
     }
 
     #[test]
@@ -298,7 +321,7 @@ mod tests {
         let refused = open_writer(dir.path(), &schema(ONE), &clock()).unwrap_err();
         assert!(matches!(refused, Error::Newer { found: 2, known: 1, .. }), "{refused}");
         assert_eq!(std::fs::read(dir.path().join("t.db")).unwrap(), before);
-        assert_eq!(names(dir.path()), ["t.db"]);
+        assert_eq!(names(dir.path()), ["t.db", "t.db-reserve"]);
     }
 
     #[test]
