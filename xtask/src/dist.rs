@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the folder `target/dist/netmend` with all that a package ships.
+//! `cargo xtask dist`: the folder `target/netmend-dist` with all that a package ships.
 
 use std::fs;
 use std::process::Command;
@@ -27,11 +27,14 @@ pub(crate) fn run(_args: &Args) -> Result<(), String> {
         (["completions", "bash"].as_slice(), "netmend.bash"),
         (&["completions", "zsh"], "_netmend"),
         (&["completions", "fish"], "netmend.fish"),
-        (&["man"], "netmend.1"),
     ] {
         let out = Command::new(&binary).args(args).output().map_err(|why| why.to_string())?;
         fs::write(folder.join(name), out.stdout).map_err(|why| format!("{name}: {why}"))?;
     }
+    let manual = folder.join("man1");
+    fs::create_dir_all(&manual).map_err(|why| format!("{}: {why}", manual.display()))?;
+    let (binary, manual) = (binary.display().to_string(), manual.display().to_string());
+    command::run(&binary, &["man", "--to", &manual])?;
     println!("xtask: {}", folder.display());
     Ok(())
 }

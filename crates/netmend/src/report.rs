@@ -26,7 +26,11 @@ impl Report {
         let mut chain = vec![message.into()];
         let mut source = Some(error);
         while let Some(error) = source {
-            chain.push(error.to_string());
+            let text = error.to_string();
+            // Many errors end with the words of their source; once is enough.
+            if chain.last().is_none_or(|last: &String| !last.ends_with(&text)) {
+                chain.push(text);
+            }
             source = error.source();
         }
         Self { code: 1, chain, help: None }
@@ -70,5 +74,14 @@ mod tests {
             report.to_string(),
             "error: cannot open the store\n  because: disk on fire\n  help: put it out"
         );
+    }
+
+    #[test]
+    fn a_cause_that_was_told_with_its_effect_is_not_told_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("read state.db: {0}")]
+        struct Unread(#[source] std::io::Error);
+        let report = Report::because("cannot copy", &Unread(std::io::Error::other("no disk")));
+        assert_eq!(report.chain, ["cannot copy", "read state.db: no disk"]);
     }
 }

@@ -1,7 +1,7 @@
 //! `netmend backup` and `netmend restore`: the store in a folder of its own, and back.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use model::SystemClock;
@@ -14,7 +14,7 @@ use crate::report::Report;
 pub(crate) struct BackupArgs {
     /// Folder to write the copy into; made if it is missing, must hold no copy yet.
     to: PathBuf,
-    /// Data folder to copy [default: as `netmend run`].
+    /// Data folder to copy [default: as `netmend run` without a config].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -23,18 +23,27 @@ pub(crate) struct BackupArgs {
 pub(crate) struct RestoreArgs {
     /// Folder that `netmend backup` wrote.
     from: PathBuf,
-    /// Data folder to put it into [default: as `netmend run`].
+    /// Data folder to put it into [default: as `netmend run` without a config].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+/// Refuses a folder that is not there before anything is made.
+fn require(folder: &Path, help: &str) -> Result<(), Report> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Report::new(format!("there is no folder {}", folder.display())).help(help))
 }
 
 /// Copies the store beside a running daemon: whatever was acknowledged before the call is in the copy.
 pub(crate) fn backup(args: BackupArgs) -> Result<ExitCode, Report> {
     let folder = data::folder(args.data)?;
+    require(&folder, "name the data folder with --data DIR")?;
     store::backup(&folder, &args.to).map_err(|why| {
         let what =
             format!("cannot copy the store of {} to {}", folder.display(), args.to.display());
-        Report::because(what, &why)
+        Report::because(what, &why).code(4)
     })?;
     stdout::print(format!("{} holds a copy of {}\n", args.to.display(), folder.display()))?;
     Ok(ExitCode::SUCCESS)
@@ -43,9 +52,14 @@ pub(crate) fn backup(args: BackupArgs) -> Result<ExitCode, Report> {
 /// Puts a copy in the store's place; what was there is renamed, not deleted. Refused beside a daemon.
 pub(crate) fn restore(args: RestoreArgs) -> Result<ExitCode, Report> {
     let folder = data::folder(args.data)?;
+    require(&args.from, "name a folder that `netmend backup` wrote")?;
     let kept = store::restore(&args.from, &folder, &SystemClock).map_err(|why| {
         let what = format!("cannot restore {} into {}", args.from.display(), folder.display());
-        Report::because(what, &why).help("stop the netmend that runs on this data folder first")
+        let report = Report::because(what, &why);
+        match why {
+            store::Error::Locked { .. } => report.help("stop the netmend that runs there first"),
+            _ => report.code(4),
+        }
     })?;
     let mut text = format!("{} holds what {} held\n", folder.display(), args.from.display());
     for path in kept {

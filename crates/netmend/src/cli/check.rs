@@ -9,6 +9,7 @@ use crate::config::{self, Problems, Settings, Sources};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 all files are good, 1 some are not, 3 bad arguments.")]
 pub(crate) struct Args {
     /// Files to check; `-` is standard input. Config files, targets files by region, or one host a line.
     #[arg(required = true, value_name = "FILE")]

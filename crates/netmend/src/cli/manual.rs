@@ -1,5 +1,6 @@
 //! `netmend completions` and `netmend man`: both made from the one definition of the command line.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -18,6 +19,9 @@ pub(crate) struct CompletionsArgs {
 pub(crate) struct ManArgs {
     /// The command to describe; without it, netmend as a whole.
     command: Option<String>,
+    /// Write the pages of netmend and of all its commands into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    to: Option<PathBuf>,
 }
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Report> {
@@ -28,6 +32,9 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Report> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
+    if let Some(folder) = &args.to {
+        return pages(folder);
+    }
     let mut root = Cli::command();
     root.build();
     let command = match &args.command {
@@ -42,5 +49,14 @@ pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
         .render(&mut page)
         .map_err(|error| Report::because("cannot render the manual page", &error))?;
     stdout::print(page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes `netmend.1`, `netmend-run.1` and so on.
+fn pages(folder: &Path) -> Result<ExitCode, Report> {
+    clap_mangen::generate_to(Cli::command(), folder).map_err(|error| {
+        let what = format!("cannot write manual pages into {}", folder.display());
+        Report::because(what, &error).help("name a folder that is there").code(4)
+    })?;
     Ok(ExitCode::SUCCESS)
 }

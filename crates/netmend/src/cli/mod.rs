@@ -41,11 +41,11 @@ enum Command {
     Reload(reload::Args),
     /// Probe hosts now and print what was found.
     Probe(probe::Args),
-    /// Check config and targets files.
+    /// Check config and targets files, and say what is wrong where.
     Check(check::Args),
     /// Print the JSON Schema of the config file.
     Schema(schema::Args),
-    /// Write a config from a targets file.
+    /// Write a config to start from: for this machine, or from lists of hosts.
     Init(init::Args),
     /// Look at this machine for what stands in the way of good measurements, and print the fix.
     Doctor(doctor::Args),
@@ -53,11 +53,11 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
     Restore(backup::RestoreArgs),
-    /// Simulated networks to test against.
+    /// Simulate networks to test against.
     Lab(lab::Args),
     /// Print shell completions.
     Completions(manual::CompletionsArgs),
-    /// Print the manual page.
+    /// Print the manual page, or write those of all commands.
     Man(manual::ManArgs),
 }
 

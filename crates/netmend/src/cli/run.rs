@@ -33,21 +33,28 @@ const LISTEN: SocketAddr =
 const ORDERS: usize = 16;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+$NETMEND_LOG is the level of the log, for instance `debug` or `netmend_measure=trace,info`. SIGHUP and a \
+change of a file make it read the configuration again; SIGINT and SIGTERM stop it.
+
+Exit codes: 0 stopped by a signal, 1 the configuration is wrong, 3 bad arguments, 4 a system error.")]
 pub(crate) struct Args {
-    /// Configuration; without it, this machine's own gateways and DNS resolvers are watched.
+    /// Configuration (YAML); without it, this machine's own gateways and DNS resolvers are watched.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Targets file: regions with a list of hosts (ICMP) or `host: port` (TCP).
+    /// Targets file: regions with a list of hosts (ICMP) or `host: port` (TCP), or one host a line. Its
+    /// targets are added to those of the configuration.
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
     /// One more target: HOST, HOST:PORT or [IPV6]:PORT. May be given several times.
     #[arg(long, value_name = "HOST")]
     target: Vec<String>,
-    /// Folder of the store, its lock and the control socket
-    /// [default: `$STATE_DIRECTORY`, else `$XDG_DATA_HOME/netmend`].
+    /// Folder of the store, its lock and the control socket [default: `data` of the configuration, else
+    /// `$STATE_DIRECTORY`, else `$XDG_DATA_HOME/netmend`, else ~/.local/share/netmend].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the pages and the API are served [default: 127.0.0.1:8420].
+    /// Where the pages and the API are served [default: `listen` of the configuration, else
+    /// 127.0.0.1:8420].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
     /// Form of the log on standard error.

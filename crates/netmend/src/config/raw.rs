@@ -58,7 +58,8 @@ macro_rules! keys_of_probes {
 }
 
 keys! {
-    /// The configuration of netmend.
+    /// The configuration of netmend: what `netmend run --config` takes.
+    #[schemars(title = "netmend.yaml")]
     struct RawConfig ("a map with keys such as `targets`") {
         /// Where this instance stands, such as london-1. The host's name if not given.
         site: Label,

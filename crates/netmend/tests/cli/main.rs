@@ -1,8 +1,10 @@
 //! The commands as a user runs them: the real binary, its output and its exit codes. Probes stay on
 //! loopback or in a network namespace of the test's own.
 
+mod config;
 mod doctor;
 mod live;
+mod manual;
 mod probe;
 
 use std::process::{Command, Output, Stdio};

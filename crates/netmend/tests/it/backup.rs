@@ -50,6 +50,19 @@ fn a_second_backup_into_the_same_folder_is_refused() {
     let _daemon = start(&data);
     assert!(netmend("backup", &copy, &data).status.success());
     let second = netmend("backup", &copy, &data);
-    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(second.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&second.stderr).contains("cannot copy the store"));
+}
+
+#[test]
+fn folders_that_are_not_there_are_named_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    for (verb, missing) in [("backup", &data), ("restore", &copy)] {
+        let out = netmend(verb, &copy, &data);
+        let words = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{words}");
+        assert!(words.starts_with(&format!("error: there is no folder {}", missing.display())));
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }

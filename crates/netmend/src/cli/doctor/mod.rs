@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Print the commands that fix what is wrong, and nothing else.
     #[arg(long)]
     fix_only: bool,
-    /// Data folder of the daemon to look at.
+    /// Data folder of the daemon to look at [default: as `netmend run` without a config].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// How many hosts on networks of this machine's own are to be probed.
@@ -75,7 +75,9 @@ impl Finding {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Args { output, fix_only, data, neighbours } = args;
-    let facts = Facts::gather(&data::folder(data)?, neighbours, resolvers::ask());
+    // Without a home it still has all the rest to look at.
+    let folder = data::folder(data).unwrap_or_else(|_| PathBuf::from("."));
+    let facts = Facts::gather(&folder, neighbours, resolvers::ask());
     let findings: Vec<Finding> = checks::ALL.iter().map(|check| check(&facts)).collect();
     let text = match output {
         _ if fix_only => fixes(&findings),
