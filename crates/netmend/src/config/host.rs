@@ -112,6 +112,44 @@ pub(crate) fn canonical(host: &str) -> Cow<'_, str> {
     }
 }
 
+/// What is allowed where a port stands.
+pub(crate) const PORT_HELP: &str = "a port is a number from 1 to 65535";
+
+/// Reads a TCP port, 1 to 65535; no sign, no leading zero, as in other files these mean octal numbers.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// A host as people type it in a line: `host`, `host:port` or `[v6]:port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Typed<'t> {
+    /// The host, without brackets and port.
+    pub(crate) host: &'t str,
+    /// The port, if one was typed.
+    pub(crate) port: Option<u16>,
+    /// The family of an address; names have none.
+    pub(crate) family: Option<Family>,
+}
+
+impl<'t> Typed<'t> {
+    /// Reads it; `Err` says why it is none, in words that follow the quoted word.
+    pub(crate) fn read(word: &'t str) -> Result<Self, String> {
+        let (host, port) = if word.contains('/') { (word, None) } else { split_port(word) };
+        let port = match port {
+            Some(text) => Some(
+                self::port(text).ok_or_else(|| format!("has the port `{text}`; {PORT_HELP}"))?,
+            ),
+            None => None,
+        };
+        if host.contains(':') && !host.contains(['%', '/']) && host.parse::<IpAddr>().is_err() {
+            return Err("is neither an IPv6 address nor HOST:PORT or [IPV6]:PORT".to_owned());
+        }
+        let family = check(host)?;
+        Ok(Self { host, port, family })
+    }
+}
+
 /// Splits `host`, `host:port` and `[v6]:port` as typed on a command line. A bare IPv6 address has no port.
 pub(crate) fn split_port(typed: &str) -> (&str, Option<&str>) {
     if let Some(inner) = typed.strip_prefix('[')

@@ -8,11 +8,11 @@ use model::Protocol;
 
 use super::forms;
 use super::glob;
-use super::host;
+use super::host::Typed;
 use super::problem::{Problem, Problems, quote};
-use super::raw::{Host, Includes, Port, RawConfig, Regions};
+use super::raw::{Host, Includes, RawConfig, Regions};
 use super::reader::{Read, Reader};
-use super::secret::{Surroundings, Text};
+use super::secret::Surroundings;
 use super::settings::{Settings, Singles};
 use super::source::{self, At, Span, Texts};
 use super::targets::{Defaults, Gathered};
@@ -323,22 +323,16 @@ impl<'e> Loader<'e> {
 
     /// A host with or without a port.
     fn typed(&mut self, typed: &str, span: Span, region: &str) {
-        let (name, port) = host::split_port(typed);
-        let protocol = match port.map(|port| (port, Port::parse(port))) {
-            None => Protocol::Icmp,
-            Some((_, Some(port))) => Protocol::Tcp(port.0),
-            Some((port, None)) => {
-                let what = format!("{} is not a TCP port", quote(port));
-                self.reader.problems.push(Problem::new(span, what).allowed(Port::HELP));
-                return;
-            }
-        };
-        match Host::from_text(Text::plain(name)) {
-            Ok(host) => {
-                let host = At { value: host, span };
+        match Typed::read(typed) {
+            Ok(Typed { host, port, family }) => {
+                let host = At { value: Host { name: host.to_owned(), family }, span };
+                let protocol = port.map_or(Protocol::Icmp, Protocol::Tcp);
                 self.gathered.host(region, &host, protocol, &Defaults::default());
             }
-            Err(what) => self.reader.problems.push(Problem::new(span, what)),
+            Err(why) => {
+                let what = format!("{} {why}", quote(typed));
+                self.reader.problems.push(Problem::new(span, what));
+            }
         }
     }
 

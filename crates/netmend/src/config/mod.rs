@@ -29,9 +29,12 @@ mod write;
 mod yaml;
 
 pub(crate) use csv::load_csv;
+pub(crate) use forms::is_lines;
+pub(crate) use host::{PORT_HELP, Typed, port};
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
+pub(crate) use units::{DURATION_HELP, duration};
 pub(crate) use watch::{Loaded, Reload, Ticket, Watcher};
 
 /// Whether this can be the host of a target.

@@ -231,12 +231,11 @@ pub(crate) struct Port(pub(crate) u16);
 
 impl Port {
     /// What is allowed.
-    pub(crate) const HELP: &str = "a port is a number from 1 to 65535";
+    pub(crate) const HELP: &str = host::PORT_HELP;
 
-    /// Reads a port; no sign, no leading zero, as in other files these mean octal numbers.
+    /// Reads a port.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-        digits.then(|| text.parse().ok().map(Self)).flatten()
+        host::port(text).map(Self)
     }
 }
 

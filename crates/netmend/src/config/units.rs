@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 /// Units of time and their nanoseconds.
-const TIME: [(&str, u64); 7] = [
+const TIME: [(&str, u64); 9] = [
+    ("us", 1_000),
+    ("µs", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
     ("m", 60 * 1_000_000_000),
@@ -60,7 +62,7 @@ fn quantity<'t>(
     let number = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, rest) = text.split_at(number);
     let rest = rest.trim_start();
-    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let &(_, factor) = units.iter().find(|(name, _)| same(name, unit))?;
     Some((scaled(number, factor)?, rest))
@@ -89,6 +91,8 @@ mod tests {
         assert_eq!(ms("1m30s"), Some(90_000));
         assert_eq!(ms(" 150 ms "), Some(150));
         assert_eq!(ms("1.5h"), Some(5_400_000));
+        assert_eq!(ms("1500us"), Some(1));
+        assert_eq!(ms("2500µs"), Some(2));
         assert_eq!(ms("2y"), Some(2 * 365 * 86_400_000));
         for wrong in
             ["", "10", "s", "10x", "-1s", "1.2.3s", "1s,2s", "10 S", "99999999y", ".s", "1.s"]

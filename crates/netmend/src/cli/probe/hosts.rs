@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use model::{Family, PacketOptions, Protocol, Target, TargetId};
 
+use crate::config::{self, Typed};
+
 /// Most targets of one command. Twice what is promised to work well; a mistyped prefix length is more.
 pub(super) const MOST: usize = 1 << 20;
 
@@ -198,13 +200,9 @@ impl List {
         if self.len() >= MOST {
             return Err(Error::TooMany.to_string());
         }
-        let (host, port) = split_port(word)?;
+        let Typed { host, port, family } = Typed::read(word)?;
         let at = host.as_ptr() as usize - word.as_ptr() as usize;
-        let literal = literal(host);
-        if literal.is_none() {
-            check_name(host)?;
-        }
-        let family = match (literal.map(Family::of), from.family) {
+        let family = match (family, from.family) {
             (Some(is), Some(wanted)) if is != wanted => {
                 return Err(format!("is no IPv{} address", wanted.as_str()));
             }
@@ -224,8 +222,7 @@ impl List {
     }
 }
 
-/// Whether a file is YAML rather than one host a line: by its name, or because its first line with
-/// something on it can only be YAML. A file that cannot be read is for others to complain about.
+/// Whether a file is YAML rather than one host a line: by its name, or because its first line is no host. A file that cannot be read is for others to complain about.
 pub(super) fn is_yaml(path: &Path) -> bool {
     if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
         return true;
@@ -236,12 +233,7 @@ pub(super) fn is_yaml(path: &Path) -> bool {
     }
     let mut head = String::new();
     let read = file.take(64 << 10).read_to_string(&mut head);
-    let text = |line: &'_ str| line.split('#').next().unwrap_or_default().trim_end().to_owned();
-    let first = head.lines().map(text).find(|line| !line.is_empty());
-    read.is_ok()
-        && first.is_some_and(|line| {
-            line.contains(": ") || line.ends_with(':') || line.starts_with(['-', '{', '%'])
-        })
+    read.is_ok() && !head.trim().is_empty() && !config::is_lines(&head)
 }
 
 /// The address that a host is, its zone apart.
@@ -255,55 +247,9 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.
-fn split_port(word: &str) -> Result<(&str, Option<u16>), String> {
-    let (host, port) = if let Some(rest) = word.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or("the bracket is never closed")?;
-        if !host.contains(':') {
-            return Err("brackets are for IPv6 addresses".to_owned());
-        }
-        match after.strip_prefix(':') {
-            None if after.is_empty() => (host, None),
-            None => return Err("after the bracket comes `:port` or nothing".to_owned()),
-            port => (host, port),
-        }
-    } else {
-        match word.split_once(':') {
-            Some((host, port)) if !port.contains(':') => (host, Some(port)),
-            _ => (word, None),
-        }
-    };
-    Ok((host, port.map(port_number).transpose()?))
-}
-
 /// A port that can be probed.
-pub(super) fn port_number(text: &str) -> Result<u16, String> {
-    match text.parse::<u16>() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!("port `{text}` is not between 1 and 65535")),
-    }
-}
-
-/// Host names as resolvers take them (RFC 1123, with the underscore that is found in the wild).
-fn check_name(host: &str) -> Result<(), String> {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    if name.is_empty() {
-        return Err("there is no host in it".to_owned());
-    }
-    if name.contains(':') || name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return Err("is no address".to_owned());
-    }
-    if name.len() > 253 {
-        return Err("is longer than the 253 characters of a host name".to_owned());
-    }
-    if let Some(odd) = name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '-' | '.' | '_'))
-    {
-        return Err(format!("{odd:?} cannot be part of a host name"));
-    }
-    if name.split('.').any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-')) {
-        return Err("is no host name".to_owned());
-    }
-    Ok(())
+pub(super) fn port_number(text: &str) -> Result<u16, &'static str> {
+    config::port(text).ok_or(config::PORT_HELP)
 }
 
 /// First host and number of hosts of a network; as with `fping -g` an IPv4 network's own and broadcast
@@ -374,16 +320,16 @@ mod tests {
     #[test]
     fn what_is_no_host_is_refused_with_the_reason() {
         let cases = [
-            ("host:0", "port `0` is not between 1 and 65535"),
-            ("host:70000", "port `70000` is not"),
-            ("10.0.0.300", "is no address"),
-            ("2001:db8::xyz", "is no address"),
-            ("a b", "' ' cannot be part of a host name"),
-            ("", "there is no host in it"),
-            (":80", "there is no host in it"),
-            ("a..b", "is no host name"),
-            ("[::1", "never closed"),
-            ("[10.0.0.1]:5", "brackets are for IPv6"),
+            ("host:0", "has the port `0`; a port is a number from 1 to 65535"),
+            ("host:70000", "has the port `70000`"),
+            ("10.0.0.300", "its last part is a number"),
+            ("2001:db8::xyz", "is neither an IPv6 address"),
+            ("fe80::1", "needs its zone"),
+            ("a b", "neither an address nor a name"),
+            ("", "is empty"),
+            (":80", "is empty"),
+            ("a..b", "neither an address nor a name"),
+            ("[::1", "[IPV6]:PORT"),
             ("10.0.0.0/33", "between 0 and 32"),
             ("10.0.0.0/8", "more than 1048576"),
             ("host/24", "before the `/` comes an address"),
@@ -467,6 +413,9 @@ mod tests {
         assert_eq!(list.len(), 3);
         let error = list.add_lines("a\nb:0".as_bytes(), "f", &Defaults::default());
         let text = error.expect_err("port 0").to_string();
-        assert_eq!(text, "`b:0` in f, line 2: port `0` is not between 1 and 65535");
+        assert_eq!(
+            text,
+            "`b:0` in f, line 2: has the port `0`; a port is a number from 1 to 65535"
+        );
     }
 }
