@@ -121,7 +121,7 @@ fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
     let cases: [(&[&str], &str); 11] = [
         (&[], "nothing to probe"),
         (&["127.0.0.1:0"], "a port is a number from 1 to 65535"),
-        (&["--tcp", "0", "127.0.0.1"], "not between 1 and 65535"),
+        (&["--tcp", "0", "127.0.0.1"], "a port is a number from 1 to 65535"),
         (&["-i", "1", "127.0.0.1"], "needs a unit"),
         (&["-t", "0", "127.0.0.1"], "no answer comes in time"),
         (&["-c", "many", "127.0.0.1"], "invalid digit"),
