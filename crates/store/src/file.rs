@@ -33,6 +33,11 @@ impl Schema {
 
 /// How long to wait for another process that reads or backs up the same file.
 const BUSY: Duration = Duration::from_secs(10);
+/// Memory for pages of the file that is written, in KiB: journal pages are used over and over.
+const CACHE: u32 = 8 << 10;
+/// Bytes of write-ahead log after which it is moved into the file. A page of the journal is written again
+/// many times; the longer the log, the fewer of these reach the file. A killed process reads all of it.
+const CHECKPOINT: u32 = 8 << 20;
 /// A write-ahead log that grew beyond this is cut after the next checkpoint, in bytes.
 const WAL_KEPT: u32 = 64 << 20;
 
@@ -52,8 +57,10 @@ pub(crate) fn open_writer(
     let setup = format!(
         "PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT};
+         PRAGMA wal_autocheckpoint = {}; PRAGMA cache_size = -{CACHE};
          PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
-        schema.page
+        schema.page,
+        CHECKPOINT / schema.page,
     );
     set_up(&db, &setup, &path).map_err(site.fail("set up"))?;
     migrate(&db, &site, schema, clock.now_ms())?;

@@ -72,7 +72,8 @@ impl SamplesFile {
         Ok(Self { shared, commands, threads })
     }
 
-    /// Packs everything into chunks and empties the journal. For measuring; nothing needs it.
+    /// Packs everything into chunks, as large as they would become in time, and empties the journal. For
+    /// measuring; nothing needs it.
     pub fn seal(&self) -> Result<(), Error> {
         self.ask(|reply| Command::Seal { reply })
     }

@@ -12,8 +12,14 @@ use super::summary::tidy;
 use crate::codec::{chunk, rollup};
 use crate::error::{Error, Site};
 
-/// Heads to pack: series number and samples.
-pub(crate) type Job = Vec<(u32, Arc<Frozen>)>;
+/// Heads to pack.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// Series number and samples.
+    pub(crate) heads: Vec<(u32, Arc<Frozen>)>,
+    /// Merge small chunks however few they are.
+    pub(crate) merge: bool,
+}
 
 /// A finished job.
 #[derive(Debug)]
@@ -67,9 +73,10 @@ pub(crate) fn run(
             // Without a reader old chunks stay small, which costs bytes and nothing else.
             db = crate::file::open_reader(shared.site.path()).ok();
         }
-        let generation = job.first().map_or(0, |(_, frozen)| frozen.generation);
-        let seal = |(series, frozen)| seal(series, frozen, db.as_ref(), &shared.site, &mut scratch);
-        let sealed = Sealed { generation, series: job.into_iter().map(seal).collect() };
+        let generation = job.heads.first().map_or(0, |(_, frozen)| frozen.generation);
+        let merge = Merge { db: db.as_ref(), site: &shared.site, any: job.merge };
+        let seal = |(series, frozen)| seal(series, frozen, &merge, &mut scratch);
+        let sealed = Sealed { generation, series: job.heads.into_iter().map(seal).collect() };
         if done.send(sealed).is_err() {
             return;
         }
@@ -84,24 +91,32 @@ struct Columns {
     sorted: Vec<f64>,
 }
 
+/// How small chunks are merged.
+struct Merge<'a> {
+    db: Option<&'a Connection>,
+    site: &'a Site,
+    /// However few they are.
+    any: bool,
+}
+
 fn seal(
     series: u32,
     frozen: Arc<Frozen>,
-    db: Option<&Connection>,
-    site: &Site,
+    merge: &Merge<'_>,
     columns: &mut Columns,
 ) -> SealedSeries {
     let small = frozen.points.count() < SMALL;
     columns.ats.clear();
     columns.values.clear();
-    let replaced = match db {
-        Some(db) if small => read_tail(db, site, (series, frozen.points.count()), columns)
-            .unwrap_or_else(|error| {
+    let replaced = match merge.db {
+        Some(db) if small => {
+            merge.read_tail(db, (series, frozen.points.count()), columns).unwrap_or_else(|error| {
                 tracing::warn!(%error, "small chunks stay unmerged");
                 columns.ats.clear();
                 columns.values.clear();
                 Vec::new()
-            }),
+            })
+        }
         _ => Vec::new(),
     };
     frozen.points.unpack(&mut columns.ats, &mut columns.values);
@@ -109,41 +124,44 @@ fn seal(
     SealedSeries { series, frozen, replaced, chunks: pack(columns) }
 }
 
-/// Reads the small chunks at the end of a series if they are due to be merged with its `own` new samples:
-/// their row numbers, and their samples in order into the columns.
-fn read_tail(
-    db: &Connection,
-    site: &Site,
-    (series, own): (u32, u32),
-    columns: &mut Columns,
-) -> Result<Vec<i64>, Error> {
-    let fail = |source| Error::sqlite("read small chunks", site.path(), source);
-    let mut ask = db
-        .prepare_cached(
-            "SELECT num, count, first, last FROM chunk WHERE series = ?1 AND raw IS NOT NULL
-             ORDER BY first DESC LIMIT ?2",
-        )
-        .map_err(fail)?;
-    let rows = ask.query_map((series, TAIL as u32 - 1), Small::read).map_err(fail)?;
-    let mut rows: Vec<Small> = rows.collect::<Result<_, _>>().map_err(fail)?;
-    let small = rows.iter().take_while(|row| row.count < SMALL).count();
-    rows.truncate(small);
-    let total: u32 = own + rows.iter().map(|row| row.count).sum::<u32>();
-    if rows.len() + 1 < TAIL && total < SMALL {
-        return Ok(Vec::new());
+impl Merge<'_> {
+    /// Reads the small chunks at the end of a series if they are due to be merged with its `own` new samples:
+    /// their row numbers, and their samples in order into the columns.
+    fn read_tail(
+        &self,
+        db: &Connection,
+        (series, own): (u32, u32),
+        columns: &mut Columns,
+    ) -> Result<Vec<i64>, Error> {
+        let site = self.site;
+        let fail = |source| Error::sqlite("read small chunks", site.path(), source);
+        let mut ask = db
+            .prepare_cached(
+                "SELECT num, count, first, last FROM chunk WHERE series = ?1 AND raw IS NOT NULL
+                 ORDER BY first DESC LIMIT ?2",
+            )
+            .map_err(fail)?;
+        let rows = ask.query_map((series, TAIL as u32 - 1), Small::read).map_err(fail)?;
+        let mut rows: Vec<Small> = rows.collect::<Result<_, _>>().map_err(fail)?;
+        let small = rows.iter().take_while(|row| row.count < SMALL).count();
+        rows.truncate(small);
+        let total: u32 = own + rows.iter().map(|row| row.count).sum::<u32>();
+        if !self.any && rows.len() + 1 < TAIL && total < SMALL {
+            return Ok(Vec::new());
+        }
+        if passes_another(db, series, &rows).map_err(fail)? {
+            return Ok(Vec::new());
+        }
+        let mut fetch = db.prepare_cached("SELECT raw FROM chunk WHERE num = ?1").map_err(fail)?;
+        // In the order they were made, so that of two samples with one time the later one wins.
+        rows.sort_unstable_by_key(|row| row.num);
+        for row in &rows {
+            let raw: Vec<u8> = fetch.query_row([row.num], |row| row.get(0)).map_err(fail)?;
+            chunk::unpack(&raw, row.count as usize, &mut columns.ats, &mut columns.values)
+                .map_err(|why| site.damaged("a chunk", &why))?;
+        }
+        Ok(rows.into_iter().map(|row| row.num).collect())
     }
-    if passes_another(db, series, &rows).map_err(fail)? {
-        return Ok(Vec::new());
-    }
-    let mut fetch = db.prepare_cached("SELECT raw FROM chunk WHERE num = ?1").map_err(fail)?;
-    // In the order they were made, so that of two samples with one time the later one wins.
-    rows.sort_unstable_by_key(|row| row.num);
-    for row in &rows {
-        let raw: Vec<u8> = fetch.query_row([row.num], |row| row.get(0)).map_err(fail)?;
-        chunk::unpack(&raw, row.count as usize, &mut columns.ats, &mut columns.values)
-            .map_err(|why| site.damaged("a chunk", &why))?;
-    }
-    Ok(rows.into_iter().map(|row| row.num).collect())
 }
 
 /// A chunk that may be merged.

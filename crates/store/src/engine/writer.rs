@@ -312,7 +312,7 @@ impl Writer {
             let row = self.row_to_free();
             wanted.extend(self.shared.heads().holding(row, JOB - wanted.len()));
         }
-        self.send(wanted);
+        self.send(wanted, false);
     }
 
     /// The journal row up to which rows must go for the journal to be well within its limit.
@@ -326,16 +326,16 @@ impl Writer {
         gone.last().map_or(0, |&(row, _)| row)
     }
 
-    fn send(&mut self, wanted: Vec<u32>) {
+    fn send(&mut self, wanted: Vec<u32>, merge: bool) {
         let generation = self.generation + 1;
-        let mut heads = self.shared.heads_mut();
+        let mut all = self.shared.heads_mut();
         let freeze = |series| -> Option<(u32, Arc<Frozen>)> {
-            Some((series, heads.freeze(series, generation, self.row)?))
+            Some((series, all.freeze(series, generation, self.row)?))
         };
-        let job: Job = wanted.into_iter().filter_map(freeze).collect();
-        drop(heads);
+        let heads: Vec<_> = wanted.into_iter().filter_map(freeze).collect();
+        drop(all);
         // The sealer ends after the writer; were it gone, the samples would stay safe in the journal.
-        self.sealing = !job.is_empty() && self.jobs.send(job).is_ok();
+        self.sealing = !heads.is_empty() && self.jobs.send(Job { heads, merge }).is_ok();
     }
 
     /// Commits finished chunks, or keeps them for later: their samples stay in memory and the journal.
@@ -394,7 +394,7 @@ impl Writer {
             if wanted.is_empty() {
                 break;
             }
-            self.send(wanted);
+            self.send(wanted, true);
         }
         while !self.journal.is_empty() {
             self.try_store(&Sealed { generation: self.generation, series: Vec::new() })?;
