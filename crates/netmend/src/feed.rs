@@ -89,6 +89,11 @@ impl Feed {
         FeedStatus { waiting: queue.waiting.len() + batch, ..queue.status.clone() }
     }
 
+    /// How many series the store knows.
+    pub(crate) fn series(&self) -> u64 {
+        self.samples.stats().series
+    }
+
     /// Starts the thread that appends. It ends after [`Feed::close`].
     pub(crate) fn start(self: &Arc<Self>) -> Result<JoinHandle<()>, Report> {
         let feed = Arc::clone(self);

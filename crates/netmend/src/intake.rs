@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{ProbeResult, TargetId, UnixMs};
 use store::{Change, Mark, Retention, Samples, State};
 
+use crate::merge::Merger;
 use crate::ports::Present;
 use crate::record::Recorder;
 use crate::report::Report;
@@ -65,14 +66,14 @@ impl Keeper {
     /// Starts the thread; it ends once `stop` is set.
     pub(crate) fn start(self) -> Result<JoinHandle<()>, Report> {
         spawn("keeper", move || {
-            let mut waiting = Vec::new();
+            let (mut waiting, mut merger) = (Vec::new(), Merger::default());
             for round in 0_u64.. {
-                self.look(&mut waiting);
+                self.look(&mut waiting, &mut merger);
                 if round % RETAIN_EVERY == 0 {
                     self.retain();
                 }
                 if self.wait() {
-                    self.look(&mut waiting);
+                    self.look(&mut waiting, &mut merger);
                     return;
                 }
             }
@@ -80,13 +81,13 @@ impl Keeper {
     }
 
     /// Renews the rows and stores what is notable. Marks that the store did not take wait in `waiting`.
-    fn look(&self, waiting: &mut Vec<Mark>) {
+    fn look(&self, waiting: &mut Vec<Mark>, merger: &mut Merger) {
         /// Most marks that wait for a store that fails.
         const WAITING: usize = 10_000;
         let now = self.present.clock.now_ms();
         let statuses = self.present.prober.statuses();
         self.present.board().refresh(&statuses, now);
-        let changes = self.present.prober.changes();
+        let changes = merger.take(self.present.prober.changes());
         if !changes.is_empty() {
             let snapshot = show::Now::targets(&*self.present);
             let host = |id: TargetId| {

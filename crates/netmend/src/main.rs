@@ -11,6 +11,7 @@ mod data;
 mod feed;
 mod intake;
 mod logs;
+mod merge;
 mod notices;
 mod plan;
 mod ports;

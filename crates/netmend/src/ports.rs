@@ -17,6 +17,9 @@ use crate::notices::Notices;
 /// A stage that has not moved for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How old the sizes of the store may be.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// The running daemon, as the pages see it.
 #[derive(Debug)]
 pub(crate) struct Present {
@@ -36,8 +39,18 @@ pub(crate) struct Present {
     pub(crate) data: PathBuf,
     /// When it started, on both clocks.
     pub(crate) started: (UnixMs, Duration),
+    /// Sizes of the store, and when they were looked at.
+    pub(crate) sizes: Mutex<Option<(Duration, Sizes)>>,
     /// When the thread that takes results last moved, by the monotonic clock.
     pub(crate) moved: Mutex<Duration>,
+}
+
+/// What the data folder holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    bytes: Option<u64>,
+    free_bytes: Option<u64>,
+    series: u64,
 }
 
 impl Present {
@@ -51,15 +64,34 @@ impl Present {
         *self.moved.lock().expect("no holder of this lock can panic") = self.clock.monotonic();
     }
 
+    /// Sizes of the store, looked at once a second at most however many ask.
+    fn sizes(&self) -> Sizes {
+        let now = self.clock.monotonic();
+        let mut kept = self.sizes.lock().expect("no holder of this lock can panic");
+        match *kept {
+            Some((at, sizes)) if now.saturating_sub(at) < FRESH => sizes,
+            _ => {
+                let sizes = Sizes {
+                    bytes: folder_bytes(&self.data),
+                    free_bytes: free_bytes(&self.data),
+                    series: self.feed.series(),
+                };
+                *kept = Some((now, sizes));
+                sizes
+            }
+        }
+    }
+
     fn store(&self) -> StoreNow {
         let status = self.feed.status();
+        let sizes = self.sizes();
         StoreNow {
             path: self.data.display().to_string(),
             committed_until: status.committed_until,
             committed_at: status.committed_at,
-            bytes: folder_bytes(&self.data),
-            free_bytes: free_bytes(&self.data),
-            series: None,
+            bytes: sizes.bytes,
+            free_bytes: sizes.free_bytes,
+            series: Some(sizes.series),
         }
     }
 

@@ -68,6 +68,7 @@ impl Pipeline {
             notices: Notices::default(),
             site: Mutex::new(plan.site),
             data,
+            sizes: Mutex::default(),
         });
         let recorder = Arc::new(Mutex::new(Recorder::default()));
         seat(&present, &recorder, &targets);
