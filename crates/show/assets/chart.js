@@ -76,17 +76,18 @@
     ctx.strokeStyle = ctx.fillStyle = colours.mark;
     ctx.lineWidth = devicePixelRatio; ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
     ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif"; ctx.textBaseline = "top"; ctx.textAlign = "left";
-    let free = -Infinity;
+    const free = [-Infinity, -Infinity, -Infinity];
     for (const mark of [...marks].sort((a, b) => a.at - b.at)) {
       const x = Math.round(u.valToPos(mark.at / 1000, "x", true));
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       ctx.beginPath(); ctx.moveTo(x, u.bbox.top); ctx.lineTo(x, u.bbox.top + u.bbox.height); ctx.stroke();
-      // A label stands right of its line, left of it at the edge, and nowhere on another label.
+      // A label stands right of its line, left of it at the edge; below another one, or nowhere.
       const long = ctx.measureText(mark.kind).width, gap = 4 * devicePixelRatio;
       const left = x + gap + long > u.bbox.left + u.bbox.width ? x - gap - long : x + gap;
-      if (left < free) continue;
-      ctx.fillText(mark.kind, left, u.bbox.top + gap / 2);
-      free = left + long + 2 * gap;
+      const row = free.findIndex((end) => left >= end);
+      if (row < 0) continue;
+      ctx.fillText(mark.kind, left, u.bbox.top + gap / 2 + row * 14 * devicePixelRatio);
+      free[row] = left + long + 2 * gap;
     }
     ctx.restore();
   }

@@ -15,14 +15,27 @@
     later();
   }, { rootMargin: "200px" });
 
-  function scan() {
-    observer.disconnect();
-    rows = new Map(); visible = new Set();
-    for (const element of document.querySelectorAll("[data-k]")) {
-      const known = rows.get(element.dataset.k);
-      if (known) known.push(element); else rows.set(element.dataset.k, [element]);
-      observer.observe(element);
+  // Thousands of tiles are watched by region, and one by one only where the region is near.
+  const regions = new IntersectionObserver((entries) => {
+    for (const entry of entries) for (const tile of entry.target.children) {
+      if (entry.isIntersecting) { know(tile); observer.observe(tile); }
+      else { observer.unobserve(tile); visible.delete(tile); }
     }
+    later();
+  }, { rootMargin: "400px" });
+
+  const key = (element) => element.dataset.k || element.pathname.slice(9, 25);
+
+  function know(element) {
+    const known = rows.get(key(element));
+    if (!known) rows.set(key(element), [element]); else if (!known.includes(element)) known.push(element);
+  }
+
+  function scan() {
+    observer.disconnect(); regions.disconnect();
+    rows = new Map(); visible = new Set();
+    for (const element of document.querySelectorAll("[data-k]")) { know(element); observer.observe(element); }
+    for (const element of document.querySelectorAll(".tiles")) regions.observe(element);
     later();
   }
 
@@ -31,7 +44,7 @@
   function connect() {
     if (document.hidden) return;
     const seen = [...visible].filter((element) => element.isConnected);
-    const keys = [...new Set(seen.map((element) => element.dataset.k))].slice(0, MAX_KEYS).sort();
+    const keys = [...new Set(seen.map(key))].slice(0, MAX_KEYS).sort();
     const full = seen.some((element) => element.querySelector(".cells"));
     const url = "/live?parts=" + (full ? "full" : "short") + "&rows=" + keys.join(",");
     if (source && source.readyState !== EventSource.CLOSED && url === asked) return;
@@ -72,7 +85,11 @@
     swapClass(element, "st-", state);
     for (const shape of element.querySelectorAll(".s")) swapClass(shape, "s-", state);
     for (const badge of element.querySelectorAll(".badge")) swapClass(badge, "st-", state);
-    text(element, ".v-state", words);
+    if (!text(element, ".v-state", words) && state !== "up") {
+      const word = document.createElement("span");
+      word.className = "v-state"; word.textContent = words;
+      element.append(word);
+    }
     text(element, ".v-rtt", rtt);
     text(element, ".v-median", median);
     text(element, ".v-jitter", jitter);

@@ -21,14 +21,17 @@ struct Asset {
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
+/// One sheet for one request, since pages wait for it; ours comes last and wins.
+const SHEET: &str =
+    concat!(include_str!("../assets/uPlot.min.css"), include_str!("../assets/netmend.css"));
+
+static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     let asset = |name, kind, body: &'static [u8]| {
         let hash = format!("{:016x}", xxh3_64(body));
         Asset { name, kind, body, hash }
     };
     [
-        asset("netmend.css", STYLE, include_bytes!("../assets/netmend.css")),
-        asset("uPlot.min.css", STYLE, include_bytes!("../assets/uPlot.min.css")),
+        asset("netmend.css", STYLE, SHEET.as_bytes()),
         asset("theme.js", SCRIPT, include_bytes!("../assets/theme.js")),
         asset("live.js", SCRIPT, include_bytes!("../assets/live.js")),
         asset("chart.js", SCRIPT, include_bytes!("../assets/chart.js")),

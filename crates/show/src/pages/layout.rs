@@ -10,6 +10,16 @@ use crate::{assets, format};
 
 const PAGES: [(&str, &str); 3] = [("/", "Now"), ("/targets", "Targets"), ("/system", "System")];
 
+/// Where the body of a page will stand; what is escaped cannot hold it.
+const BODY: &str = "<!--body-->";
+
+/// The same page in two halves, for a body that is sent as it is rendered.
+pub(super) fn halves(app: &App, view: &View, title: &str, here: &str) -> (String, String) {
+    let page = page(app, view, title, here, &PreEscaped(BODY.to_owned())).into_string();
+    let (head, foot) = page.split_once(BODY).expect("the page holds its body");
+    (head.to_owned(), foot.to_owned())
+}
+
 /// A whole page. `here` is the address of its place in the navigation.
 pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Markup) -> Markup {
     let system = app.deps.now.system();
@@ -26,7 +36,6 @@ pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Marku
                     content=r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false}"#;
                 title { (title) " · " (site) " · netmend" }
                 link rel="icon" href=(PreEscaped(ICON));
-                link rel="stylesheet" href=(assets::url("uPlot.min.css"));
                 link rel="stylesheet" href=(assets::url("netmend.css"));
                 script src=(assets::url("theme.js")) {}
                 script defer src=(assets::url("htmx.min.js")) {}

@@ -1,9 +1,12 @@
 //! The front page: what is wrong first, then every target by region, with live numbers.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Query, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{TargetNow, TargetState, UnixMs};
@@ -31,13 +34,19 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     if params.part.as_deref() == Some("wrong") {
         return wrong(&app, &view).into_response();
     }
-    let body = html! {
+    let (head, foot) = layout::halves(&app, &view, "Now", "/");
+    let top = html! {
         h1.sr { "Now" }
         (parts::warnings(&app))
         (wrong(&app, &view))
-        (regions(&view))
     };
-    layout::page(&app, &view, "Now", "/", &body).into_response()
+    let first = head + &top.into_string();
+    // Rendered as it is sent: the browser paints the first regions while the others are on their way.
+    let regions = by_region(&view).into_iter();
+    let rest = regions.map(move |(name, places)| region(&view, &name, &places).into_string());
+    let pieces = std::iter::once(first).chain(rest).chain(std::iter::once(foot));
+    let body = Body::from_stream(tokio_stream::iter(pieces.map(Ok::<_, Infallible>)));
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
 }
 
 /// Everything that is not up. The live script fetches this section again when `data-mark` changed.
@@ -95,35 +104,36 @@ fn wrong_row(now: &TargetNow, at: UnixMs) -> Markup {
     }
 }
 
-/// Every target, by region in the order of the configuration.
-fn regions(view: &View) -> Markup {
-    let targets = &view.snapshot.targets;
-    let mut order: Vec<&str> = Vec::new();
-    let mut groups: BTreeMap<&str, Vec<&TargetNow>> = BTreeMap::new();
-    for now in targets {
-        let group = groups.entry(&now.target.region).or_default();
-        if group.is_empty() {
-            order.push(&now.target.region);
-        }
-        group.push(now);
+/// Positions of every target, by region in the order of the configuration.
+fn by_region(view: &View) -> Vec<(String, Vec<usize>)> {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for (place, now) in view.snapshot.targets.iter().enumerate() {
+        let group = *known.entry(&now.target.region).or_insert_with(|| {
+            groups.push((now.target.region.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[group].1.push(place);
     }
-    let full = targets.len() <= ROWS_UP_TO;
+    groups
+}
+
+fn region(view: &View, name: &str, places: &[usize]) -> Markup {
+    let targets = &view.snapshot.targets;
+    let group = || places.iter().map(|place| &*targets[*place]);
+    let up = group().filter(|now| now.state == TargetState::Up).count();
     html! {
-        @for region in order {
-            @let group = &groups[region];
-            @let up = group.iter().filter(|now| now.state == TargetState::Up).count();
-            section.region {
-                h2 {
-                    (region) " "
-                    small { (format::count(up)) " of " (format::count(group.len())) " up" }
-                }
-                @if full {
-                    div.scroll { table.targets.one-region { (parts::plain_head()) tbody {
-                        @for now in group { (parts::row(now)) }
-                    } } }
-                } @else {
-                    div.tiles { @for now in group { (parts::tile(now)) } }
-                }
+        section.region {
+            h2 {
+                (name) " "
+                small { (format::count(up)) " of " (format::count(places.len())) " up" }
+            }
+            @if targets.len() <= ROWS_UP_TO {
+                div.scroll { table.targets.one-region { (parts::plain_head()) tbody {
+                    @for now in group() { (parts::row(now)) }
+                } } }
+            } @else {
+                div.tiles { @for now in group() { (parts::tile(now)) } }
             }
         }
     }

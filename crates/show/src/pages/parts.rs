@@ -63,7 +63,7 @@ pub(super) fn row(now: &TargetNow) -> Markup {
     html! {
         tr data-k=(live_key(now)) class={ "st-" (now.state.name()) } {
             td.c-state { (badge(now.state)) }
-            th.c-host scope="row" { a href=(link(now)) title=[title(now)] { (target.host) } }
+            th.c-host scope="row" { a href=(link(now)) title=(title(now)) { (target.host) } }
             td.c-region { (target.region) }
             td.c-proto { (target.protocol) }
             td.c-addr { @match now.address { Some(address) => (address), None => (NOTHING) } }
@@ -79,26 +79,29 @@ pub(super) fn row(now: &TargetNow) -> Markup {
     }
 }
 
-/// One target in little space, for lists of thousands.
+/// One target in little space, for lists of thousands: every element counts. Its shape is drawn by the
+/// style sheet, its key is in its address, and the usual is left out: no loss, the word for up.
 pub(super) fn tile(now: &TargetNow) -> Markup {
     let values = Values::of(now);
+    let grade = format::loss_grade(values.loss_pct);
+    let graded = (grade > 0).then_some(grade);
     html! {
-        a.tile.{ "st-" (now.state.name()) } data-k=(live_key(now)) href=(link(now)) {
-            (shape(now.state))
+        a.tile.{ "st-" (now.state.name()) } href=(link(now)) {
             span.h { (now.target) }
             b.v-rtt { (format::ms(values.rtt_us)) }
-            span.v-jitter { (format::ms(values.jitter_us)) }
-            span.v-loss data-loss=(format::loss_grade(values.loss_pct)) {
-                (format::percent(values.loss_pct))
-            }
-            span.v-state { (now.state.as_str()) }
+            i.v-jitter { (format::ms(values.jitter_us)) }
+            u.v-loss data-loss=[graded] { (format::percent(values.loss_pct)) }
+            @if now.state != TargetState::Up { span.v-state { (now.state.as_str()) } }
         }
     }
 }
 
-fn title(now: &TargetNow) -> Option<String> {
-    let why = why(now);
-    (!why.is_empty()).then_some(why)
+/// What a narrow column may cut off, and why it is as it is.
+fn title(now: &TargetNow) -> String {
+    match why(now) {
+        why if why.is_empty() => now.target.to_string(),
+        why => format!("{}: {why}", now.target),
+    }
 }
 
 /// What is wrong with netmend itself: stages that stand still, then the machine's warnings, each with
