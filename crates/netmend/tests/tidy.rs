@@ -174,3 +174,31 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
+
+/// Every link of a document to a file of ours leads somewhere.
+#[test]
+fn links_in_documents_lead_to_files() {
+    for path in documents(&root()) {
+        let folder = path.parent().expect("a file lies in a folder");
+        let text = read(&path);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = link.split('#').next().unwrap_or(link);
+            assert!(folder.join(file).exists(), "{}: {link} leads nowhere", path.display());
+        }
+    }
+}
+
+/// The Markdown files of the root and of the folders that hold documents.
+fn documents(root: &Path) -> Vec<PathBuf> {
+    let folders = ["", "docs", "crates/lab", "crates/show", "crates/show/assets"];
+    let files = folders.iter().flat_map(|folder| {
+        fs::read_dir(root.join(folder))
+            .expect("a readable folder")
+            .map(|entry| entry.expect("a readable entry").path())
+    });
+    let found: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
+    assert!(found.len() >= 8, "documents have moved: {found:?}");
+    found
+}
