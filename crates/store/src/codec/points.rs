@@ -4,6 +4,11 @@
 use super::scalar::Scalar;
 use super::varint::{put, take, unzigzag, zigzag};
 
+/// Most bytes of a sample: two numbers of 10 bytes.
+const LARGEST: usize = 20;
+/// Bytes a run grows by at least.
+const GROWTH: usize = 64;
+
 /// A growing run of samples. Times are milliseconds of the years 1970 to 9999.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Points {
@@ -18,6 +23,10 @@ impl Points {
     /// Appends a sample.
     #[inline]
     pub(crate) fn push(&mut self, at: i64, value: Scalar) {
+        // Doubling would leave a quarter of all heads' memory unused.
+        if self.bytes.capacity() - self.bytes.len() < LARGEST {
+            self.bytes.reserve_exact(GROWTH.max(self.bytes.len() / 4));
+        }
         let step = at - self.at;
         put(&mut self.bytes, zigzag(step - self.step));
         (self.at, self.step) = (at, step);
