@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::{Metric, SeriesId, Target, TargetId};
 
 /// The targets of this process with their numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     known: HashMap<SeriesId, (TargetId, Arc<Target>)>,
     next: u32,

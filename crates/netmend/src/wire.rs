@@ -117,8 +117,10 @@ impl Pipeline {
     /// unchanged targets notice nothing.
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
-        let targets = roster.number(plan.targets);
+        let mut next = roster.clone();
+        let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
+        *roster = next;
         seat(&self.present, &self.recorder, &targets);
         self.present
             .prober
