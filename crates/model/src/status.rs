@@ -215,6 +215,13 @@ impl TargetNow {
 
     /// Takes in one report of the target at time `now`. Reports of other targets must not come here.
     pub fn record(&mut self, result: &ProbeResult, now: UnixMs) {
+        self.take_in(result, now);
+        self.summarise();
+    }
+
+    /// The same, but leaves median, jitter and loss of the window as they were until
+    /// [`summarise`](Self::summarise): for those who take in many reports before anybody looks.
+    pub fn take_in(&mut self, result: &ProbeResult, now: UnixMs) {
         if result.outcome.is_further() {
             match result.outcome {
                 Outcome::Late => self.counts.late += 1,
@@ -234,7 +241,6 @@ impl TargetNow {
         if answered && rtt_us.is_some() {
             self.rtt_us = rtt_us;
         }
-        self.summarise();
         self.enter(self.judge(), now);
     }
 
@@ -277,8 +283,8 @@ impl TargetNow {
         }
     }
 
-    /// Median, jitter and loss of the window.
-    fn summarise(&mut self) {
+    /// Sums up the window: median, jitter and loss.
+    pub fn summarise(&mut self) {
         let mut rtts = [0.0_f32; Self::WINDOW];
         let mut count = 0;
         let mut jitter = (0.0_f32, 0_u16);

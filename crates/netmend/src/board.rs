@@ -52,7 +52,8 @@ impl Board {
     pub(crate) fn record(&mut self, result: &ProbeResult, now: UnixMs) {
         let Some(place) = self.places.get(&result.target) else { return };
         let row = &mut self.rows[*place];
-        row.now.record(result, now);
+        // Nobody looks at most reports: the row is summed up when it is handed out.
+        row.now.take_in(result, now);
         row.shared = None;
     }
 
@@ -105,7 +106,12 @@ impl Row {
     }
 
     fn share(&mut self) -> Arc<TargetNow> {
-        Arc::clone(self.shared.get_or_insert_with(|| Arc::new(self.now.clone())))
+        let now = &mut self.now;
+        let shared = self.shared.get_or_insert_with(|| {
+            now.summarise();
+            Arc::new(now.clone())
+        });
+        Arc::clone(shared)
     }
 }
 
@@ -141,6 +147,18 @@ mod tests {
         assert!(Arc::ptr_eq(&first.targets[0], &second.targets[0]));
         assert_eq!(second.targets[1].state, TargetState::Up);
         assert!(second.version > first.version);
+    }
+
+    #[test]
+    fn a_row_is_summed_up_when_it_is_handed_out() {
+        let mut board = Board::default();
+        board.set(&targets(&["a"]), UnixMs(0));
+        for rtt_ns in [1_000_000, 3_000_000] {
+            board.record(&ProbeResult { rtt_ns: Some(rtt_ns), ..reply(0, UnixMs(10)) }, UnixMs(10));
+        }
+        let row = Arc::clone(&board.snapshot(UnixMs(20), Duration::ZERO).targets[0]);
+        assert_eq!((row.median_us, row.jitter_us), (Some(2_000.0), Some(2_000.0)));
+        assert_eq!(row.loss_pct, Some(0.0));
     }
 
     #[test]
