@@ -30,7 +30,7 @@ const RUNS: usize = 20;
 /// Notes when a hundred rows, or tiles, of targets are on the screen: the frame after the one in which
 /// they were there.
 const WATCH: &str = "(() => { const look = () => requestAnimationFrame(() => {
-    if (document.querySelectorAll('[data-k]').length < 100) return look();
+    if (document.querySelectorAll('[data-k], .tile').length < 100) return look();
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => { window.rowsAt = performance.now(); };
     port2.postMessage(0); }); look(); })()";

@@ -92,7 +92,7 @@ impl Browser {
         assert!(
             seen,
             "{what}: {expression}; the page says {}",
-            self.eval("document.body.innerText")
+            self.eval("document.body.innerText.slice(0, 2000)")
         );
     }
 
