@@ -173,7 +173,7 @@ impl Past {
                 noise ^= noise << 17;
                 probe(three, at, noise, &mut batch);
             }
-            if batch.len() >= 100_000 || round == 0 {
+            if batch.len() >= 1_000_000 || round == 0 {
                 seq += 1;
                 written += batch.len() as u64;
                 let samples_now = std::mem::take(&mut batch);
