@@ -137,8 +137,20 @@ fn warning_box(warning: &Warning) -> Markup {
                         " " small { "since " (format::time(since)) " UTC" }
                     }
                 }
-                @if !warning.fix.is_empty() { p { "Fix: " code { (warning.fix) } } }
+                @if !warning.fix.is_empty() { p { "Fix: " (fix(&warning.fix)) } }
             }
+        }
+    }
+}
+
+/// A fix is a command, or a sentence with commands between backticks.
+fn fix(text: &str) -> Markup {
+    if !text.contains('`') {
+        return html! { code { (text) } };
+    }
+    html! {
+        @for (number, piece) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (piece) } } @else { (piece) }
         }
     }
 }

@@ -74,6 +74,16 @@ async fn the_machines_own_warnings_stand_on_top_with_their_fix() {
 }
 
 #[tokio::test]
+async fn a_fix_in_words_sets_only_its_commands_apart() {
+    let world = World::new(small_network());
+    let mut warning = fallback_warning();
+    warning.fix = "stop it, then run `ss -ltnp` & look".into();
+    world.sim.edit_system(|system| system.warnings.push(warning));
+    let page = get(&world.router, "/").await.body;
+    assert!(page.contains("Fix: stop it, then run <code>ss -ltnp</code> &amp; look"), "{page}");
+}
+
+#[tokio::test]
 async fn hostile_names_are_text_everywhere() {
     let mut target = Target::new(HOSTILE, HOSTILE, Protocol::Icmp);
     target.tags.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
