@@ -43,7 +43,7 @@ fn refusal(problems: Vec<String>) -> Report {
 fn words(answer: &Reloaded) -> String {
     let what = match answer.outcome {
         ReloadOutcome::TakenOver => "configuration taken over",
-        ReloadOutcome::Unchanged | ReloadOutcome::Refused => "the configuration is as it was",
+        ReloadOutcome::Unchanged | ReloadOutcome::Refused => "what the files say runs already",
     };
     let mut text = format!("{what}, {}\n", stdout::count(answer.targets, "target"));
     for key in &answer.next_start {

@@ -35,7 +35,7 @@ fn reload_says_what_came_of_it_and_who_asked_is_remembered() {
 
     let out = tell("reload", &data, &[]);
     assert_eq!((out.status.code(), text(&out.stderr)), (Some(0), String::new()));
-    assert_eq!(text(&out.stdout), "the configuration is as it was, 1 target\n");
+    assert_eq!(text(&out.stdout), "what the files say runs already, 1 target\n");
     let entry = daemon.log_until("asked for a reload");
     assert_eq!(entry["kind"], "command", "{entry}");
 
