@@ -92,7 +92,7 @@ impl Side {
         match self {
             Self::Netmend => "/day".to_owned(),
             Self::Influx => influx_day("min(avg),mean(avg),max(avg)"),
-            Self::Victoria => victoria_day("\"min_over_time\",\"avg_over_time\",\"max_over_time\""),
+            Self::Victoria => victoria_day(VICTORIA_EXTREMES),
         }
     }
 
@@ -101,9 +101,10 @@ impl Side {
         match self {
             Self::Netmend => "/median".to_owned(),
             Self::Influx => influx_day("min(avg),mean(avg),max(avg),median(avg)"),
-            Self::Victoria => victoria_day(
-                "\"min_over_time\",\"avg_over_time\",\"max_over_time\",\"median_over_time\"",
-            ),
+            Self::Victoria => {
+                let median = "median_over_time(ping_rtt_avg{host=\"h0\"}[5m])";
+                victoria_day(&format!("union({VICTORIA_EXTREMES},{median})"))
+            }
         }
     }
 
@@ -209,9 +210,12 @@ fn influx_day(statistics: &str) -> String {
     ))
 }
 
-fn victoria_day(functions: &str) -> String {
-    let query = format!("aggr_over_time(({functions}),ping_rtt_avg{{host=\"h0\"}}[5m])");
-    victoria(&query, START + 300_000, 300)
+/// Smallest, mean and largest value of one series in buckets of 5 minutes.
+const VICTORIA_EXTREMES: &str = "aggr_over_time((\"min_over_time\",\"avg_over_time\",\
+                                 \"max_over_time\"),ping_rtt_avg{host=\"h0\"}[5m])";
+
+fn victoria_day(query: &str) -> String {
+    victoria(query, START + 300_000, 300)
 }
 
 fn victoria(query: &str, first: i64, step: u32) -> String {
