@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Method, Metric, Outcome, ProbeResult, Reason, SeriesId, Target, TargetId, UnixMs};
+use crate::{
+    Method, Metric, Outcome, ProbeResult, Protocol, Reason, SeriesId, Target, TargetId, UnixMs,
+};
 
 /// State of a target. A silent source is never [`TargetState::Up`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -191,6 +193,14 @@ impl TargetNow {
     /// So many lost probes in the window are `lossy`; a single lost packet is no state.
     pub const LOSSY_FROM: usize = 2;
 
+    /// The state in words that fit how the target is asked.
+    pub fn state_words(&self) -> &'static str {
+        match (self.state, self.target.protocol) {
+            (TargetState::NeverAnswered, Protocol::Icmp) => "answers no ping",
+            (state, _) => state.as_str(),
+        }
+    }
+
     /// A target that nothing is known of yet.
     pub fn new(id: TargetId, target: Arc<Target>, now: UnixMs) -> Self {
         Self {
@@ -332,7 +342,7 @@ fn millis(span: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Protocol, StampSource};
+    use crate::StampSource;
 
     fn target() -> TargetNow {
         let target = Target::new("h", "r", Protocol::Icmp);

@@ -177,7 +177,7 @@ fn row(now: &TargetNow, full: bool) -> String {
     let mut row = json!([
         format!("{:016x}", key(now)),
         now.state.name(),
-        now.state.as_str(),
+        now.state_words(),
         format::ms(values.rtt_us),
         format::ms(values.median_us),
         format::ms(values.jitter_us),

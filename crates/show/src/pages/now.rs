@@ -90,7 +90,7 @@ fn wrong_row(now: &TargetNow, at: UnixMs) -> Markup {
     let why = parts::why(now);
     html! {
         tr data-k=(parts::live_key(now)) class={ "st-" (now.state.name()) } {
-            td.c-state { (parts::badge(now.state)) }
+            td.c-state { (parts::badge(now)) }
             th.c-host scope="row" { a href=(parts::link(now)) { (now.target) } }
             td.c-region { (now.target.region) }
             td.n.c-for { (parts::since(now, at)) }

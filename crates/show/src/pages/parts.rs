@@ -15,9 +15,11 @@ pub(super) fn shape(state: TargetState) -> Markup {
 }
 
 /// The state as shape and words.
-pub(super) fn badge(state: TargetState) -> Markup {
+pub(super) fn badge(now: &TargetNow) -> Markup {
     html! {
-        span.badge.{ "st-" (state.name()) } { (shape(state)) span.v-state { (state.as_str()) } }
+        span.badge.{ "st-" (now.state.name()) } {
+            (shape(now.state)) span.v-state { (now.state_words()) }
+        }
     }
 }
 
@@ -62,7 +64,7 @@ pub(super) fn row(now: &TargetNow) -> Markup {
     let values = Values::of(now);
     html! {
         tr data-k=(live_key(now)) class={ "st-" (now.state.name()) } {
-            td.c-state { (badge(now.state)) }
+            td.c-state { (badge(now)) }
             th.c-host scope="row" { a href=(link(now)) title=(title(now)) { (target.host) } }
             td.c-region { (target.region) }
             td.c-proto { (target.protocol) }
@@ -91,7 +93,7 @@ pub(super) fn tile(now: &TargetNow) -> Markup {
             b.v-rtt { (format::ms(values.rtt_us)) }
             i.v-jitter { (format::ms(values.jitter_us)) }
             u.v-loss data-loss=[graded] { (format::percent(values.loss_pct)) }
-            @if now.state != TargetState::Up { span.v-state { (now.state.as_str()) } }
+            @if now.state != TargetState::Up { span.v-state { (now.state_words()) } }
         }
     }
 }

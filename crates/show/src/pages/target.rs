@@ -90,7 +90,7 @@ fn head(now: &TargetNow, at: UnixMs) -> Markup {
         header.target.{ "st-" (now.state.name()) } data-k=(parts::live_key(now)) {
             div.who {
                 h1 { (now.target) }
-                p { (parts::badge(now.state)) " for " (parts::since(now, at)) " · " (meaning(now.state)) }
+                p { (parts::badge(now)) " for " (parts::since(now, at)) " · " (meaning(now.state)) }
                 @if !why.is_empty() { p.why { (why) } }
             }
             dl.big {

@@ -22,7 +22,7 @@ async fn the_front_page_names_what_is_wrong_first_and_then_every_target() {
     let order: Vec<usize> = [
         "down db2.aws-london.example.net aws-london",
         "name not found edge1.tokyo.example.net:443",
-        "answers no probe mail.aws-frankfurt.example.net",
+        "answers no ping mail.aws-frankfurt.example.net",
         "unknown queue.gateway.example.net",
         "lossy queue.aws-london.example.net",
     ]
