@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -181,10 +182,19 @@ impl List {
             let entry = &self.entries[index as usize];
             (self.host(index as usize), entry.port, entry.family)
         };
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| key(a).cmp(&key(b)).then(a.cmp(&b)));
-        let mut drop: Vec<u32> =
-            order.windows(2).filter(|w| key(w[0]) == key(w[1])).map(|w| w[1]).collect();
+        // Sorted by a number, which is many times faster than by the words; equal words have equal numbers.
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let mut order: Vec<(u64, u32)> =
+            (0..self.len() as u32).map(|index| (hasher.hash_one(key(index)), index)).collect();
+        order.sort_unstable();
+        let mut drop = Vec::new();
+        for same in order.chunk_by(|a, b| a.0 == b.0) {
+            for (place, &(_, index)) in same.iter().enumerate() {
+                if same[..place].iter().any(|&(_, earlier)| key(earlier) == key(index)) {
+                    drop.push(index);
+                }
+            }
+        }
         drop.sort_unstable();
         self.repeated += drop.len();
         let (mut index, mut drop) = (0, drop.into_iter().peekable());
