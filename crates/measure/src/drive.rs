@@ -22,7 +22,7 @@ use crate::{ChangeKind, Counters};
 
 /// The receiver looks up from its socket this often.
 const LISTEN: Duration = Duration::from_millis(20);
-/// Batches sent before arrivals are looked at again.
+/// Batches sent before stamps and arrivals are looked at again.
 const BURST: usize = 8;
 /// Results wait this long for company.
 const FLUSH_MS: u64 = 10;
@@ -302,7 +302,6 @@ impl Pilot {
                 self.batch.with(|packets| {
                     outlet.send(packets, &mut |departure| lane.departed(now, departure))
                 })?;
-                outlet.stamps(&mut |departure| lane.departed(now, departure))?;
             }
             if !more {
                 return Ok(false);

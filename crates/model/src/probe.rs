@@ -134,6 +134,9 @@ fn icmp_words(v6: bool, kind: u8, code: u8) -> Option<&'static str> {
 pub enum StampSource {
     /// The kernel's software stamp as the packet left or arrived, or its own `tcpi_rtt`.
     Kernel,
+    /// An estimate between the kernel's stamps of packets that left right before and after, in a burst:
+    /// they bound it, and they are a few microseconds apart.
+    Between,
     /// The kernel's stamp before the queueing discipline.
     Sched,
     /// Our own clock around the system call.

@@ -109,24 +109,44 @@ pub(super) enum Stamps {
     None,
 }
 
+impl Stamps {
+    /// The flag by which one packet asks for it.
+    pub(super) fn flag(self) -> u32 {
+        match self {
+            Stamps::Software => libc::SOF_TIMESTAMPING_TX_SOFTWARE,
+            Stamps::Sched => libc::SOF_TIMESTAMPING_TX_SCHED,
+            Stamps::None => 0,
+        }
+    }
+}
+
+/// Numbers that stamps bear, and nothing of the packet with them.
+const NUMBERED: u32 = libc::SOF_TIMESTAMPING_OPT_ID | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+
 /// Chooses the stamps on the way out and numbers packets from 0 on; `arrivals` adds those on the way in.
 pub(super) fn stamp_departures(
     socket: BorrowedFd<'_>,
     stamps: Stamps,
     arrivals: bool,
 ) -> io::Result<()> {
-    let kind = match stamps {
-        Stamps::Software => libc::SOF_TIMESTAMPING_TX_SOFTWARE,
-        Stamps::Sched => libc::SOF_TIMESTAMPING_TX_SCHED,
-        Stamps::None => 0,
-    };
-    let incoming = if arrivals { libc::SOF_TIMESTAMPING_RX_SOFTWARE } else { 0 };
-    let numbered = libc::SOF_TIMESTAMPING_OPT_ID | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-    let flags = kind | incoming | libc::SOF_TIMESTAMPING_SOFTWARE;
     // Clearing first is what sets the numbers back to 0.
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, 0_u32)?;
-    let numbered = if kind == 0 { 0 } else { numbered };
-    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags | numbered)
+    let numbered = if stamps == Stamps::None { 0 } else { NUMBERED };
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, stamp_flags(stamps, arrivals) | numbered)
+}
+
+/// Chooses the stamps of packets that do not ask for one themselves; the numbers go on.
+pub(super) fn restamp_departures(
+    socket: BorrowedFd<'_>,
+    stamps: Stamps,
+    arrivals: bool,
+) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, stamp_flags(stamps, arrivals) | NUMBERED)
+}
+
+fn stamp_flags(stamps: Stamps, arrivals: bool) -> u32 {
+    let incoming = if arrivals { libc::SOF_TIMESTAMPING_RX_SOFTWARE } else { 0 };
+    stamps.flag() | incoming | libc::SOF_TIMESTAMPING_SOFTWARE
 }
 
 /// A send that finds the device's queue full waits at most this long.

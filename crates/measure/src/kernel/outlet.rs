@@ -1,6 +1,12 @@
 //! Sends packets in batches and gathers the kernel's stamps of their departure. Stamps bear numbers that
 //! the kernel counts on its own; this file keeps that count in step and doubts it after every error.
+//!
+//! A stamp costs the kernel and us a third of what sending costs. So in a burst, which is what full
+//! batches are, only some packets ask for one, and the `ledger` tells between which two stamps the others
+//! left.
 #![expect(unsafe_code, reason = "sendmmsg and recvmmsg on the error queue")]
+
+mod ledger;
 
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
@@ -13,11 +19,12 @@ use model::transport::{BATCH, Departure, Outgoing, Outlet};
 use model::{Clock, Family, StampSource, UnixNs};
 use socket2::Socket;
 
+use self::ledger::Ledger;
 use super::option::{self, Stamps};
 use crate::wire::be16;
 
-/// Stamps of the last so many packets can be told apart.
-const NUMBERS: usize = 4096;
+/// In a burst one packet of so many is stamped, and the last of each batch.
+const STRIDE: usize = 8;
 /// After so many packets without a single stamp the next lower kind is tried.
 const PATIENCE: u32 = 256;
 /// Longest wait for room in the device's queue.
@@ -30,9 +37,11 @@ pub(super) struct KernelOutlet {
     shared: bool,
     clock: Arc<dyn Clock>,
     stamps: Stamps,
-    /// The number that the kernel gives to the next packet.
-    next: u32,
-    tickets: Box<[u32; NUMBERS]>,
+    /// Only packets that ask for it are stamped.
+    sampling: bool,
+    ledger: Ledger,
+    /// Packets that asked for a stamp whose stamp has not come.
+    awaited: u32,
     /// Packets since the last stamp came.
     unstamped: u32,
     /// Whether this kind of stamp has ever come.
@@ -104,8 +113,9 @@ impl KernelOutlet {
             shared,
             clock: Arc::clone(clock),
             stamps: Stamps::Software,
-            next: 0,
-            tickets: Box::new([0; NUMBERS]),
+            sampling: false,
+            ledger: Ledger::new(),
+            awaited: 0,
             unstamped: 0,
             proven: false,
             held: Vec::new(),
@@ -124,11 +134,30 @@ impl KernelOutlet {
 
     /// Sets the kernel's count and ours to 0 together. If stamping is refused, our own clock serves.
     fn resync(&mut self) {
-        self.next = 0;
+        self.ledger.restart();
+        self.awaited = 0;
+        self.sampling = false;
         let fd = self.socket.as_fd();
         if option::stamp_departures(fd, self.stamps, self.shared).is_err() {
             self.stamps = Stamps::None;
         }
+    }
+
+    /// Has all packets stamped, or only those that ask for it. The count goes on as it was.
+    fn sample(&mut self, sampling: bool) {
+        if self.sampling == sampling || self.stamps == Stamps::None {
+            return;
+        }
+        let for_all = if sampling { Stamps::None } else { self.stamps };
+        if option::restamp_departures(self.socket.as_fd(), for_all, self.shared).is_ok() {
+            self.sampling = sampling;
+        }
+    }
+
+    /// Whether a packet of a batch is stamped: the first, the last, and some in between.
+    fn is_stamped(&self, index: usize, batch: usize) -> bool {
+        let chosen = !self.sampling || index.is_multiple_of(STRIDE) || index + 1 == batch;
+        chosen && self.stamps != Stamps::None
     }
 
     /// Tries the next lower kind of stamp when this one never comes.
@@ -160,11 +189,16 @@ impl KernelOutlet {
                 iov_len: packet.bytes.len(),
             });
             header.msg_iovlen = 1;
-            if let Some(from) = packet.from {
+            let asks = self.sampling && self.is_stamped(index, count);
+            if packet.from.is_some() || asks {
                 let control = controls[index].write([0; 24]);
                 header.msg_control = control.as_mut_ptr().cast();
                 header.msg_controllen = size_of::<Control>() as _;
-                header.msg_controllen = write_source(header, from) as _;
+                let mut length = packet.from.map_or(0, |from| write_source(header, from));
+                if asks {
+                    length += write_request(control, length, self.stamps.flag());
+                }
+                header.msg_controllen = length as _;
             }
         }
         // SAFETY: the first `count` headers point at addresses, pieces and control blocks that outlive
@@ -175,24 +209,25 @@ impl KernelOutlet {
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
+    /// The kernel took the first `taken` packets of a batch.
     fn took(
         &mut self,
-        packets: &[Outgoing<'_>],
+        batch: &[Outgoing<'_>],
+        taken: usize,
         before: UnixNs,
         after: UnixNs,
         report: &mut dyn FnMut(Departure),
     ) {
         let span = after.since(before).max(0);
         let mut parts = (1_i64..).step_by(2);
-        let whole = 2 * i64::try_from(packets.len()).unwrap_or(i64::MAX / 2).max(1);
-        for (packet, part) in packets.iter().zip(&mut parts) {
-            self.tickets[self.next as usize % NUMBERS] = packet.ticket;
-            self.next = self.next.wrapping_add(1);
+        let whole = 2 * i64::try_from(taken).unwrap_or(i64::MAX / 2).max(1);
+        for (index, (packet, part)) in batch[..taken].iter().zip(&mut parts).enumerate() {
+            let stamped = self.is_stamped(index, batch.len());
+            self.ledger.sent(packet.ticket, stamped);
+            self.awaited += u32::from(stamped);
+            self.unstamped = self.unstamped.saturating_add(u32::from(stamped));
             let about = UnixNs(before.0 + span * part / whole);
             report(Departure::Sent { ticket: packet.ticket, before, about });
-        }
-        if self.stamps != Stamps::None {
-            self.unstamped = self.unstamped.saturating_add(packets.len() as u32);
         }
     }
 
@@ -246,18 +281,18 @@ impl KernelOutlet {
     }
 
     fn stamped(&mut self, number: u32, at: UnixNs, report: &mut dyn FnMut(Departure)) {
-        let age = self.next.wrapping_sub(number);
         self.unstamped = 0;
         self.proven = true;
-        // A number not given yet, or too old, is from before the last resync.
-        if age == 0 || age as usize > NUMBERS {
-            return;
-        }
-        let source = match self.stamps {
+        self.awaited = self.awaited.saturating_sub(1);
+        let exact = match self.stamps {
             Stamps::Sched => StampSource::Sched,
             _ => StampSource::Kernel,
         };
-        report(Departure::Stamped { ticket: self.tickets[number as usize % NUMBERS], at, source });
+        self.ledger.stamped(number, at, STRIDE, &mut |ticket, at, own| {
+            // An estimate is no better than the stamps that it rests on.
+            let source = if own { exact } else { exact.max(StampSource::Between) };
+            report(Departure::Stamped { ticket, at, source });
+        });
     }
 }
 
@@ -270,11 +305,12 @@ impl Outlet for KernelOutlet {
         let mut rest = packets;
         let mut again = self.shared;
         while let Some(first) = rest.first() {
+            self.sample(rest.len() == BATCH);
             let before = self.clock.now();
             let result = self.call(rest);
             let after = self.clock.now();
             let taken = *result.as_ref().unwrap_or(&0);
-            self.took(&rest[..taken], before, after, report);
+            self.took(rest, taken, before, after, report);
             rest = &rest[taken..];
             if rest.is_empty() {
                 break;
@@ -303,7 +339,7 @@ impl Outlet for KernelOutlet {
 
     fn stamps(&mut self, report: &mut dyn FnMut(Departure)) -> io::Result<()> {
         const ROOM: usize = 64;
-        if !self.shared && self.unstamped == 0 {
+        if !self.shared && self.awaited == 0 {
             return Ok(());
         }
         loop {
@@ -405,4 +441,23 @@ fn write_source(header: &libc::msghdr, from: IpAddr) -> usize {
             }
         }
     }
+}
+
+/// Writes the wish for a stamp behind the first `at` bytes of a control block; its length.
+fn write_request(control: &mut Control, at: usize, flag: u32) -> usize {
+    // SAFETY: the macro only computes a length.
+    let (length, space) = unsafe { (libc::CMSG_LEN(4) as usize, libc::CMSG_SPACE(4) as usize) };
+    let head = libc::cmsghdr {
+        cmsg_len: length as _,
+        cmsg_level: libc::SOL_SOCKET,
+        cmsg_type: libc::SO_TIMESTAMPING,
+    };
+    assert!(at + space <= size_of::<Control>(), "two small messages fit into a control block");
+    // SAFETY: header and flag lie within the block, as was just asserted, and are written unaligned.
+    unsafe {
+        let place = control.as_mut_ptr().cast::<u8>().add(at);
+        place.cast::<libc::cmsghdr>().write_unaligned(head);
+        place.add(length - size_of::<u32>()).cast::<u32>().write_unaligned(flag);
+    }
+    space
 }
