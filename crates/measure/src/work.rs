@@ -55,12 +55,12 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Batches that may wait in the channel.
-    pub(crate) const QUEUE: usize = 1024;
+    /// Batches that may wait in the channel. More wait here, where they take up less room.
+    pub(crate) const QUEUE: usize = 64;
     /// A batch this long is handed over at once.
     const BATCH: usize = 256;
     /// Results that wait here when the channel is full.
-    const CAP: usize = 1 << 17;
+    const CAP: usize = 1 << 18;
 
     /// `patient` waits for a slow consumer instead of dropping, for runs that a person waits for.
     pub(crate) fn new(to: SyncSender<Vec<ProbeResult>>, patient: bool) -> Self {
@@ -70,8 +70,11 @@ impl Results {
     /// Adds one.
     pub(crate) fn push(&mut self, result: ProbeResult) {
         if self.batch.len() >= Self::CAP {
-            self.dropped += 1;
-            return;
+            if !self.patient {
+                self.dropped += 1;
+                return;
+            }
+            self.wait();
         }
         self.batch.push(result);
         if self.batch.len().is_multiple_of(Self::BATCH) {
@@ -79,24 +82,35 @@ impl Results {
         }
     }
 
-    /// Hands over what there is. A consumer that is gone is no error: the results fall.
+    /// Hands over what there is, if there is room. A consumer that is gone is no error: the results fall.
     pub(crate) fn flush(&mut self) {
         if self.batch.is_empty() {
             return;
         }
-        let full = std::mem::take(&mut self.batch);
-        if self.patient {
-            let _gone = self.to.send(full);
-            return;
-        }
+        // The next batch will be about as long.
+        let next = Vec::with_capacity(self.batch.len().min(Self::BATCH));
+        let full = std::mem::replace(&mut self.batch, next);
         if let Err(TrySendError::Full(back)) = self.to.try_send(full) {
             self.batch = back;
         }
     }
 
+    /// Hands over what there is, however long that takes.
+    fn wait(&mut self) {
+        let _gone = self.to.send(std::mem::take(&mut self.batch));
+    }
+
     /// Results thrown away so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        if self.patient && !self.batch.is_empty() {
+            self.wait();
+        }
     }
 }
 
@@ -128,4 +142,54 @@ pub(crate) fn sum(parts: impl IntoIterator<Item = Counters>) -> Counters {
     }
     all.send_errors = errors.into_iter().collect();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::thread;
+
+    use model::{Outcome, StampSource, UnixNs};
+
+    use super::*;
+
+    fn result(round: u32) -> ProbeResult {
+        let (target, outcome, reason, rtt_ns) = (TargetId(1), Outcome::Lost, None, None);
+        let (stamp, sent_at) = (StampSource::User, UnixNs(0));
+        ProbeResult { target, round, outcome, reason, rtt_ns, stamp, sent_at }
+    }
+
+    #[test]
+    fn a_run_that_is_waited_for_loses_nothing_to_a_slow_consumer() {
+        let (to, from) = sync_channel(1);
+        let count = Results::CAP as u32 + 10_000;
+        let producer = thread::spawn(move || {
+            let mut results = Results::new(to, true);
+            (0..count).for_each(|round| results.push(result(round)));
+        });
+        let rounds: Vec<u32> = from.iter().flatten().map(|result| result.round).collect();
+        producer.join().expect("it does not panic");
+        assert!(rounds.into_iter().eq(0..count));
+    }
+
+    #[test]
+    fn a_daemon_keeps_results_up_to_a_cap_and_counts_the_rest() {
+        let (to, from) = sync_channel(1);
+        let mut results = Results::new(to, false);
+        let kept = Results::BATCH + Results::CAP;
+        (0..kept as u32 + 5).for_each(|round| results.push(result(round)));
+        assert_eq!(results.dropped(), 5);
+        assert_eq!(from.try_iter().flatten().count(), Results::BATCH);
+        results.flush();
+        assert_eq!(from.try_iter().flatten().count(), Results::CAP);
+    }
+
+    #[test]
+    fn a_consumer_that_is_gone_stops_nobody() {
+        let (to, from) = sync_channel(1);
+        drop(from);
+        let mut results = Results::new(to, true);
+        (0..1_000).for_each(|round| results.push(result(round)));
+        assert_eq!(results.dropped(), 0);
+    }
 }

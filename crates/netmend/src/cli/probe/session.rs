@@ -66,7 +66,9 @@ pub(super) fn run(plan: &Plan, list: List) -> Result<u8, Report> {
     };
     let took = session.took();
     session.settle();
-    let Session { board, mut notes, prober, .. } = session;
+    let Session { board, mut notes, prober, results, .. } = session;
+    // Whoever still has something to say need not wait for a listener.
+    drop(results);
     prober.stop();
     let code = code(&board, &notes);
     match printed.and_then(|()| finish(plan, &board, &mut notes, took)) {
