@@ -23,8 +23,15 @@ pub struct Tally {
     spread: f64,
     min_ns: u64,
     max_ns: u64,
+    /// There once a probe was not simply answered, which for most targets is never.
+    rare: Option<Box<Rare>>,
     timed: u32,
     received: u32,
+}
+
+/// Counts of what seldom happens.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rare {
     refused: u32,
     /// Probes once reported `lost`, those that became `late` included.
     overdue: u32,
@@ -33,6 +40,18 @@ pub struct Tally {
     unknown: u32,
     duplicates: u32,
     unsent: u32,
+}
+
+impl Rare {
+    const NONE: Self = Self {
+        refused: 0,
+        overdue: 0,
+        late: 0,
+        unreachable: 0,
+        unknown: 0,
+        duplicates: 0,
+        unsent: 0,
+    };
 }
 
 /// How many probes had which outcome.
@@ -110,20 +129,23 @@ impl Tally {
 
     /// Takes one report into account.
     pub fn add(&mut self, result: &ProbeResult) {
-        let count = match result.outcome {
-            Outcome::Reply => &mut self.received,
-            Outcome::Refused => {
-                self.refused = self.refused.saturating_add(1);
-                &mut self.received
-            }
-            Outcome::Lost => &mut self.overdue,
-            Outcome::Late => &mut self.late,
-            Outcome::Duplicate => &mut self.duplicates,
-            Outcome::Unreachable => &mut self.unreachable,
-            Outcome::Unsent => &mut self.unsent,
-            Outcome::Unknown => &mut self.unknown,
+        if result.outcome.is_answer() {
+            self.received = self.received.saturating_add(1);
+        }
+        let mut count_rare = |of: fn(&mut Rare) -> &mut u32| {
+            let count = of(self.rare.get_or_insert_default());
+            *count = count.saturating_add(1);
         };
-        *count = count.saturating_add(1);
+        match result.outcome {
+            Outcome::Reply => {}
+            Outcome::Refused => count_rare(|rare| &mut rare.refused),
+            Outcome::Lost => count_rare(|rare| &mut rare.overdue),
+            Outcome::Late => count_rare(|rare| &mut rare.late),
+            Outcome::Duplicate => count_rare(|rare| &mut rare.duplicates),
+            Outcome::Unreachable => count_rare(|rare| &mut rare.unreachable),
+            Outcome::Unsent => count_rare(|rare| &mut rare.unsent),
+            Outcome::Unknown => count_rare(|rare| &mut rare.unknown),
+        }
         if result.outcome.is_further() {
             return;
         }
@@ -136,20 +158,21 @@ impl Tally {
 
     /// How many probes had which outcome so far.
     pub fn counts(&self) -> Counts {
-        let late = self.late.min(self.overdue);
-        let sent = [self.overdue, self.unreachable, self.unknown]
+        let rare = self.rare.as_deref().unwrap_or(&Rare::NONE);
+        let late = rare.late.min(rare.overdue);
+        let sent = [rare.overdue, rare.unreachable, rare.unknown]
             .iter()
             .fold(self.received, |sum, count| sum.saturating_add(*count));
         Counts {
             sent,
             received: self.received,
-            refused: self.refused,
-            lost: self.overdue - late,
+            refused: rare.refused,
+            lost: rare.overdue - late,
             late,
-            unreachable: self.unreachable,
-            unknown: self.unknown,
-            duplicates: self.duplicates,
-            unsent: self.unsent,
+            unreachable: rare.unreachable,
+            unknown: rare.unknown,
+            duplicates: rare.duplicates,
+            unsent: rare.unsent,
         }
     }
 
