@@ -6,6 +6,7 @@ mod answers;
 mod batch;
 mod drops;
 mod flight;
+mod ids;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -19,6 +20,7 @@ use model::transport::SocketKind;
 use model::{Family, Outcome, ProbeResult, Reason, StampSource, TargetId};
 
 use self::flight::{Flights, Probe, Stage};
+use self::ids::Ids;
 use self::wheel::Wheel;
 use crate::wire::{Cookie, Slot, icmp, tcp};
 use crate::work::{Assignment, Results};
@@ -83,7 +85,7 @@ struct Shape {
 pub(crate) struct Lane {
     plan: Plan,
     entries: Vec<Entry>,
-    by_id: HashMap<TargetId, u32>,
+    ids: Ids,
     shapes: Vec<Shape>,
     sources: Vec<IpAddr>,
     wheel: Wheel,
@@ -112,7 +114,7 @@ impl Lane {
         Self {
             plan,
             entries: Vec::new(),
-            by_id: HashMap::new(),
+            ids: Ids::default(),
             shapes: Vec::new(),
             sources: Vec::new(),
             wheel: Wheel::new(),
@@ -134,11 +136,12 @@ impl Lane {
         let more = self.entries.len() + assignments.len();
         self.entries.reserve_exact(more.saturating_sub(self.entries.capacity()));
         self.wheel.reserve(more);
+        self.ids.reserve(assignments.len());
         for assignment in assignments {
             let shape = self.shape_of(assignment);
             let source = self.source_of(assignment.from);
-            match self.by_id.get(&assignment.id) {
-                Some(&index) => self.change(now, index, assignment, shape, source),
+            match self.ids.get(assignment.id) {
+                Some(index) => self.change(now, index, assignment, shape, source),
                 None => self.add(now, assignment, shape, source),
             }
         }
@@ -167,7 +170,7 @@ impl Lane {
             self.entries.push(entry);
             self.entries.len() as u32 - 1
         };
-        self.by_id.insert(assignment.id, index);
+        self.ids.insert(assignment.id, index);
         if self.plan.rounds != Some(0) {
             self.wheel.insert(index, entry.due);
         }
@@ -194,8 +197,7 @@ impl Lane {
     /// Stops probing these.
     pub(crate) fn remove(&mut self, now: Now, ids: &[TargetId]) {
         let free_at = now.ms() + u64::from(self.flights.longest_ms()) + 15_000;
-        for id in ids {
-            let Some(index) = self.by_id.remove(id) else { continue };
+        for index in self.ids.remove(ids) {
             self.wheel.remove(index);
             self.entries[index as usize].gone = true;
             self.retired.push_back((free_at, index));

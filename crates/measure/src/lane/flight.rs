@@ -57,8 +57,9 @@ impl Ring {
     /// Answered and lost probes are remembered this long after their deadline, for late and further
     /// answers ...
     const MEMORY_MS: u32 = 10_000;
-    /// ... as long as there are no more of them than this.
-    const MEMORY: usize = 1 << 17;
+    /// ... as long as there are no more of them than this: less than a power of two by what is sent
+    /// between two looks, so that the ring's memory does not double for nothing.
+    const MEMORY: usize = (1 << 17) - 1024;
     /// Most probes under way, half of what the lower 24 bits of a slot can tell apart.
     const CAP: usize = 1 << 23;
 
