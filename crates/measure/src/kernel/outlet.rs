@@ -3,7 +3,7 @@
 //!
 //! A stamp costs the kernel and us a third of what sending costs. So in a burst, which is what full
 //! batches are, only some packets ask for one, and the `ledger` tells between which two stamps the others
-//! left.
+//! left. On a machine so busy that it interrupts us among them, all packets are stamped.
 #![expect(unsafe_code, reason = "sendmmsg and recvmmsg on the error queue")]
 
 mod ledger;
@@ -25,6 +25,10 @@ use crate::wire::be16;
 
 /// In a burst one packet of so many is stamped, and the last of each batch.
 const STRIDE: usize = 8;
+/// After an interruption so many batches are stamped in full.
+const WARY: u32 = 128;
+/// Stamps that may wait to be read while packets are sent: the smallest queue holds 255.
+const UNREAD: u32 = 64;
 /// After so many packets without a single stamp the next lower kind is tried.
 const PATIENCE: u32 = 256;
 /// Longest wait for room in the device's queue.
@@ -39,6 +43,8 @@ pub(super) struct KernelOutlet {
     stamps: Stamps,
     /// Only packets that ask for it are stamped.
     sampling: bool,
+    /// So many batches are to be stamped in full.
+    wary: u32,
     ledger: Ledger,
     /// Packets that asked for a stamp whose stamp has not come.
     awaited: u32,
@@ -114,6 +120,7 @@ impl KernelOutlet {
             clock: Arc::clone(clock),
             stamps: Stamps::Software,
             sampling: false,
+            wary: 0,
             ledger: Ledger::new(),
             awaited: 0,
             unstamped: 0,
@@ -288,11 +295,14 @@ impl KernelOutlet {
             Stamps::Sched => StampSource::Sched,
             _ => StampSource::Kernel,
         };
-        self.ledger.stamped(number, at, STRIDE, &mut |ticket, at, own| {
+        let steady = self.ledger.stamped(number, at, STRIDE, &mut |ticket, at, own| {
             // An estimate is no better than the stamps that it rests on.
             let source = if own { exact } else { exact.max(StampSource::Between) };
             report(Departure::Stamped { ticket, at, source });
         });
+        if !steady {
+            self.wary = WARY;
+        }
     }
 }
 
@@ -305,7 +315,8 @@ impl Outlet for KernelOutlet {
         let mut rest = packets;
         let mut again = self.shared;
         while let Some(first) = rest.first() {
-            self.sample(rest.len() == BATCH);
+            self.sample(rest.len() == BATCH && self.wary == 0);
+            self.wary = self.wary.saturating_sub(1);
             let before = self.clock.now();
             let result = self.call(rest);
             let after = self.clock.now();
@@ -334,7 +345,7 @@ impl Outlet for KernelOutlet {
             rest = &rest[1..];
         }
         self.doubt();
-        Ok(())
+        if self.awaited >= UNREAD { self.stamps(report) } else { Ok(()) }
     }
 
     fn stamps(&mut self, report: &mut dyn FnMut(Departure)) -> io::Result<()> {

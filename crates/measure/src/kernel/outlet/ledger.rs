@@ -5,6 +5,9 @@ use model::UnixNs;
 
 /// So many of the packets sent last are remembered.
 const KEPT: usize = 4096;
+/// Two stamps further apart than this, in nanoseconds, say that the sender was interrupted in between,
+/// and nobody knows before which packet.
+const INTERRUPTED: i64 = 100_000;
 
 /// Packets in the order they were sent, and the numbers that the kernel gave to those it stamps.
 pub(super) struct Ledger {
@@ -43,34 +46,38 @@ impl Ledger {
 
     /// Takes a stamp, and tells ticket and time of its packet (`true`) and, estimated, of those between
     /// the stamp before it and this one (`false`), if they are less than `stride`: packets of one batch
-    /// leave one after the other.
+    /// leave one after the other. Returns `false` if the sender was interrupted among them: then of these
+    /// nothing is told.
     pub(super) fn stamped(
         &mut self,
         number: u32,
         at: UnixNs,
         stride: usize,
         tell: &mut dyn FnMut(u32, UnixNs, bool),
-    ) {
+    ) -> bool {
+        let mut steady = true;
         let age = self.number.wrapping_sub(number);
         // A number not given yet, or too old, is from before the last restart.
         if age == 0 || age as usize > KEPT {
-            return;
+            return true;
         }
         let place = self.places[number as usize % KEPT];
         if self.place.wrapping_sub(place) as usize > KEPT {
-            return;
+            return true;
         }
         if let Some((before, since)) = self.last.replace((place, at)) {
             let steps = place.wrapping_sub(before);
             let span = at.since(since);
-            if steps as usize <= stride && span >= 0 {
-                for step in 1..steps {
+            if steps as usize <= stride && steps > 1 {
+                steady = (0..=INTERRUPTED).contains(&span);
+                for step in (1..steps).take_while(|_| steady) {
                     let left = UnixNs(since.0 + span * i64::from(step) / i64::from(steps));
                     tell(self.tickets[before.wrapping_add(step) as usize % KEPT], left, false);
                 }
             }
         }
         tell(self.tickets[place as usize % KEPT], at, true);
+        steady
     }
 }
 
@@ -116,6 +123,19 @@ mod tests {
         assert_eq!(told(&mut back, 1, 900), [(104, 900, true)], "the clock was stepped");
         let mut alone = ledger(20, &[0, 4]);
         assert_eq!(told(&mut alone, 1, 900), [(104, 900, true)], "the first stamp was lost");
+    }
+
+    #[test]
+    fn an_interrupted_sender_is_noticed_and_nothing_is_estimated() {
+        let mut ledger = ledger(20, &[0, 8, 16]);
+        let mut stamp = |number, at| {
+            let mut told = 0;
+            let steady = ledger.stamped(number, UnixNs(at), STRIDE, &mut |_, _, _| told += 1);
+            (steady, told)
+        };
+        assert_eq!(stamp(0, 0), (true, 1));
+        assert_eq!(stamp(1, 3_000_000), (false, 1));
+        assert_eq!(stamp(2, 3_020_000), (true, 8));
     }
 
     #[test]
