@@ -22,6 +22,10 @@ const STEPS: [i64; 18] = [
     86_400,
 ];
 
+/// Longest span whose percentiles are computed from the samples themselves. Over longer ones those of the
+/// one-minute rollups, merged and marked, look the same on a chart and cost a tenth.
+const EXACT: Duration = Duration::from_hours(36);
+
 /// The store, asked politely.
 pub(crate) struct History {
     samples: Arc<dyn Samples>,
@@ -57,7 +61,8 @@ impl History {
         span: Span,
         step: Option<Duration>,
     ) -> Result<Vec<RangeAnswer>, Unavailable> {
-        let query = RangeQuery { series, from: span.from, until: span.until, step, exact: true };
+        let exact = span.until - EXACT <= span.from;
+        let query = RangeQuery { series, from: span.from, until: span.until, step, exact };
         let samples = Arc::clone(&self.samples);
         self.ask(move || samples.range(&query)).await
     }
