@@ -88,9 +88,14 @@ impl Browser {
                 if ({expression}) done(true); else if (performance.now() > end) done(false);
                 else setTimeout(look, 30); }}; look(); }})"
         );
-        let seen = self.eval(&look) == true;
+        let ask = json!({ "expression": look, "awaitPromise": true, "returnByValue": true });
+        let mut answer = self.ask("Runtime.evaluate", &ask);
+        // A page that is left takes its promise with it; the next page is asked in its place.
+        while answer["error"]["message"] == "Inspected target navigated or closed" {
+            answer = self.ask("Runtime.evaluate", &ask);
+        }
         assert!(
-            seen,
+            answer["result"]["result"]["value"] == true,
             "{what}: {expression}; the page says {}",
             self.eval("document.body.innerText.slice(0, 2000)")
         );
@@ -130,6 +135,13 @@ impl Browser {
 
     /// One command of the protocol and its result.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
+        let mut answer = self.ask(method, params);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    /// One command of the protocol and its answer, which may be an error.
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.calls += 1;
         let mut message = json!({ "id": self.calls, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -137,10 +149,9 @@ impl Browser {
         }
         self.to.write_all(format!("{message}\0").as_bytes()).expect("the browser listens");
         loop {
-            let mut answer = self.receive();
+            let answer = self.receive();
             if answer["id"] == self.calls {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
+                return answer;
             }
         }
     }
