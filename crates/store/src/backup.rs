@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::{Clock, UnixMs};
+use rusqlite::Connection;
 
 use crate::error::{Error, Site};
 use crate::file::{self, Schema};
@@ -15,16 +16,13 @@ const FILES: [Schema; 2] = [state_file::SCHEMA, samples_file::SCHEMA];
 /// must not hold them yet. Each copy is complete in itself, compact and synced, as of a moment during the
 /// call; what has been acknowledged before the call is in it. A netmend that runs on `from` goes on.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
     for schema in &FILES {
+        open(from, schema)?;
         refuse_existing(&to.join(schema.file))?;
     }
+    std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
     for schema in &FILES {
-        let path = from.join(schema.file);
-        require(&path)?;
-        let site = Site::new(&path);
-        let db = file::open_reader(&path)?;
-        file::check_version(&db, &site, schema)?;
+        let (db, site) = open(from, schema)?;
         file::copy_to(&db, &site, &to.join(schema.file))?;
     }
     Ok(())
@@ -38,11 +36,7 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     let _lock = DataLock::acquire(to)?;
     let staged = |schema: &Schema| to.join(format!("{}.restoring", schema.file));
     for schema in &FILES {
-        let path = from.join(schema.file);
-        require(&path)?;
-        let site = Site::new(&path);
-        let db = file::open_reader(&path)?;
-        file::check_version(&db, &site, schema)?;
+        let (db, site) = open(from, schema)?;
         file::check_pages(&db, &site)?;
         remove(&staged(schema))?;
         file::copy_to(&db, &site, &staged(schema))?;
@@ -55,6 +49,16 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     }
     file::sync_folder(&to.join(DataLock::FILE))?;
     Ok(kept)
+}
+
+/// Opens one file of the folder `from` for reading, if it is there and of a version that we know.
+fn open(from: &Path, schema: &Schema) -> Result<(Connection, Site), Error> {
+    let path = from.join(schema.file);
+    require(&path)?;
+    let site = Site::new(&path);
+    let db = file::open_reader(&path)?;
+    file::check_version(&db, &site, schema)?;
+    Ok((db, site))
 }
 
 fn require(path: &Path) -> Result<(), Error> {

@@ -86,3 +86,13 @@ fn a_damaged_backup_is_not_restored() {
     let missing = store::restore(&dir.path().join("nowhere"), &data, &SystemClock).unwrap_err();
     assert!(missing.to_string().contains("nowhere/state.db"), "{missing}");
 }
+
+#[test]
+fn a_backup_of_a_folder_without_a_store_fails_and_makes_no_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let refused = store::backup(&data, &copy).unwrap_err();
+    assert!(refused.to_string().contains("data/state.db"), "{refused}");
+    assert!(!copy.exists(), "a failed backup leaves no folder that looks like one");
+}
