@@ -82,6 +82,12 @@ impl Board {
         }
     }
 
+    /// The host of a target; `None` if the target is gone.
+    pub(crate) fn host(&self, id: TargetId) -> Option<String> {
+        let row = &self.rows[*self.places.get(&id)?];
+        Some(row.now.target.host.clone())
+    }
+
     /// The targets as they are, at most a second old. `monotonic` is the time of the call.
     pub(crate) fn snapshot(&mut self, now: UnixMs, monotonic: Duration) -> Arc<Snapshot> {
         let fresh = self.taken.is_some_and(|taken| monotonic.saturating_sub(taken) < FRESH);
@@ -171,6 +177,8 @@ mod tests {
         let snapshot = board.snapshot(UnixMs(20), Duration::ZERO);
         assert_eq!(snapshot.targets.len(), 1);
         assert_eq!(snapshot.targets[0].counts.received, 1);
+        assert_eq!(board.host(TargetId(1)).as_deref(), Some("b"));
+        assert_eq!(board.host(TargetId(0)), None, "a target that is gone has no host");
         board.record(&reply(0, UnixMs(30)), UnixMs(30));
     }
 

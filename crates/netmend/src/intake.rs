@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use model::{ProbeResult, TargetId, UnixMs};
+use model::{ProbeResult, UnixMs};
 use store::{Change, Mark, Retention, Samples, State};
 
 use crate::merge::Merger;
@@ -89,16 +89,14 @@ impl Keeper {
         self.present.board().refresh(&statuses, now);
         let changes = merger.take(self.present.prober.changes());
         if !changes.is_empty() {
-            let snapshot = show::Now::targets(&*self.present);
-            let host = |id: TargetId| {
-                let row = snapshot.targets.iter().find(|row| row.id == id)?;
-                Some(row.target.host.clone())
-            };
-            for change in &changes {
-                let mark = self.present.notices.take(change, host);
+            let board = self.present.board();
+            let take = |change| self.present.notices.take(change, |id| board.host(id));
+            let marks: Vec<Mark> = changes.iter().map(take).collect();
+            drop(board);
+            for mark in &marks {
                 tracing::info!(subject = %mark.subject, kind = %mark.kind, "{}", mark.text);
-                waiting.push(mark);
             }
+            waiting.extend(marks);
         }
         if waiting.is_empty() {
             return;
