@@ -51,13 +51,16 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     Ok(kept)
 }
 
-/// Opens one file of the folder `from` for reading, if it is there and of a version that we know.
+/// Opens one file of the folder `from` for reading, if it is there and of a version that we know. A file
+/// without a version holds nothing, as a copy cut off at its first byte: it is not taken for a store.
 fn open(from: &Path, schema: &Schema) -> Result<(Connection, Site), Error> {
     let path = from.join(schema.file);
     require(&path)?;
     let site = Site::new(&path);
     let db = file::open_reader(&path)?;
-    file::check_version(&db, &site, schema)?;
+    if file::check_version(&db, &site, schema)? == 0 {
+        return Err(site.damaged("database", &"it is empty"));
+    }
     Ok((db, site))
 }
 

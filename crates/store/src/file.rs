@@ -111,12 +111,21 @@ fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
 pub(crate) fn check_version(db: &Connection, site: &Site, schema: &Schema) -> Result<u32, Error> {
     let application: i32 = pragma(db, site, "application_id")?;
     let version: u32 = pragma(db, site, "user_version")?;
-    refuse(site, schema, application, version)?;
+    let changes: i64 = pragma(db, site, "schema_version")?;
+    refuse(site, schema, application, version, changes != 0)?;
     Ok(version)
 }
 
-fn refuse(site: &Site, schema: &Schema, application: i32, version: u32) -> Result<(), Error> {
-    let fresh = version == 0 && application == 0;
+/// Most databases of other programs have no application and no version either, but `tables`: their schema
+/// has been changed since they were made, which ours never is without both being set.
+fn refuse(
+    site: &Site,
+    schema: &Schema,
+    application: i32,
+    version: u32,
+    tables: bool,
+) -> Result<(), Error> {
+    let fresh = version == 0 && application == 0 && !tables;
     if !fresh && application != schema.application {
         return Err(site.damaged("database", &"it belongs to another program"));
     }
@@ -151,7 +160,7 @@ fn check_header(site: &Site, schema: &Schema) -> Result<(), Error> {
     let number = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
     };
-    refuse(site, schema, number(68).cast_signed(), number(60))
+    refuse(site, schema, number(68).cast_signed(), number(60), number(40) != 0)
 }
 
 fn pragma<T: rusqlite::types::FromSql>(
@@ -339,10 +348,15 @@ mod tests {
         other.execute_batch("PRAGMA application_id = 5; PRAGMA user_version = 1").unwrap();
         drop(other);
         let other = std::fs::read(dir.path().join("other.db")).unwrap();
+        let unnamed = Connection::open(dir.path().join("unnamed.db")).unwrap();
+        unnamed.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        drop(unnamed);
+        let unnamed = std::fs::read(dir.path().join("unnamed.db")).unwrap();
         for (bytes, why) in [
             (b"shor".to_vec(), "shorter than 100 bytes"),
             (vec![b'x'; 5000], "not an SQLite database"),
             (other, "belongs to another program"),
+            (unnamed, "belongs to another program"),
         ] {
             std::fs::write(&path, &bytes).unwrap();
             let refused = open_writer(dir.path(), &schema(ONE), &clock()).unwrap_err();

@@ -88,6 +88,23 @@ fn a_damaged_backup_is_not_restored() {
 }
 
 #[test]
+fn an_empty_file_is_not_restored_in_the_place_of_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    drop(StateFile::open(&data, &SystemClock).unwrap());
+    append(&file, 1, vec![sample(ids[0], START, 1.0)]);
+    store::backup(&data, &copy).unwrap();
+    drop(file);
+    // What a copy onto a full disk leaves.
+    std::fs::write(copy.join("samples.db"), []).unwrap();
+    let refused = store::restore(&copy, &data, &SystemClock).unwrap_err();
+    assert!(refused.to_string().contains("copy/samples.db is damaged: it is empty"), "{refused}");
+    assert_eq!(all(&open(&data), ids[0]), [(START, 1.0)]);
+}
+
+#[test]
 fn a_backup_of_a_folder_without_a_store_fails_and_makes_no_folder() {
     let dir = tempfile::tempdir().unwrap();
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
