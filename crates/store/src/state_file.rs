@@ -25,6 +25,9 @@ pub(crate) const SCHEMA: Schema = Schema {
 const QUEUE: usize = 256;
 /// Calls that share one commit at most.
 const GROUP: usize = 256;
+/// A mark goes once so many changes were made after it: a machine that has something to say every second
+/// for years fills some 150 MB and no more.
+const KEPT: i64 = 1_000_000;
 
 /// Records in one SQLite file.
 #[derive(Debug)]
@@ -173,12 +176,21 @@ fn apply(db: &Connection, change: &Change) -> rusqlite::Result<()> {
         .prepare_cached("UPDATE revision SET newest = newest + 1 RETURNING newest")?
         .query_row([], |row| row.get(0))?;
     match change {
-        Change::Mark(mark) => db
-            .prepare_cached(
+        Change::Mark(mark) => {
+            db.prepare_cached(
                 "INSERT INTO mark (revision, at, subject, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![revision, mark.at.0, mark.subject, mark.kind, mark.text])?,
-    };
+            .execute(params![
+                revision,
+                mark.at.0,
+                mark.subject,
+                mark.kind,
+                mark.text
+            ])?;
+            db.prepare_cached("DELETE FROM mark WHERE revision <= ?1")?
+                .execute([revision - KEPT])?;
+        }
+    }
     Ok(())
 }
 
@@ -231,6 +243,19 @@ mod tests {
         assert_eq!(texts(state.changes(0).unwrap()), ["one", "two"]);
         assert_eq!(texts(state.changes(1).unwrap()), ["two"]);
         assert!(state.changes(u64::MAX).unwrap().is_empty());
+    }
+
+    #[test]
+    fn marks_go_once_a_million_changes_were_made_after_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || StateFile::open(dir.path(), &SystemClock).unwrap();
+        open().apply(vec![mark(1, "a", "one"), mark(2, "a", "two")]).unwrap();
+        let db = Connection::open(dir.path().join(SCHEMA.file)).unwrap();
+        db.execute("UPDATE revision SET newest = ?1", [KEPT]).unwrap();
+        drop(db);
+        let state = open();
+        state.apply(vec![mark(3, "a", "three")]).unwrap();
+        assert_eq!(texts(state.changes(0).unwrap()), ["two", "three"]);
     }
 
     #[test]
