@@ -496,6 +496,10 @@ fn load_series(db: &Connection, shared: &Shared) -> Result<(), Error> {
         })
         .map_err(fail)?;
     let known: Vec<_> = rows.collect::<Result<_, _>>().map_err(fail)?;
+    // Numbers are given in order and never taken back, and memory is set aside up to the largest.
+    if known.iter().any(|&(_, number)| number == 0 || number as usize > known.len()) {
+        return Err(site.damaged("table series", &"a number that was never given"));
+    }
     shared.know(known.into_iter());
     let mut ask = db.prepare("SELECT source, seq FROM source").map_err(fail)?;
     let rows = ask

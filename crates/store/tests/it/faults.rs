@@ -119,3 +119,14 @@ fn damage_anywhere_is_an_error_that_names_the_file_and_never_a_panic() {
     let error = read_all(dir.path(), &ids);
     assert!(matches!(error, Err(Error::Damaged { .. })), "{error:?}");
 }
+
+#[test]
+fn a_series_number_that_was_never_given_is_damage_and_sets_no_memory_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open_with(dir.path(), 2));
+    let db = rusqlite::Connection::open(dir.path().join("samples.db")).unwrap();
+    db.execute("UPDATE series SET num = 5 WHERE num = 2", []).unwrap();
+    drop(db);
+    let refused = SamplesFile::open(dir.path(), crate::support::clock()).unwrap_err();
+    assert!(matches!(refused, Error::Damaged { what: "table series", .. }), "{refused}");
+}
