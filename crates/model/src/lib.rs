@@ -2,9 +2,10 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`].
+//! [`tally`], [`judgement`].
 
 pub mod clock;
+pub mod judgement;
 pub mod probe;
 pub mod series;
 pub mod status;
@@ -14,6 +15,7 @@ pub mod time;
 pub mod transport;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use judgement::{Change, Judgement, Rule, Standing};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
 pub use series::{Labels, Metric, Sample, Series, SeriesId};
 pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};
