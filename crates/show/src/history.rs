@@ -22,6 +22,9 @@ const STEPS: [i64; 18] = [
     86_400,
 ];
 
+/// Whose marks concern every target: those of the daemon itself.
+const ITSELF: &str = "netmend";
+
 /// Longest span whose percentiles are computed from the samples themselves. Over longer ones those of the
 /// one-minute rollups, merged and marked, look the same on a chart and cost a tenth.
 const EXACT: Duration = Duration::from_hours(36);
@@ -81,8 +84,11 @@ impl History {
         let records = self.ask(move || match subject {
             None => find(None),
             Some(subject) => {
+                // A host may bear that name too: its marks are found once.
+                let of_itself =
+                    if subject == ITSELF { Vec::new() } else { find(Some(ITSELF.to_owned()))? };
                 let mut records = find(Some(subject))?;
-                records.extend(find(Some("netmend".to_owned()))?);
+                records.extend(of_itself);
                 Ok(records)
             }
         });

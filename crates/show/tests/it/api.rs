@@ -102,6 +102,7 @@ async fn marks_are_those_of_a_target_and_of_netmend_or_all() {
     let id = world.target("db1.aws-london.example.net").series.rtt;
     assert_eq!(texts(&format!("?target={id}")).await, ["a", "b"]);
     assert_eq!(texts("?subject=www.tokyo.example.net").await, ["b", "c"]);
+    assert_eq!(texts("?subject=netmend").await, ["b"], "none is told twice");
 }
 
 #[tokio::test]
