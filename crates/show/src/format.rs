@@ -46,6 +46,14 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// A span as it was set, with nothing left out: `500 ms`, `1.5 s`, `1 min 30 s`.
+pub(crate) fn setting(set: Duration) -> String {
+    if set.as_secs() == 0 || set.subsec_nanos() == 0 {
+        return span(set);
+    }
+    format!("{} s", set.as_secs_f64())
+}
+
 /// The span since `then`; none if the clock was set back meanwhile.
 pub(crate) fn since(then: UnixMs, now: UnixMs) -> String {
     span(Duration::from_secs(u64::try_from((now.0 - then.0) / 1_000).unwrap_or(0)))
@@ -155,6 +163,19 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(since(UnixMs(5_000), UnixMs(0)), "0 s");
+    }
+
+    #[test]
+    fn what_was_set_is_told_to_its_last_part() {
+        for (millis, text) in [
+            (500, "500 ms"),
+            (1_500, "1.5 s"),
+            (3_000, "3 s"),
+            (60_500, "60.5 s"),
+            (90_000, "1 min 30 s"),
+        ] {
+            assert_eq!(setting(Duration::from_millis(millis)), text);
+        }
     }
 
     #[test]

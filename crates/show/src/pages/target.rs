@@ -134,8 +134,8 @@ fn facts(now: &TargetNow) -> Markup {
                 dt { "Address" } dd { @match now.address { Some(ip) => (ip), None => (NOTHING) } }
                 dt { "Protocol" } dd { (target.protocol) " over IPv" (target.family.as_str()) }
                 dt { "Asked by" } dd { (now.method.map_or(NOTHING, model::Method::as_str)) }
-                dt { "Interval" } dd { (format::span(target.interval)) }
-                dt { "Timeout" } dd { (format::span(target.timeout)) }
+                dt { "Interval" } dd { (format::setting(target.interval)) }
+                dt { "Timeout" } dd { (format::setting(target.timeout)) }
                 dt { "DSCP" } dd { (target.packet.dscp) }
                 @if let Some(note) = &now.note { dt { "Note" } dd { (note) } }
                 @if let Some(parent) = &target.parent { dt { "Behind" } dd { (parent) } }

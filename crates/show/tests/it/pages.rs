@@ -1,6 +1,8 @@
 //! The pages as people read them.
 
-use model::{Protocol, Target, TargetState};
+use std::time::Duration;
+
+use model::{Metric, Protocol, Target, TargetState};
 
 use crate::http::{Answer, get, get_with, text};
 use crate::sim::{Manner, fallback_warning, large_network, small_network};
@@ -207,6 +209,17 @@ async fn the_page_of_a_target_tells_facts_numbers_and_marks() {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
     assert!(!text.contains("of another target"), "{text}");
+}
+
+#[tokio::test]
+async fn interval_and_timeout_are_shown_to_their_last_part() {
+    let mut target = Target::new("gw", "lab", Protocol::Icmp);
+    (target.interval, target.timeout) =
+        (Duration::from_millis(2_500), Duration::from_millis(1_750));
+    let id = target.series(Metric::Rtt).id();
+    let world = World::new(vec![(target, Manner::Answers(300))]);
+    let page = get(&world.router, &format!("/targets/{id}")).await.text();
+    assert!(page.contains("Interval 2.5 s Timeout 1.75 s"), "{page}");
 }
 
 #[tokio::test]
