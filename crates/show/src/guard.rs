@@ -141,9 +141,7 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
 enum Refusal {
     #[error("the request has no usable Host field")]
     NoHost,
-    #[error(
-        "this server is not called {0:?}; it answers to {1}. Add the name to the configuration if it is yours"
-    )]
+    #[error("this server is not called {0:?}; it answers to {1}")]
     ForeignHost(String, String),
     #[error("a request that changes something must come from a page of this server (Origin)")]
     ForeignOrigin,

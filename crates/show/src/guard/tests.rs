@@ -50,6 +50,15 @@ async fn only_our_own_names_are_answered() {
 }
 
 #[tokio::test]
+async fn a_refusal_names_what_would_be_answered_and_nothing_that_cannot_be_done() {
+    let (_, response) = answer(OURS, Request::get("/").header("host", "evil.example")).await;
+    let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+    let words = "this server is not called \"evil.example\"; \
+                 it answers to localhost, 127.0.0.1, [::1], 10.1.2.3, noc.example.com\n";
+    assert_eq!(body, words);
+}
+
+#[tokio::test]
 async fn listening_everywhere_any_literal_address_is_ours_but_no_name_is() {
     assert_eq!(get_with_host("0.0.0.0:8420", "192.0.2.7:8420").await, 200);
     assert_eq!(get_with_host("[::]:8420", "[2001:db8::1]:8420").await, 200);
