@@ -162,6 +162,9 @@
         fetch("/api/v1/marks?subject=" + encodeURIComponent(subject) + query),
       ].map(async (asked) => { const got = await asked, body = await got.json(); if (!got.ok) throw new Error(body.error); return body; }));
       data = shape(answer); marks = noted.marks;
+      // The span goes on with time; that of the marks is not widened to whole steps.
+      const words = (at) => uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(utc(at / 1000));
+      document.getElementById("shown").textContent = words(noted.from) + " to " + words(noted.until) + " UTC";
       const merged = answer.series.some((series) => series.points.some((point) => point[answer.columns.indexOf("merged")]));
       note.textContent = merged ? "older percentiles are merged from minutes" : "";
       if (smoke) { smoke.setData(data.rows); strip.setData([data.x, data.loss]); figure.dataset.drawn = String(answer.series[0].points.length); } else build();

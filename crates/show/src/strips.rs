@@ -1,5 +1,5 @@
 //! The two pictures of a target's last probes, sparkline and loss cells: first as short strings, which
-//! the live feed sends and `app.js` draws alike, then as inline SVG. Pure.
+//! the live feed sends and `live.js` draws alike, then as inline SVG. Pure.
 
 use std::fmt::Write as _;
 

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use netmend_show::serve;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::browser::{Browser, may_be_missing};
@@ -108,6 +110,26 @@ fn the_charts_are_drawn_and_dragging_zooms_into_the_url() {
     );
     let hours = hours.as_f64().unwrap();
     assert!((7.0..8.0).contains(&hours), "a quarter of 30 h and not {hours} h");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn the_span_that_is_named_goes_on_with_the_charts() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::new(small_network());
+    let (_runtime, address) = served(&world);
+    let id = world.target("db1.aws-london.example.net").series.rtt;
+    // What the page does every 15 s is done when the test says so.
+    let held = "window.held = []; window.setInterval = (work) => held.push(work)";
+    browser.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": held }));
+    browser.open(&format!("http://{address}/targets/{id}"));
+    browser.wait("drawn", "document.getElementById('chart').dataset.drawn");
+    let shown = "document.getElementById('shown').textContent";
+    assert_eq!(browser.eval(shown), "2026-11-21 19:49:07 to 2026-11-21 22:49:07 UTC");
+    world.clock.advance(Duration::from_mins(10));
+    browser.eval("held.forEach((work) => work())");
+    let later = "2026-11-21 19:59:07 to 2026-11-21 22:59:07 UTC";
+    browser.wait("the words follow", &format!("{shown} === '{later}'"));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
