@@ -95,6 +95,8 @@ impl Handshake {
         match error.raw_os_error().map_or(Errno::EIO, Errno::from_raw) {
             Errno::ECONNREFUSED => self.refused(),
             Errno::ETIMEDOUT => End::TimedOut,
+            // Accepted and reset since, before we looked: the handshake was finished all the same.
+            Errno::ECONNRESET | Errno::EPIPE => self.connected(),
             // What ICMP errors become (net/ipv4/icmp.c, net/ipv6/icmp.c).
             errno @ (Errno::EHOSTUNREACH
             | Errno::ENETUNREACH
@@ -169,4 +171,23 @@ fn icmp(from: IpAddr, error: &libc::sock_extended_err) -> Reason {
 pub(super) fn raise_file_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_resets_at_once_has_answered() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = server.local_addr().unwrap();
+        let handshake = Handshake::open(to, &PacketOptions::default()).unwrap();
+        handshake.connect(to).unwrap();
+        let accepted = Socket::from(server.accept().unwrap().0);
+        accepted.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(accepted);
+        assert!(matches!(handshake.end(), End::Connected { rtt_us: Some(1..1_000_000) }));
+    }
 }
