@@ -290,9 +290,12 @@ pub trait Inlet: Send {
     fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<bool>;
 }
 
+/// [`Figures::neighbour_drops`] may be this old, since asking the kernel for them takes long.
+pub const STALE: Duration = Duration::from_millis(50);
+
 /// What a socket says of itself; read by the sender thread before it calls a probe lost.
 pub trait Gauge: Send {
-    /// Reads the present figures.
+    /// Reads the present figures, those of the neighbour table at most [`STALE`] old.
     fn read(&mut self) -> Figures;
 }
 

@@ -6,14 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use model::Clock;
-use model::transport::{Figures, Gauge};
+use model::transport::{Figures, Gauge, STALE};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::option;
 use crate::wire::be32;
-
-/// The neighbour table is asked at most this often, in nanoseconds of the monotonic clock.
-const PAUSE: u64 = 50_000_000;
 
 pub(super) struct KernelGauge {
     sockets: Vec<Arc<OwnedFd>>,
@@ -24,6 +21,7 @@ pub(super) struct KernelGauge {
     /// How often the neighbour tables were full, since the machine started and when we opened.
     neighbours: u64,
     neighbours_before: u64,
+    /// When they were asked for, in nanoseconds of the monotonic clock.
     asked: u64,
     clock: Arc<dyn Clock>,
 }
@@ -66,7 +64,7 @@ impl Gauge for KernelGauge {
             *seen = drops;
         }
         let now = self.clock.monotonic().as_nanos() as u64;
-        if now.saturating_sub(self.asked) >= PAUSE {
+        if now.saturating_sub(self.asked) >= STALE.as_nanos() as u64 {
             self.asked = now;
             self.neighbours = self.ask_neighbours();
         }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use model::Reason;
-use model::transport::Figures;
+use model::transport::{Figures, STALE};
 
 /// A span in which something was dropped, in milliseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +38,15 @@ impl Drops {
     pub(super) fn note(&mut self, now: u64, figures: Figures) {
         let received = figures.receive_drops.saturating_sub(self.last.receive_drops);
         let neighbours = figures.neighbour_drops.saturating_sub(self.last.neighbour_drops);
-        for (count, reason) in
-            [(received, Reason::ReceiveQueueFull), (neighbours, Reason::NeighbourTable)]
+        // What the last reading did not show yet may be as much older.
+        let stale = STALE.as_millis() as u64;
+        for (count, reason, age) in
+            [(received, Reason::ReceiveQueueFull, 0), (neighbours, Reason::NeighbourTable, stale)]
         {
             if count == 0 {
                 continue;
             }
-            let from = self.read_at;
+            let from = self.read_at.saturating_sub(age);
             match self.episodes.iter_mut().rev().find(|episode| episode.reason == reason) {
                 Some(episode) if episode.to >= from => episode.to = now,
                 _ => self.episodes.push_back(Episode { from, to: now, reason }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::transport::{Departure, Figures};
-use model::{Clock, Outcome, Reason, StampSource, UnixNs};
+use model::{Clock, Outcome, Reason, StampSource, TargetId, UnixNs};
 
 use super::world::{World, ms};
 use crate::ChangeKind;
@@ -142,4 +142,24 @@ fn a_full_neighbour_table_is_never_reported_as_loss() {
     let result = world.one_result();
     assert_eq!(result.outcome, Outcome::Unknown);
     assert_eq!(result.reason, Some(Reason::NeighbourTable));
+}
+
+#[test]
+fn the_neighbour_table_is_blamed_although_it_is_asked_less_often_than_deadlines_pass() {
+    let mut world = World::icmp();
+    world.assign_with(1, "10.0.0.1", |dead| (dead.interval, dead.timeout) = (ms(1), ms(100)));
+    world.pass(ms(500));
+    world.assign_with(2, "10.0.0.2", |swallowed| swallowed.phase = ms(510));
+    while !world.sent().iter().any(|packet| packet.to.ip() == super::world::ip("10.0.0.2")) {
+        world.pass(ms(1));
+    }
+    // The kernel's figures come this much later; in the meantime they were looked at each millisecond.
+    world.pass(ms(40));
+    let full = Figures { receive_drops: 0, neighbour_drops: 1 };
+    world.script.lock().expect("one thread").figures = full;
+    world.pass(ms(1002));
+    let mut results = world.results();
+    results.retain(|result| result.target == TargetId(2));
+    assert_eq!(results.len(), 1, "{results:?}");
+    assert_eq!(results[0].reason, Some(Reason::NeighbourTable));
 }
