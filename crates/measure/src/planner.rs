@@ -116,17 +116,14 @@ impl Planner {
     /// Takes the new set, and lets go of those targets that are gone or changed; their addresses, which
     /// others may be asked at more often now.
     fn replace(&mut self, next: Vec<Known>) -> HashSet<IpAddr> {
-        let before = std::mem::replace(&mut self.known, next);
+        let mut before = std::mem::replace(&mut self.known, next);
+        before.retain(|old| !self.stays(old));
+        for (route, ids) in by_route(&before) {
+            self.routes.tell(route, Command::Remove(ids));
+        }
         let mut gone = Vec::new();
         let mut relieved = HashSet::new();
         for old in before {
-            let stays = self.find(old.id).is_some_and(|index| self.known[index].print == old.print);
-            if stays {
-                continue;
-            }
-            if let Some(route) = old.route {
-                self.routes.tell(route, Command::Remove(vec![old.id]));
-            }
             if let (Some(place), Some(target)) = (old.place, &old.target) {
                 self.count_rate(place.ip, -rate_of(target));
                 relieved.insert(place.ip);
@@ -386,9 +383,26 @@ impl Planner {
         self.routes.stop();
     }
 
+    /// Whether a target of the former set is in this one as it was.
+    fn stays(&self, old: &Known) -> bool {
+        self.find(old.id).is_some_and(|index| self.known[index].print == old.print)
+    }
+
     fn find(&self, id: TargetId) -> Option<usize> {
         self.known.binary_search_by_key(&id, |known| known.id).ok()
     }
+}
+
+/// Who asked these targets, each with all of its own: a worker looks through all its targets for each
+/// command, so it must not get one for each target.
+fn by_route(targets: &[Known]) -> HashMap<RouteId, Vec<TargetId>> {
+    let mut ids: HashMap<RouteId, Vec<TargetId>> = HashMap::new();
+    for known in targets {
+        if let Some(route) = known.route {
+            ids.entry(route).or_default().push(known.id);
+        }
+    }
+    ids
 }
 
 /// Probes per second that a target wants.

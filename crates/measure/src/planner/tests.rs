@@ -131,6 +131,18 @@ fn targets_of_one_address_share_its_rate_and_get_it_back() {
 }
 
 #[test]
+fn a_worker_is_told_once_of_all_its_targets_that_leave() {
+    let mut all = fixture(&[], None);
+    let to = |id: u32, protocol| (TargetId(id), target(&format!("10.0.0.{id}"), protocol));
+    let set = (1..=40).map(|id| to(id, if id <= 10 { Protocol::Tcp(443) } else { Protocol::Icmp }));
+    all.planner.set_targets(set).expect("no number twice");
+    let mut leaving: Vec<_> = by_route(&all.planner.known).into_values().collect();
+    leaving.sort_unstable();
+    let ids = |range: std::ops::RangeInclusive<u32>| range.map(TargetId).collect::<Vec<_>>();
+    assert_eq!(leaving, [ids(1..=10), ids(11..=40)]);
+}
+
+#[test]
 fn where_nothing_raw_may_be_opened_tcp_asks_at_a_pace_that_servers_bear() {
     let mut all = fixture(&[Method::IcmpRaw, Method::IcmpDgram, Method::TcpSyn], None);
     let set = [(TargetId(0), target("10.0.0.1", Protocol::Tcp(443)))];
