@@ -174,9 +174,10 @@ impl Board {
 
     /// The exit code: a name without an address weighs more than a target without an answer.
     pub(super) fn exit_code(&self) -> u8 {
-        if !self.unresolved.is_empty() {
+        let verdicts = || (0..self.len()).map(|index| self.verdict(index));
+        if verdicts().any(|verdict| verdict == Verdict::NotFound) {
             NOT_FOUND
-        } else if (0..self.len()).any(|index| self.verdict(index) != Verdict::Up) {
+        } else if verdicts().any(|verdict| verdict != Verdict::Up) {
             UNANSWERED
         } else {
             0
@@ -241,6 +242,16 @@ pub(super) mod tests {
         assert_eq!(mixed.exit_code(), 1);
         mixed.update(&[not_found(2, "n: name not found")]);
         assert_eq!(mixed.exit_code(), 2);
+    }
+
+    #[test]
+    fn a_name_that_was_found_and_fails_to_be_looked_up_again_was_found() {
+        let mut answered = board(&["n"], &[(0, 0, Outcome::Reply, 10)]);
+        answered.update(&[not_found(0, "n: the DNS resolver does not answer")]);
+        assert_eq!(answered.exit_code(), 0);
+        let mut silent = board(&["n"], &[(0, 0, Outcome::Lost, 0)]);
+        silent.update(&[not_found(0, "n: the DNS resolver does not answer")]);
+        assert_eq!(silent.exit_code(), 1);
     }
 
     #[test]
