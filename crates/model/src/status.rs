@@ -27,7 +27,8 @@ pub enum TargetState {
     Unresolved,
     /// Our own drops or refusals hide what the target does.
     Unknown,
-    /// No report for three intervals, or none yet: the source itself is silent.
+    /// No report for three intervals: the source itself is silent. Or no answer yet, and too few lost
+    /// probes to say that there will be none.
     NoData,
 }
 
@@ -330,6 +331,11 @@ impl TargetNow {
             let never = self.counts.received == 0;
             return if never { TargetState::NeverAnswered } else { TargetState::Down };
         }
+        if self.recent.iter().all(|probe| !probe.outcome.is_answer()) {
+            // Nothing in the window speaks for it, however little speaks against it.
+            let never = self.counts.received == 0;
+            return if never { TargetState::NoData } else { TargetState::Unknown };
+        }
         let lost = self.recent.iter().filter(|probe| probe.is_loss()).count();
         if lost >= Self::LOSSY_FROM { TargetState::Lossy } else { TargetState::Up }
     }
@@ -392,6 +398,9 @@ mod tests {
             ("1xx", TargetState::Lossy),
             ("1xxx", TargetState::Down),
             ("1xx?x", TargetState::Down),
+            ("x", TargetState::NoData),
+            ("xx", TargetState::NoData),
+            ("?x", TargetState::NoData),
             ("xxx", TargetState::NeverAnswered),
             ("xxx1", TargetState::Lossy),
             ("1???", TargetState::Unknown),

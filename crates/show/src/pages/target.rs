@@ -120,7 +120,9 @@ fn meaning(state: TargetState) -> &'static str {
         }
         TargetState::Unresolved => "the resolver does not know the name, so nothing is sent",
         TargetState::Unknown => "netmend's own drops or refusals hide what it does",
-        TargetState::NoData => "no probe was reported for three intervals",
+        TargetState::NoData => {
+            "no probe was reported for three intervals, or none was answered yet"
+        }
     }
 }
 
