@@ -362,10 +362,17 @@ impl Planner {
         let status = |known: &Known| {
             let (method, note) =
                 known.route.map_or((None, None), |route| self.routes.describe(route));
+            let interval = match (known.place, known.route, &known.target) {
+                (Some(place), Some(route), Some(target)) => {
+                    Some(self.interval_of(target, place.ip, route))
+                }
+                _ => None,
+            };
             TargetStatus {
                 id: known.id,
                 address: known.place.map(Place::address),
                 method,
+                interval,
                 note,
                 unresolved: known.unresolved.as_deref().cloned(),
             }

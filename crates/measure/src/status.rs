@@ -78,6 +78,8 @@ pub struct TargetStatus {
     pub address: Option<SocketAddr>,
     /// How it is asked, once resolved.
     pub method: Option<Method>,
+    /// Time between two probes with all stretching done; `None` where it is the target's own.
+    pub interval: Option<Duration>,
     /// What people should know of the method, and how to put it right.
     pub note: Option<Arc<str>>,
     /// Why its name has no address; nothing is sent meanwhile unless an older address is known.

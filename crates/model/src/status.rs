@@ -141,6 +141,9 @@ pub struct TargetNow {
     pub address: Option<IpAddr>,
     /// How it is asked now.
     pub method: Option<Method>,
+    /// Time between two probes as they are sent now: the target's own, or more where its address or its
+    /// method asks for patience.
+    pub interval: Duration,
     /// Something people should know, for instance why ICMP became TCP.
     pub note: Option<String>,
     /// Its state.
@@ -207,6 +210,7 @@ impl TargetNow {
         Self {
             id,
             series: TargetSeries::of(&target),
+            interval: target.interval,
             target,
             address: None,
             method: None,
@@ -257,7 +261,7 @@ impl TargetNow {
 
     /// Looks at the clock: a target without a report for three intervals has no data.
     pub fn tick(&mut self, now: UnixMs) {
-        let patience = self.target.interval.saturating_mul(3) + self.target.timeout;
+        let patience = self.interval.saturating_mul(3).saturating_add(self.target.timeout);
         let heard = self.last_sent.unwrap_or(self.since);
         let silent = self.state != TargetState::NoData && self.state != TargetState::Unresolved;
         if silent && now.0.saturating_sub(heard.0) > millis(patience) {
@@ -441,6 +445,23 @@ mod tests {
         assert_eq!((now.state, now.since), (TargetState::Up, UnixMs(1_000)));
         now.tick(UnixMs(2_001) + patience);
         assert_eq!((now.state, now.since), (TargetState::NoData, UnixMs(2_001) + patience));
+    }
+
+    #[test]
+    fn a_target_asked_less_often_than_it_says_is_given_the_time() {
+        let mut now = target();
+        feed(&mut now, "1");
+        now.interval = Duration::from_secs(50);
+        now.tick(UnixMs(1_000) + Duration::from_secs(151));
+        assert_eq!(now.state, TargetState::Up);
+        now.tick(UnixMs(1_001) + Duration::from_secs(151));
+        assert_eq!(now.state, TargetState::NoData);
+    }
+
+    #[test]
+    fn what_answered_once_is_not_up_while_only_our_own_drops_fill_the_window() {
+        let script = format!("1{}x", "?".repeat(TargetNow::WINDOW));
+        assert_eq!(state_after(&script), TargetState::Unknown);
     }
 
     #[test]

@@ -64,12 +64,15 @@ impl Board {
             let row = &mut self.rows[*place];
             let address = status.address.map(|address| address.ip());
             let note = status.unresolved.as_ref().or(status.note.as_ref());
+            let interval = status.interval.unwrap_or(row.now.target.interval);
             let same = row.now.address == address
                 && row.now.method == status.method
+                && row.now.interval == interval
                 && row.now.note.as_deref() == note.map(AsRef::as_ref);
             if !same {
                 row.now.address = address;
                 row.now.method = status.method;
+                row.now.interval = interval;
                 row.now.note = note.map(ToString::to_string);
                 row.shared = None;
             }
@@ -190,6 +193,7 @@ mod tests {
             id: TargetId(0),
             address: None,
             method: None,
+            interval: None,
             note: None,
             unresolved: Some("a: name not found".into()),
         };
@@ -203,6 +207,24 @@ mod tests {
         board.refresh(&[status], UnixMs(2));
         let row = Arc::clone(&board.snapshot(UnixMs(2), Duration::from_secs(2)).targets[0]);
         assert_eq!(row.state, TargetState::NoData, "an old address that is asked still goes on");
+    }
+
+    #[test]
+    fn a_target_that_is_asked_less_often_than_it_says_is_not_silent_for_it() {
+        let mut board = Board::default();
+        board.set(&targets(&["a"]), UnixMs(0));
+        let status = TargetStatus {
+            id: TargetId(0),
+            address: Some("192.0.2.1:443".parse().unwrap()),
+            method: Some(Method::TcpConnect),
+            interval: Some(Target::CONNECT_INTERVAL),
+            note: None,
+            unresolved: None,
+        };
+        board.record(&reply(0, UnixMs(0)), UnixMs(0));
+        board.refresh(&[status], UnixMs(10_500));
+        let snapshot = board.snapshot(UnixMs(10_500), Duration::ZERO);
+        assert_eq!(snapshot.targets[0].state, TargetState::Up);
     }
 
     #[test]

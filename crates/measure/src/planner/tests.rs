@@ -126,6 +126,9 @@ fn targets_of_one_address_share_its_rate_and_get_it_back() {
     let route = all.planner.known[0].route.expect("placed");
     let stretched = all.planner.interval_of(&one, ip, route);
     assert_eq!(stretched, one.interval.mul_f64(4.0), "eight a second where two may be");
+    let told = all.planner.statuses();
+    let four = Some(Duration::from_secs(4));
+    assert!(told.iter().all(|status| status.interval == four), "{told:?}");
     all.planner.set_targets(each(1)).expect("one");
     assert_eq!(all.planner.interval_of(&one, ip, route), one.interval);
 }

@@ -230,8 +230,14 @@ pub(super) mod tests {
 
     /// The status of a target whose name is not found.
     pub(in super::super) fn not_found(id: u32, why: &str) -> TargetStatus {
-        let (address, method, note) = (None, None, None);
-        TargetStatus { id: TargetId(id), address, method, note, unresolved: Some(why.into()) }
+        TargetStatus {
+            id: TargetId(id),
+            address: None,
+            method: None,
+            interval: None,
+            note: None,
+            unresolved: Some(why.into()),
+        }
     }
 
     #[test]
