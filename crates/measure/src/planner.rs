@@ -262,13 +262,25 @@ impl Planner {
         }
     }
 
-    /// Takes what a lookup gave.
-    pub(crate) fn answered(&mut self, answer: &Answer) {
-        let Some(index) = self.find(answer.target) else { return };
+    /// Takes what lookups gave. All that have come go together: each time, all targets are looked through
+    /// for those that share an address with them.
+    pub(crate) fn answered(&mut self, answers: &[Answer]) {
+        let mut shared = HashSet::new();
+        for answer in answers {
+            shared.extend(self.take_answer(answer));
+        }
+        self.pace_again(&shared);
+        self.deliver();
+    }
+
+    /// Takes one; the addresses whose targets must be paced again.
+    fn take_answer(&mut self, answer: &Answer) -> HashSet<IpAddr> {
+        let mut shared = HashSet::new();
+        let Some(index) = self.find(answer.target) else { return shared };
         let mut known = self.known[index].clone();
         let Some(target) = known.target.clone().filter(|target| *target.host == *answer.host)
         else {
-            return;
+            return shared;
         };
         self.waiting.remove(&answer.target);
         let at = self.options.clock.now_ms();
@@ -277,9 +289,8 @@ impl Planner {
                 if known.unresolved.take().is_some() {
                     self.journal.note(at, Some(known.id), ChangeKind::Resolved);
                 }
-                let shared = self.move_to(&mut known, addresses, &target);
+                shared = self.move_to(&mut known, addresses, &target);
                 self.known[index] = known;
-                self.pace_again(&shared);
             }
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
@@ -291,7 +302,7 @@ impl Planner {
                 self.known[index] = known;
             }
         }
-        self.deliver();
+        shared
     }
 
     /// Takes the port at which a target answers by TCP in place of an echo.

@@ -16,6 +16,8 @@ use crate::{Change, Counters, Error, Options, TargetStatus};
 
 /// Closed sockets are tried again this often.
 const TEND: Duration = Duration::from_secs(10);
+/// Most answers of the resolver that the planner takes at a time.
+const TOGETHER: usize = 1024;
 /// The thread looks whether it shall end this often.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -121,7 +123,10 @@ fn tend(shared: &Shared, answers: &Receiver<Answer>, found: &Receiver<Found>) {
             planner.scouted(found);
         }
         match answer {
-            Ok(answer) => planner.answered(&answer),
+            Ok(answer) => {
+                let more = answers.try_iter().take(TOGETHER - 1);
+                planner.answered(&std::iter::once(answer).chain(more).collect::<Vec<_>>());
+            }
             Err(RecvTimeoutError::Timeout) => {
                 waited += LOOK;
                 if waited >= TEND {

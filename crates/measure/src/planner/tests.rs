@@ -69,13 +69,13 @@ fn a_name_that_fails_stops_nobody_and_recovers() {
         (TargetId(2), target("10.0.0.2", Protocol::Icmp)),
     ];
     all.planner.set_targets(set).expect("no number twice");
-    all.planner.answered(&answer(1, "a.test", None));
-    all.planner.answered(&answer(1, "a.test", None));
+    all.planner.answered(&[answer(1, "a.test", None)]);
+    all.planner.answered(&[answer(1, "a.test", None)]);
     let statuses = all.planner.statuses();
     assert_eq!(statuses[0].unresolved.as_deref(), Some("a.test: name not found (IPv4)"));
     assert_eq!((statuses[0].address, statuses[0].method), (None, None));
     assert_eq!(address_of(&all.planner, 1).as_deref(), Some("10.0.0.2:0"));
-    all.planner.answered(&answer(1, "a.test", Some("10.0.0.7")));
+    all.planner.answered(&[answer(1, "a.test", Some("10.0.0.7"))]);
     let status = &all.planner.statuses()[0];
     assert_eq!((status.method, &status.unresolved), (Some(Method::IcmpRaw), &None));
     assert_eq!(address_of(&all.planner, 0).as_deref(), Some("10.0.0.7:0"));
@@ -88,16 +88,16 @@ fn a_name_that_fails_stops_nobody_and_recovers() {
 fn a_new_address_is_marked_and_an_old_one_survives_a_failed_lookup() {
     let mut all = fixture(&[], None);
     all.planner.set_targets([(TargetId(1), target("a.test", Protocol::Tcp(443)))]).expect("one");
-    all.planner.answered(&answer(1, "a.test", Some("10.0.0.1")));
-    all.planner.answered(&answer(1, "a.test", Some("10.0.0.1")));
+    all.planner.answered(&[answer(1, "a.test", Some("10.0.0.1"))]);
+    all.planner.answered(&[answer(1, "a.test", Some("10.0.0.1"))]);
     assert!(all.journal.take().is_empty(), "nothing changed");
-    all.planner.answered(&answer(1, "a.test", Some("10.0.0.2")));
+    all.planner.answered(&[answer(1, "a.test", Some("10.0.0.2"))]);
     let changes = all.journal.take();
     let (from, to) = ("10.0.0.1:443".parse().expect("one"), "10.0.0.2:443".parse().expect("one"));
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].what, ChangeKind::Address { from, to });
     assert_eq!(changes[0].target, Some(TargetId(1)));
-    all.planner.answered(&answer(1, "a.test", None));
+    all.planner.answered(&[answer(1, "a.test", None)]);
     assert_eq!(address_of(&all.planner, 0).as_deref(), Some("10.0.0.2:443"));
 }
 
@@ -106,7 +106,7 @@ fn an_answer_for_a_host_that_the_target_no_longer_has_is_passed_over() {
     let mut all = fixture(&[], None);
     all.planner.set_targets([(TargetId(1), target("old.test", Protocol::Icmp))]).expect("one");
     all.planner.set_targets([(TargetId(1), target("new.test", Protocol::Icmp))]).expect("one");
-    all.planner.answered(&answer(1, "old.test", Some("10.0.0.1")));
+    all.planner.answered(&[answer(1, "old.test", Some("10.0.0.1"))]);
     assert_eq!(address_of(&all.planner, 0), None);
 }
 
@@ -146,6 +146,24 @@ fn a_worker_is_told_once_of_all_its_targets_that_leave() {
 }
 
 #[test]
+fn names_that_turn_out_to_share_an_address_share_its_rate() {
+    let mut all = fixture(&[], None);
+    let hosts: Vec<String> = (0..12).map(|n| format!("{n}.test")).collect();
+    let set = (0..).map(TargetId).zip(hosts.iter().map(|host| target(host, Protocol::Icmp)));
+    all.planner.set_targets(set).expect("no number twice");
+    let answers: Vec<_> =
+        (0..).zip(&hosts).map(|(id, host)| answer(id, host, Some("10.0.0.1"))).collect();
+    let (first, rest) = answers.split_at(3);
+    all.planner.answered(first);
+    let intervals = |planner: &Planner| -> Vec<_> {
+        planner.statuses().iter().filter_map(|status| status.interval).collect()
+    };
+    assert_eq!(intervals(&all.planner), [Target::DEFAULT_INTERVAL; 3]);
+    all.planner.answered(rest);
+    assert_eq!(intervals(&all.planner), [Target::DEFAULT_INTERVAL * 2; 12], "four a second, half");
+}
+
+#[test]
 fn where_nothing_raw_may_be_opened_tcp_asks_at_a_pace_that_servers_bear() {
     let mut all = fixture(&[Method::IcmpRaw, Method::IcmpDgram, Method::TcpSyn], None);
     let set = [(TargetId(0), target("10.0.0.1", Protocol::Tcp(443)))];
@@ -163,7 +181,7 @@ fn where_nothing_raw_may_be_opened_tcp_asks_at_a_pace_that_servers_bear() {
 fn a_run_whose_only_name_is_not_found_ends_without_results() {
     let mut all = fixture(&[], Some(3));
     all.planner.set_targets([(TargetId(1), target("a.test", Protocol::Icmp))]).expect("one");
-    all.planner.answered(&answer(1, "a.test", None));
+    all.planner.answered(&[answer(1, "a.test", None)]);
     assert_eq!(all.results.iter().count(), 0, "the receiver ends");
 }
 
