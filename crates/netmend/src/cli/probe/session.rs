@@ -113,10 +113,7 @@ impl Session {
                 self.board.add(result);
                 see(&self.board, result)?;
             }
-            next = self.results.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            });
+            next = waiting(&self.results, &self.stop);
         }
         self.listen();
         let done = matches!(next, Err(RecvTimeoutError::Disconnected));
@@ -157,6 +154,21 @@ impl Session {
         self.listen();
         self.refresh_if_changed();
     }
+}
+
+/// The reports that are there already; none once somebody said stop, since whoever prints them slower than
+/// they come would never be done with them.
+fn waiting(
+    results: &Receiver<Vec<ProbeResult>>,
+    stop: &AtomicBool,
+) -> Result<Vec<ProbeResult>, RecvTimeoutError> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(RecvTimeoutError::Timeout);
+    }
+    results.try_recv().map_err(|error| match error {
+        TryRecvError::Empty => RecvTimeoutError::Timeout,
+        TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+    })
 }
 
 /// Without a terminal, or without the wish for one: lines as they come, a bar if it takes long.
@@ -245,4 +257,22 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Report> {
         .spawn(wait)
         .map_err(|error| failed(&error))?;
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_stop_is_heard_although_there_are_always_more_reports() {
+        let (to, results) = sync_channel(2);
+        let stop = AtomicBool::new(false);
+        to.send(Vec::new()).expect("room");
+        to.send(Vec::new()).expect("room");
+        assert_eq!(waiting(&results, &stop), Ok(Vec::new()));
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(waiting(&results, &stop), Err(RecvTimeoutError::Timeout));
+    }
 }
