@@ -207,7 +207,7 @@ mod tests {
         fn latest(&self, _: &[SeriesId]) -> Result<Vec<Option<(UnixMs, f64)>>, Error> {
             unreachable!("the feed appends only")
         }
-        fn retain(&self, _: Retention, _: UnixMs) -> Result<(), Error> {
+        fn retain(&self, _: Retention, _: UnixMs) -> Result<bool, Error> {
             unreachable!("the feed appends only")
         }
         fn stats(&self) -> store::SamplesStats {

@@ -18,6 +18,9 @@ use crate::report::Report;
 const BEAT: Duration = Duration::from_secs(1);
 /// Rounds of the keeper between two looks at what is too old or too much.
 const RETAIN_EVERY: u64 = 60;
+/// Most of a round that goes to dropping it. What is left then waits for the next round: hours of it, after
+/// a limit was lowered, must neither hide a silent target nor hold up the end.
+const RETAIN_FOR: Duration = Duration::from_millis(500);
 
 /// Starts the thread that takes results until the prober stops.
 pub(crate) fn take(
@@ -67,10 +70,11 @@ impl Keeper {
     pub(crate) fn start(self) -> Result<JoinHandle<()>, Report> {
         spawn("keeper", move || {
             let (mut waiting, mut merger) = (Vec::new(), Merger::default());
+            let mut behind = false;
             for round in 0_u64.. {
                 self.look(&mut waiting, &mut merger);
-                if round % RETAIN_EVERY == 0 {
-                    self.retain();
+                if behind || round % RETAIN_EVERY == 0 {
+                    behind = self.retain();
                 }
                 if self.wait() {
                     self.look(&mut waiting, &mut merger);
@@ -113,14 +117,22 @@ impl Keeper {
         self.present.notices.clear("marks");
     }
 
-    fn retain(&self) {
+    /// Drops what is too old or too much; `true` if there is more of it.
+    fn retain(&self) -> bool {
         let keep = *self.retention.lock().expect("no holder of this lock can panic");
         let now = self.present.clock.now_ms();
-        match self.samples.retain(keep, now) {
-            Ok(()) => self.present.notices.clear("retention"),
+        let clock = &self.present.clock;
+        let end = clock.monotonic() + RETAIN_FOR;
+        let over = || clock.monotonic() >= end || self.stopping();
+        match work_off(|| self.samples.retain(keep, now), over) {
+            Ok(done) => {
+                self.present.notices.clear("retention");
+                !done
+            }
             Err(why) => {
                 let text = format!("old samples cannot be dropped: {why}");
                 self.complain("retention", text, now);
+                false
             }
         }
     }
@@ -129,6 +141,10 @@ impl Keeper {
         tracing::warn!("{text}");
         let fix = "free space on the disk of the data folder; netmend goes on by itself";
         self.present.notices.raise(about, text, fix.into(), at);
+    }
+
+    fn stopping(&self) -> bool {
+        *self.stop.0.lock().expect("no holder of this lock can panic")
     }
 
     /// Waits for the next round; true once it is time to stop.
@@ -142,7 +158,40 @@ impl Keeper {
     }
 }
 
+/// Works slice after slice until one says that it was the last, or time is over; `true` if it was the last.
+fn work_off(
+    slice: impl Fn() -> Result<bool, store::Error>,
+    over: impl Fn() -> bool,
+) -> Result<bool, store::Error> {
+    while !slice()? {
+        if over() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Report> {
     let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread.map_err(|why| Report::because(format!("cannot start the {name} thread"), &why).code(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn work_without_end_stops_when_its_time_is_over() {
+        let slices = Cell::new(0);
+        let slice = |last| {
+            slices.set(slices.get() + 1);
+            Ok(slices.get() == last)
+        };
+        assert!(!work_off(|| slice(0), || slices.get() == 3).unwrap());
+        assert_eq!(slices.get(), 3);
+        assert!(work_off(|| slice(7), || false).unwrap());
+        assert_eq!(slices.get(), 7);
+    }
 }

@@ -150,8 +150,9 @@ pub trait Samples: Send + Sync {
     /// The newest sample of each series, by time; from memory.
     fn latest(&self, series: &[SeriesId]) -> Result<Vec<Option<(UnixMs, f64)>>, Error>;
 
-    /// Drops what is older or larger than `keep`, a slice at a time.
-    fn retain(&self, keep: Retention, now: UnixMs) -> Result<(), Error>;
+    /// Drops some of what is older or larger than `keep`, one short slice; `true` if that was all. There may
+    /// be hours of it after `keep` was changed, so whoever calls has to look up in between.
+    fn retain(&self, keep: Retention, now: UnixMs) -> Result<bool, Error>;
 
     /// Highest batch number on disk of a source.
     fn committed_until(&self, source: u32) -> Result<Option<u64>, Error>;

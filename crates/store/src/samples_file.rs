@@ -140,9 +140,8 @@ impl Samples for SamplesFile {
         Ok(numbers.into_iter().map(newest).collect())
     }
 
-    fn retain(&self, keep: Retention, now: UnixMs) -> Result<(), Error> {
-        while !self.ask(|reply| Command::Retain { keep, now, reply })? {}
-        Ok(())
+    fn retain(&self, keep: Retention, now: UnixMs) -> Result<bool, Error> {
+        self.ask(|reply| Command::Retain { keep, now, reply })
     }
 
     fn committed_until(&self, source: u32) -> Result<Option<u64>, Error> {

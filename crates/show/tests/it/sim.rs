@@ -316,8 +316,8 @@ impl Samples for Past {
         Ok(vec![None; series.len()])
     }
 
-    fn retain(&self, _: Retention, _: UnixMs) -> Result<(), Error> {
-        Ok(())
+    fn retain(&self, _: Retention, _: UnixMs) -> Result<bool, Error> {
+        Ok(true)
     }
 
     fn stats(&self) -> SamplesStats {

@@ -1,9 +1,10 @@
 //! Appending, asking, sealing, retention.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::{Labels, Metric, Series, SeriesId, UnixMs};
+use model::{Clock, Labels, Metric, Series, SeriesId, UnixMs, UnixNs};
 use store::{
     Appended, Batch, Bucket, Error, RangeAnswer, RangeQuery, Retention, Samples, SamplesFile,
 };
@@ -278,7 +279,7 @@ fn old_samples_leave_their_rollups_and_old_rollups_leave_nothing() {
     let hour = Duration::from_hours(1);
     let mut keep = Retention { raw: 5 * hour, rollup: 15 * hour, max_bytes: u64::MAX };
     let now = UnixMs(START + 90_000_000);
-    file.retain(keep, now).unwrap();
+    assert!(file.retain(keep, now).unwrap());
     let kept = all(&file, ids[0]);
     assert!(
         kept.len() <= 1800 + 4096 && kept[kept.len() - 1800..] == wave[7200..],
@@ -298,7 +299,7 @@ fn old_samples_leave_their_rollups_and_old_rollups_leave_nothing() {
         assert!((exact.mean - merged.mean).abs() < 1e-9 && (exact.p50 - merged.p50).abs() < 3.0);
     }
     (keep.raw, keep.rollup) = (Duration::ZERO, Duration::ZERO);
-    file.retain(keep, now + hour).unwrap();
+    assert!(file.retain(keep, now + hour).unwrap());
     assert!(buckets(&file, &ids, span, 7200)[0].is_empty());
     assert_eq!(file.latest(&ids).unwrap()[0], wave.last().map(|&(at, value)| (UnixMs(at), value)));
 }
@@ -319,10 +320,45 @@ fn a_limit_of_bytes_drops_the_oldest_and_shrinks_the_file() {
     let size = || std::fs::metadata(dir.path().join("samples.db")).unwrap().len();
     assert!(size() > 1_500_000, "{} bytes", size());
     let keep = Retention { max_bytes: 900_000, ..Retention::default() };
-    file.retain(keep, UnixMs(START + 400_000_000)).unwrap();
+    assert!(file.retain(keep, UnixMs(START + 400_000_000)).unwrap());
     file.seal().unwrap(); // checkpoints, so that the file shows it
     assert!(size() <= 900_000, "{} bytes", size());
     let kept = all(&file, ids[0]);
     assert!(!kept.is_empty() && kept.last() == noise.last(), "the newest stay");
     assert_eq!(kept, noise[noise.len() - kept.len()..]);
+}
+
+/// A clock that is five milliseconds later each time it is read.
+#[derive(Debug, Default)]
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> UnixNs {
+        UnixNs(START * 1_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(5 * self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn retention_comes_back_after_each_slice_and_appends_go_on_in_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = SamplesFile::open(dir.path(), Arc::new(Hasty::default())).unwrap();
+    let all_series: Vec<Series> = (0..500).map(series).collect();
+    file.register(&all_series).unwrap();
+    let ids: Vec<SeriesId> = all_series.iter().map(Series::id).collect();
+    append(&file, 1, ids.iter().map(|&id| sample(id, START, 1.0)).collect());
+    file.seal().unwrap();
+    let keep = Retention { raw: Duration::ZERO, rollup: Duration::ZERO, max_bytes: u64::MAX };
+    let now = UnixMs(START + 1);
+    let mut slices = 1;
+    while !file.retain(keep, now).unwrap() {
+        slices += 1;
+        append(&file, slices, vec![sample(ids[0], now.0, 2.0)]);
+    }
+    assert!(slices > 2, "500 chunks went in {slices} slices");
+    assert!(all(&file, ids[1]).is_empty());
+    assert_eq!(all(&file, ids[0]), [(now.0, 2.0)]);
 }
