@@ -28,9 +28,6 @@ pub(crate) fn start(format: Format) -> Result<(), Report> {
         })?,
         Err(_) => EnvFilter::new("info"),
     };
-    // It logs every event of a watched folder. With the log in that folder each line would make the next.
-    let filter =
-        filter.add_directive("notify=warn".parse().expect("a crate with a level is a directive"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let logs = logs.with_ansi(std::io::stderr().is_terminal());
     match format {

@@ -2,19 +2,25 @@
 //! configuration that runs stays as it is until the receiver takes the new one.
 //!
 //! Folders are watched, not files, so that editors which rename over a file and Kubernetes, which swaps a
-//! symbolic link above it, are seen. What happens in a folder besides costs a few `stat` calls.
+//! symbolic link above it, are seen. What happens in a folder besides costs a few `stat` calls ten times a
+//! second at most: what the kernel has to tell is read at our pace, so nobody who writes there can hold up a
+//! reload or the stop.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 use super::glob;
 use super::load::{Inputs, Outside, Sources, load_from};
@@ -25,6 +31,8 @@ use super::settings::Settings;
 const SETTLE: Duration = Duration::from_millis(100);
 /// How often to wait for that before loading what is there.
 const SETTLE_TRIES: usize = 20;
+/// Longest that the end waits for a file which the kernel does not give, such as one on a server that is gone.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often to load when files change meanwhile.
 const LOAD_TRIES: usize = 5;
 /// Most symbolic links on the way to a file, as in the kernel.
@@ -54,8 +62,6 @@ pub(crate) enum Reload {
 }
 
 enum Message {
-    /// Something happened in a watched folder.
-    Event,
     /// Somebody asked.
     Asked(Ticket),
     Stop,
@@ -65,8 +71,12 @@ enum Message {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     messages: Sender<Message>,
+    /// Rung after each message, as the worker waits for the kernel too.
+    bell: Arc<EventFd>,
     asked: Cell<Ticket>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when the worker ends.
+    ended: Receiver<Infallible>,
 }
 
 impl Watcher {
@@ -74,15 +84,17 @@ impl Watcher {
     /// so that a change since it was loaded is not missed. `on_reload` is called on the watcher's thread.
     ///
     /// # Errors
-    /// The kernel gives no thread. Folders that cannot be watched are logged; [`Watcher::reload`] still works.
+    /// The kernel gives no thread or no event counter. Folders that cannot be watched are logged;
+    /// [`Watcher::reload`] still works.
     pub(crate) fn start(
         sources: Sources,
         running: u64,
         on_reload: impl FnMut(Loaded) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (messages, inbox) = mpsc::channel();
-        let pending = Arc::new(AtomicBool::new(false));
-        let folders = Folders::new(messages.clone(), Arc::clone(&pending));
+        let (alive, ended) = mpsc::channel();
+        let quiet = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let bell = Arc::new(EventFd::from_value_and_flags(0, quiet)?);
         let mut worker = Worker {
             sources,
             running,
@@ -90,15 +102,17 @@ impl Watcher {
             answered: 0,
             on_reload,
             inbox,
-            pending,
-            folders,
+            bell: Arc::clone(&bell),
+            folders: Folders::new(),
             inputs: Inputs::default(),
             seen: Vec::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("config-watch".to_owned())
-            .spawn(move || worker.run())?;
-        Ok(Self { messages, asked: Cell::new(0), thread: Some(thread) })
+        let thread =
+            std::thread::Builder::new().name("config-watch".to_owned()).spawn(move || {
+                let _alive = alive;
+                worker.run();
+            })?;
+        Ok(Self { messages, bell, asked: Cell::new(0), thread: Some(thread), ended })
     }
 
     /// Loads again whether or not a file changed, as on SIGHUP. Does not wait; `on_reload` gets the answer
@@ -106,19 +120,28 @@ impl Watcher {
     pub(crate) fn reload(&self) -> Ticket {
         let ticket = self.asked.get() + 1;
         self.asked.set(ticket);
-        // The worker ends only when this is dropped.
-        let _ = self.messages.send(Message::Asked(ticket));
+        self.say(Message::Asked(ticket));
         ticket
+    }
+
+    fn say(&self, message: Message) {
+        // The worker ends only when this is dropped, and a bell that cannot be rung is rung already.
+        let _ = self.messages.send(message);
+        let _ = self.bell.write(1);
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let _ = self.messages.send(Message::Stop);
-        if let Some(thread) = self.thread.take() {
-            // A panic in the callback was reported by its own thread.
-            let _ = thread.join();
+        self.say(Message::Stop);
+        let late = self.ended.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout);
+        let Some(thread) = self.thread.take() else { return };
+        if late {
+            tracing::warn!("stopped without waiting for a config file that is still being read");
+            return;
         }
+        // A panic in the callback was reported by its own thread.
+        let _ = thread.join();
     }
 }
 
@@ -134,8 +157,7 @@ struct Worker<F> {
     answered: Ticket,
     on_reload: F,
     inbox: Receiver<Message>,
-    /// Whether an event waits in the inbox or is being handled: more of them say nothing new.
-    pending: Arc<AtomicBool>,
+    bell: Arc<EventFd>,
     folders: Folders,
     inputs: Inputs,
     seen: Vec<Stamp>,
@@ -144,11 +166,11 @@ struct Worker<F> {
 impl<F: FnMut(Loaded)> Worker<F> {
     fn run(&mut self) {
         self.load(None);
-        while let Ok(message) = self.inbox.recv() {
-            let asked = match message {
-                Message::Stop => return,
-                Message::Asked(ticket) => Some(ticket),
-                Message::Event => match self.settle() {
+        loop {
+            let asked = match self.next() {
+                Some(Message::Stop) => return,
+                Some(Message::Asked(ticket)) => Some(ticket),
+                None => match self.settle() {
                     Ok(asked) => asked,
                     Err(Stopped) => return,
                 },
@@ -159,13 +181,39 @@ impl<F: FnMut(Loaded)> Worker<F> {
         }
     }
 
+    /// Waits for a message; `None` if something happened in a watched folder.
+    fn next(&self) -> Option<Message> {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(message) => return Some(message),
+                Err(TryRecvError::Disconnected) => return Some(Message::Stop),
+                Err(TryRecvError::Empty) => {}
+            }
+            let kernel = self.folders.inotify.as_ref();
+            let mut wanted = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+            wanted.extend(kernel.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+            match poll(&mut wanted, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                // Without `poll` changes go unseen, but questions are answered.
+                Err(_) => return Some(self.inbox.recv().unwrap_or(Message::Stop)),
+                Ok(_) => {}
+            }
+            let happened = wanted.get(1).is_some_and(|fd| fd.any() == Some(true));
+            // It only says that a message may be there, which is looked at next.
+            let _ = self.bell.read();
+            if happened {
+                return None;
+            }
+        }
+    }
+
     /// Waits until the files stand still. Says who asked meanwhile.
     fn settle(&mut self) -> Result<Option<Ticket>, Stopped> {
         let mut asked = None;
         for _ in 0..SETTLE_TRIES {
             let before = stamps(&self.inputs);
             match self.inbox.recv_timeout(SETTLE) {
-                Err(RecvTimeoutError::Timeout) | Ok(Message::Event) => {}
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Asked(ticket)) => asked = Some(ticket),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     return Err(Stopped);
@@ -175,7 +223,7 @@ impl<F: FnMut(Loaded)> Worker<F> {
                 break;
             }
         }
-        self.pending.store(false, Ordering::Release);
+        self.folders.forget();
         Ok(asked)
     }
 
@@ -219,45 +267,68 @@ impl<F: FnMut(Loaded)> Worker<F> {
     }
 }
 
-/// The kernel's watches.
+/// The kernel's watches (inotify(7)).
 struct Folders {
-    watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// `None` where the kernel gives none.
+    inotify: Option<Inotify>,
+    watched: BTreeSet<WatchDescriptor>,
 }
 
 impl Folders {
-    fn new(messages: Sender<Message>, pending: Arc<AtomicBool>) -> Self {
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading the files makes events too, which would never end.
-            let access = event.is_ok_and(|event| event.kind.is_access());
-            if !access && !pending.swap(true, Ordering::AcqRel) {
-                let _ = messages.send(Message::Event);
-            }
-        });
-        let watcher = watcher
+    fn new() -> Self {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .inspect_err(|error| {
                 tracing::warn!(%error, "cannot watch config files; send SIGHUP after a change");
             })
             .ok();
-        Self { watcher, watched: BTreeSet::new() }
+        Self { inotify, watched: BTreeSet::new() }
     }
 
     /// Watches the folders of `inputs` and no others. All are set anew, as a folder that was deleted and
-    /// made again has lost its watch.
+    /// made again has lost its watch; one that has it keeps it.
     fn follow(&mut self, inputs: &Inputs) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let wanted = folders_of(inputs);
-        for folder in &self.watched {
-            // It may be gone, and its watch with it.
-            let _ = watcher.unwatch(folder);
-        }
-        for folder in &wanted {
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                let folder = folder.display();
-                tracing::warn!(%folder, %error, "cannot watch; send SIGHUP after a change there");
+        /// All that can change a file or the way to it. Not that it is read, which we do ourselves.
+        const CHANGES: AddWatchFlags = AddWatchFlags::IN_MODIFY
+            .union(AddWatchFlags::IN_ATTRIB)
+            .union(AddWatchFlags::IN_CLOSE_WRITE)
+            .union(AddWatchFlags::IN_MOVE)
+            .union(AddWatchFlags::IN_CREATE)
+            .union(AddWatchFlags::IN_DELETE)
+            .union(AddWatchFlags::IN_DELETE_SELF)
+            .union(AddWatchFlags::IN_MOVE_SELF)
+            .union(AddWatchFlags::IN_ONLYDIR);
+        let Some(inotify) = &self.inotify else { return };
+        let mut wanted = BTreeSet::new();
+        for folder in folders_of(inputs) {
+            match inotify.add_watch(&folder, CHANGES) {
+                Ok(watch) => {
+                    wanted.insert(watch);
+                }
+                Err(error) => {
+                    let folder = folder.display();
+                    tracing::warn!(%folder, %error, "cannot watch; send SIGHUP after a change there");
+                }
             }
         }
+        for watch in self.watched.difference(&wanted) {
+            // Its folder may be gone, and the watch with it.
+            let _ = inotify.rm_watch(*watch);
+        }
         self.watched = wanted;
+    }
+
+    /// Throws away what the kernel has told so far: what changed shows in the stamps.
+    fn forget(&self) {
+        /// Reads at a time: a full queue of the kernel's usual length, and no more, as events may come
+        /// faster than they are read.
+        const READS: usize = 32;
+        let Some(inotify) = &self.inotify else { return };
+        let mut events = [0; 16 << 10];
+        for _ in 0..READS {
+            if nix::unistd::read(inotify, &mut events).is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -316,8 +387,10 @@ fn on_the_way(path: &Path, folders: &mut BTreeSet<PathBuf>) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
+    use std::io::{Seek, Write};
     use std::os::unix::fs::symlink;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::super::load::load;
     use super::*;
@@ -459,6 +532,65 @@ mod tests {
         assert_eq!(bed.hosts(), ["b"]);
         bed.watcher.reload();
         assert!(matches!(bed.next(), Reload::Unchanged));
+    }
+
+    #[test]
+    fn whoever_writes_into_the_folder_without_pause_holds_up_no_answer_and_no_stop() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        let Bed { folder, watcher, reloads } = bed;
+        let (done, started) = (AtomicBool::new(false), Barrier::new(5));
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (done, started) = (&done, &started);
+                let path = folder.path().join(format!("log {writer}"));
+                scope.spawn(move || {
+                    let mut log = fs::File::create(path).unwrap();
+                    started.wait();
+                    while !done.load(Ordering::Relaxed) {
+                        log.rewind().and_then(|()| log.write_all(b"line\n")).unwrap();
+                    }
+                });
+            }
+            started.wait();
+            let answers = scope.spawn(move || {
+                for host in ["b", "c", "d", "e"] {
+                    fs::write(folder.path().join("half"), config_of(host)).unwrap();
+                    fs::rename(folder.path().join("half"), folder.path().join("c.yaml")).unwrap();
+                    let ticket = watcher.reload();
+                    while reloads.recv_timeout(PATIENCE).ok()?.answers != ticket {}
+                }
+                let (stopped, stop) = mpsc::channel();
+                std::thread::spawn(move || {
+                    drop(watcher);
+                    stopped.send(()).unwrap();
+                });
+                stop.recv_timeout(PATIENCE).ok()
+            });
+            let answered = answers.join().unwrap();
+            done.store(true, Ordering::Relaxed);
+            assert!(answered.is_some(), "a reload or the stop waits for the writers");
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_never_read_to_its_end_holds_up_no_stop() {
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::write(folder.join("c.yaml"), config_of("a")).unwrap();
+        });
+        // Nobody ever writes into it, so whoever opens it waits.
+        let pipe = bed.path("c.yaml");
+        fs::remove_file(&pipe).unwrap();
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        bed.watcher.reload();
+        let Bed { folder: _folder, watcher, .. } = bed;
+        let (stopped, stop) = mpsc::channel();
+        std::thread::spawn(move || {
+            drop(watcher);
+            stopped.send(()).unwrap();
+        });
+        stop.recv_timeout(PATIENCE).expect("the stop waits for no file");
     }
 
     #[test]
