@@ -74,16 +74,21 @@ impl Daemon {
 
     /// GETs a path; gives the status and the body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut answer = String::new();
+        self.ask(path).read_to_string(&mut answer).expect("the answer is UTF-8 and ends");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status line"), body.to_owned())
+    }
+
+    /// Sends a GET; the answer is still to be read.
+    fn ask(&self, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("the daemon serves");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
         stream.write_all(request.as_bytes()).expect("the request is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the answer is UTF-8 and ends");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.expect("a status line"), body.to_owned())
+        stream
     }
 
     /// GETs a JSON document.
@@ -93,17 +98,18 @@ impl Daemon {
         serde_json::from_str(&body).unwrap_or_else(|why| panic!("{path}: {why}: {body}"))
     }
 
-    /// Asks again until the answer pleases; the daemon works in its own time.
+    /// Asks again, each time the live feed tells of something new, until the answer pleases.
     pub(crate) fn wait_for<T>(&self, path: &str, pleases: impl Fn(&Value) -> Option<T>) -> T {
         let start = SystemClock.monotonic();
+        let mut feed = Feed::open(self);
         loop {
+            feed.event();
             let answer = self.json(path);
             if let Some(found) = pleases(&answer) {
                 return found;
             }
             let waited = SystemClock.monotonic().saturating_sub(start);
             assert!(waited < PATIENCE, "{path} still answers {answer:#}");
-            std::thread::yield_now();
         }
     }
 
@@ -126,5 +132,33 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// The live feed that the pages listen to, with all targets in view: an event at once, one at most a second
+/// when a target has something new, and one every few seconds anyway.
+struct Feed(BufReader<TcpStream>);
+
+impl Feed {
+    /// Most targets that a feed may have in view.
+    const MOST: usize = 400;
+
+    fn open(daemon: &Daemon) -> Self {
+        let answer = daemon.json("/api/v1/targets");
+        let rows = answer["targets"].as_array().expect("a list of targets");
+        let key = |row: &Value| row["id"].as_str().and_then(|id| id.get(..16)).map(str::to_owned);
+        let keys: Option<Vec<String>> = rows.iter().take(Self::MOST).map(key).collect();
+        let keys = keys.expect("a target has an id of 32 digits").join(",");
+        Self(BufReader::new(daemon.ask(&format!("/live?parts=full&rows={keys}"))))
+    }
+
+    /// Waits for the next event.
+    fn event(&mut self) {
+        let mut line = String::new();
+        while !line.starts_with("data:") {
+            line.clear();
+            let read = self.0.read_line(&mut line).expect("the feed is UTF-8 and goes on");
+            assert!(read > 0, "the feed ended");
+        }
     }
 }
