@@ -2,8 +2,9 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`].
+//! [`tally`], [`judgement`], [`alert`].
 
+pub mod alert;
 pub mod clock;
 pub mod judgement;
 pub mod probe;
@@ -14,6 +15,7 @@ pub mod target;
 pub mod time;
 pub mod transport;
 
+pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use judgement::{Change, Judgement, Rule, Standing};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
