@@ -95,8 +95,9 @@ impl History {
         let mut marks: Vec<Mark> = records
             .await?
             .into_iter()
-            .map(|record| match record.value {
-                Value::Mark(mark) => mark,
+            .filter_map(|record| match record.value {
+                Value::Mark(mark) => Some(mark),
+                _ => None,
             })
             .collect();
         marks.sort_by_key(|mark| std::cmp::Reverse(mark.at));

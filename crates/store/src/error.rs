@@ -101,6 +101,9 @@ impl Error {
     /// What an error of SQLite means: a full disk and damage are told from the rest.
     pub(crate) fn sqlite(what: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         let path_text = path.display().to_string();
+        if let rusqlite::Error::FromSqlConversionFailure(..) = source {
+            return Self::Damaged { what, path: path_text, why: source.to_string() };
+        }
         match source.sqlite_error() {
             // A WAL index that cannot grow is a full disk too (`SQLITE_IOERR_SHMSIZE`).
             Some(

@@ -40,6 +40,6 @@ pub use samples::{
     Appended, Batch, Bucket, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,
 };
 pub use samples_file::SamplesFile;
-pub use state::{Applied, Change, Mark, Query, Record, State, Value};
+pub use state::{AlertQuery, Applied, Change, Mark, Memo, Query, Record, State, Value};
 pub use state_file::StateFile;
 pub use store::Store;

@@ -1,11 +1,12 @@
 //! The seam for records that change: the trait [`State`] and the types it speaks. No SQL, no threads.
 
-use model::UnixMs;
+use model::alert::{AlertId, Notice, NoticeState, Silence};
+use model::{Alert, UnixMs};
 
 use crate::error::Error;
 
-/// Records that change: marks now, and with later capabilities events, runs, alerts. A new kind of record
-/// is one [`Change`] variant and one SQL file.
+/// Records that change: marks, alerts, silences, notices. A new kind of record is one [`Change`] variant
+/// and one file under `state_file/`.
 pub trait State: Send + Sync {
     /// Applies all changes in one transaction, or none of them.
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error>;
@@ -27,10 +28,27 @@ pub enum Applied {
 }
 
 /// One change of one record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Remember that something noteworthy happened.
     Mark(Mark),
+    /// An alert as it is from now on. Its writer gives the numbers.
+    Alert(Box<Alert>),
+    /// A silence as it is from now on. Its writer gives the numbers.
+    Silence(Silence),
+    /// A notice as it is from now on. Its writer gives the numbers.
+    Notice(Box<Notice>),
+    /// What a stage remembers under a key from now on.
+    Memo(Memo),
+}
+
+/// What a stage remembers over restarts, in a form of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memo {
+    /// Name of the stage and what it is about.
+    pub key: String,
+    /// `None` forgets it.
+    pub body: Option<Vec<u8>>,
 }
 
 /// Something noteworthy that happened to the daemon or a target, drawn on charts: started, stopped,
@@ -61,10 +79,72 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
+    /// Alerts.
+    Alerts(AlertQuery),
+    /// Silences that have not ended at a time; all with [`UnixMs`]`(i64::MIN)`.
+    Silences {
+        /// They end after it.
+        after: UnixMs,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Notices, sent and waiting.
+    Notices {
+        /// In this state alone.
+        state: Option<NoticeState>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Notices to be tried now, oldest first; of one thread and receiver only the oldest.
+    DueNotices {
+        /// What now is.
+        now: UnixMs,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Memos by key.
+    Memos {
+        /// How their keys begin.
+        prefix: String,
+    },
+}
+
+/// Which alerts to find; what is `None` does not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertQuery {
+    /// The one with this number.
+    pub id: Option<AlertId>,
+    /// Those whose subject has this key.
+    pub subject: Option<String>,
+    /// Those that are open, or those that are over.
+    pub open: Option<bool>,
+    /// Those with lower numbers: the next page.
+    pub before: Option<AlertId>,
+    /// Those that were not over before this time.
+    pub from: Option<UnixMs>,
+    /// Those that were raised before this time.
+    pub until: Option<UnixMs>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+impl Default for AlertQuery {
+    /// All alerts; the newest 100 of them.
+    fn default() -> Self {
+        Self {
+            id: None,
+            subject: None,
+            open: None,
+            before: None,
+            from: None,
+            until: None,
+            limit: 100,
+        }
+    }
 }
 
 /// A stored record with its revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Ascends over all records with each change.
     pub revision: u64,
@@ -73,8 +153,16 @@ pub struct Record {
 }
 
 /// What a record holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A mark.
     Mark(Mark),
+    /// An alert.
+    Alert(Box<Alert>),
+    /// A silence.
+    Silence(Silence),
+    /// A notice.
+    Notice(Box<Notice>),
+    /// A memo; its body is there.
+    Memo(Memo),
 }

@@ -6,28 +6,34 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use model::{Clock, UnixMs};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use model::Clock;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, TransactionBehavior};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Site};
 use crate::file::{self, Schema};
-use crate::state::{Applied, Change, Mark, Query, Record, State, Value};
+use crate::state::{Applied, Change, Query, Record, State, Value};
+
+mod alert;
+mod mark;
+mod memo;
+mod notice;
+mod silence;
 
 /// The versions of `state.db`.
 pub(crate) const SCHEMA: Schema = Schema {
     file: "state.db",
     application: 0x6e6d_5431, // "nmT1"
     page: 4096,
-    steps: &[include_str!("sql/state/0001-marks.sql")],
+    steps: &[include_str!("sql/state/0001-marks.sql"), include_str!("sql/state/0002-alerts.sql")],
 };
 
 /// Calls that may wait for the writer.
 const QUEUE: usize = 256;
 /// Calls that share one commit at most.
 const GROUP: usize = 256;
-/// A mark goes once so many changes were made after it: a machine that has something to say every second
-/// for years fills some 150 MB and no more.
-const KEPT: i64 = 1_000_000;
 
 /// Records in one SQLite file.
 #[derive(Debug)]
@@ -58,17 +64,14 @@ impl StateFile {
         Ok(Self { path, reader, calls: Some(calls), thread: Some(thread) })
     }
 
+    /// Reads with `ask` beside the writer.
     fn read(
         &self,
         what: &'static str,
-        sql: &str,
-        params: impl rusqlite::Params,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<Vec<Record>>,
     ) -> Result<Vec<Record>, Error> {
-        let fail = |source| Error::sqlite(what, &self.path, source);
         let db = self.reader.lock().expect("no holder of this lock panics");
-        let mut ask = db.prepare_cached(sql).map_err(fail)?;
-        let rows = ask.query_map(params, mark_record).map_err(fail)?;
-        rows.collect::<Result<_, _>>().map_err(fail)
+        ask(&db).map_err(|source| Error::sqlite(what, &self.path, source))
     }
 }
 
@@ -82,27 +85,35 @@ impl State for StateFile {
 
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
         match query {
-            Query::Marks { subject, from, until, limit } => self.read(
-                "find marks",
-                if subject.is_some() {
-                    "SELECT revision, at, subject, kind, text FROM mark
-                     WHERE at >= ?2 AND at < ?3 AND subject = ?1 ORDER BY at DESC, revision DESC LIMIT ?4"
-                } else {
-                    "SELECT revision, at, subject, kind, text FROM mark
-                     WHERE at >= ?2 AND at < ?3 AND ?1 IS NULL ORDER BY at DESC, revision DESC LIMIT ?4"
-                },
-                params![subject, from.0, until.0, limit],
-            ),
+            Query::Marks { subject, from, until, limit } => self.read("find marks", |db| {
+                mark::find(db, subject.as_deref(), (*from, *until), *limit)
+            }),
+            Query::Alerts(query) => self.read("find alerts", |db| alert::find(db, query)),
+            Query::Silences { after, limit } => {
+                self.read("find silences", |db| silence::find(db, *after, *limit))
+            }
+            Query::Notices { state, limit } => {
+                self.read("find notices", |db| notice::find(db, *state, *limit))
+            }
+            Query::DueNotices { now, limit } => {
+                self.read("find due notices", |db| notice::due(db, *now, *limit))
+            }
+            Query::Memos { prefix } => self.read("find memos", |db| memo::find(db, prefix)),
         }
     }
 
     fn changes(&self, since: u64) -> Result<Vec<Record>, Error> {
         let since = i64::try_from(since).unwrap_or(i64::MAX);
-        self.read(
-            "read changes",
-            "SELECT revision, at, subject, kind, text FROM mark WHERE revision > ?1 ORDER BY revision",
-            [since],
-        )
+        self.read("read changes", |db| {
+            // One transaction, so that no table is read later than another.
+            let unit = db.unchecked_transaction()?;
+            let mut records = mark::since(&unit, since)?;
+            records.extend(alert::since(&unit, since)?);
+            records.extend(silence::since(&unit, since)?);
+            records.extend(notice::since(&unit, since)?);
+            records.sort_unstable_by_key(|record| record.revision);
+            Ok(records)
+        })
     }
 }
 
@@ -115,14 +126,21 @@ impl Drop for StateFile {
     }
 }
 
-fn mark_record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let mark = Mark {
-        at: UnixMs(row.get(1)?),
-        subject: row.get(2)?,
-        kind: row.get(3)?,
-        text: row.get(4)?,
-    };
-    Ok(Record { revision: row.get::<_, i64>(0)?.cast_unsigned(), value: Value::Mark(mark) })
+/// A row of revision and JSON as a record.
+fn record<T: DeserializeOwned>(
+    row: &Row<'_>,
+    value: impl FnOnce(T) -> Value,
+) -> rusqlite::Result<Record> {
+    let body = row.get_ref(1)?.as_str()?;
+    let body = serde_json::from_str(body)
+        .map_err(|why| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(why)))?;
+    Ok(Record { revision: row.get::<_, i64>(0)?.cast_unsigned(), value: value(body) })
+}
+
+/// A record as JSON.
+fn json(record: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(record)
+        .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))
 }
 
 /// Commits what is queued whenever it is free; answers after the sync.
@@ -176,104 +194,13 @@ fn apply(db: &Connection, change: &Change) -> rusqlite::Result<()> {
         .prepare_cached("UPDATE revision SET newest = newest + 1 RETURNING newest")?
         .query_row([], |row| row.get(0))?;
     match change {
-        Change::Mark(mark) => {
-            db.prepare_cached(
-                "INSERT INTO mark (revision, at, subject, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                revision,
-                mark.at.0,
-                mark.subject,
-                mark.kind,
-                mark.text
-            ])?;
-            db.prepare_cached("DELETE FROM mark WHERE revision <= ?1")?
-                .execute([revision - KEPT])?;
-        }
+        Change::Mark(mark) => mark::put(db, revision, mark),
+        Change::Alert(alert) => alert::put(db, revision, alert),
+        Change::Silence(silence) => silence::put(db, revision, silence),
+        Change::Notice(notice) => notice::put(db, revision, notice),
+        Change::Memo(memo) => memo::put(db, revision, memo),
     }
-    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use model::SystemClock;
-
-    use super::*;
-
-    fn mark(at: i64, subject: &str, text: &str) -> Change {
-        Change::Mark(Mark {
-            at: UnixMs(at),
-            subject: subject.into(),
-            kind: "address".into(),
-            text: text.into(),
-        })
-    }
-
-    fn texts(records: Vec<Record>) -> Vec<String> {
-        let text = |record: Record| match record.value {
-            Value::Mark(mark) => mark.text,
-        };
-        records.into_iter().map(text).collect()
-    }
-
-    fn marks(subject: Option<&str>, limit: u32) -> Query {
-        let subject = subject.map(str::to_owned);
-        Query::Marks { subject, from: UnixMs(0), until: UnixMs(1000), limit }
-    }
-
-    #[test]
-    fn marks_are_found_by_subject_and_time_newest_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateFile::open(dir.path(), &SystemClock).unwrap();
-        let changes = vec![mark(1, "a", "one"), mark(3, "b", "three"), mark(2, "a", "two")];
-        assert_eq!(state.apply(changes).unwrap(), Applied::Done(3));
-        state.apply(vec![mark(1000, "a", "later")]).unwrap();
-        assert_eq!(texts(state.find(&marks(None, 9)).unwrap()), ["three", "two", "one"]);
-        assert_eq!(texts(state.find(&marks(Some("a"), 9)).unwrap()), ["two", "one"]);
-        assert_eq!(texts(state.find(&marks(None, 1)).unwrap()), ["three"]);
-    }
-
-    #[test]
-    fn revisions_go_on_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || StateFile::open(dir.path(), &SystemClock).unwrap();
-        assert_eq!(open().apply(vec![mark(1, "a", "one")]).unwrap(), Applied::Done(1));
-        let state = open();
-        assert_eq!(state.apply(vec![mark(1, "a", "two")]).unwrap(), Applied::Done(2));
-        assert_eq!(texts(state.changes(0).unwrap()), ["one", "two"]);
-        assert_eq!(texts(state.changes(1).unwrap()), ["two"]);
-        assert!(state.changes(u64::MAX).unwrap().is_empty());
-    }
-
-    #[test]
-    fn marks_go_once_a_million_changes_were_made_after_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || StateFile::open(dir.path(), &SystemClock).unwrap();
-        open().apply(vec![mark(1, "a", "one"), mark(2, "a", "two")]).unwrap();
-        let db = Connection::open(dir.path().join(SCHEMA.file)).unwrap();
-        db.execute("UPDATE revision SET newest = ?1", [KEPT]).unwrap();
-        drop(db);
-        let state = open();
-        state.apply(vec![mark(3, "a", "three")]).unwrap();
-        assert_eq!(texts(state.changes(0).unwrap()), ["two", "three"]);
-    }
-
-    #[test]
-    fn calls_from_many_threads_get_revisions_of_their_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateFile::open(dir.path(), &SystemClock).unwrap();
-        std::thread::scope(|scope| {
-            for thread in 0..8 {
-                let state = &state;
-                scope.spawn(move || {
-                    for round in 0..10 {
-                        state.apply(vec![mark(round, &thread.to_string(), "x")]).unwrap();
-                    }
-                });
-            }
-        });
-        let revisions: Vec<u64> =
-            state.changes(0).unwrap().iter().map(|record| record.revision).collect();
-        assert_eq!(revisions, (1..=80).collect::<Vec<u64>>());
-    }
-}
+mod tests;

@@ -336,14 +336,15 @@ pub(crate) struct Marks(pub(crate) Mutex<Vec<Mark>>);
 impl State for Marks {
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error> {
         let mut marks = self.0.lock().expect("no holder of this lock panics");
-        for Change::Mark(mark) in changes {
-            marks.push(mark);
-        }
+        marks.extend(changes.into_iter().filter_map(|change| match change {
+            Change::Mark(mark) => Some(mark),
+            _ => None,
+        }));
         Ok(Applied::Done(marks.len() as u64))
     }
 
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
-        let Query::Marks { subject, from, until, limit } = query;
+        let Query::Marks { subject, from, until, limit } = query else { return Ok(Vec::new()) };
         let wanted = |mark: &&Mark| {
             subject.as_ref().is_none_or(|subject| *subject == mark.subject)
                 && (from..until).contains(&&mark.at)
