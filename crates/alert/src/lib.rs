@@ -1,0 +1,9 @@
+//! From judgements to messages that the right people get once. It judges no series (`detect` does), and
+//! its state machine does no I/O and reads no clock: time is a parameter.
+//!
+//! Reading order: [`outbox`], the queue on disk between those who write messages and those who deliver
+//! them.
+
+pub mod outbox;
+
+pub use outbox::{Attempt, Outbox, StateOutbox};
