@@ -104,6 +104,8 @@ impl Pipeline {
     pub(crate) fn deps(&self, listen: SocketAddr, token: Token) -> Deps {
         Deps {
             now: Arc::clone(&self.present) as _,
+            alerts: Arc::new(show::Unjudged),
+            commands: Arc::new(show::Unjudged),
             samples: Arc::clone(&self.samples),
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.present.clock),

@@ -39,6 +39,8 @@ async fn main() -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     let router = show::router(show::Deps {
         now: Arc::<Sim>::clone(&sim),
+        alerts: Arc::new(show::Unjudged),
+        commands: Arc::new(show::Unjudged),
         samples: Arc::new(past),
         state: Arc::new(marks),
         clock: Arc::new(clock),

@@ -43,6 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     let router = show::router(show::Deps {
         now: sim,
+        alerts: Arc::new(show::Unjudged),
+        commands: Arc::new(show::Unjudged),
         samples: store.samples(),
         state: store.state(),
         clock: Arc::new(clock),

@@ -1,4 +1,5 @@
-//! Pages, JSON API, live feed and metrics. Reads the store and the port [`Now`]; changes nothing itself.
+//! Pages, JSON API, live feed and metrics. Reads the store and the ports [`Now`] and [`Alerts`]; changes
+//! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
 //! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, what
 //! there is to show; `select`, which targets; then `pages`, `api`, `live`, `metrics` and `health`, one kind
@@ -32,6 +33,10 @@ mod strips;
 mod time;
 
 pub use guard::Token;
+pub use port::judged::{
+    Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
+    SilenceNow, Trace, Unjudged,
+};
 pub use port::{Counter, CounterKind, Now, Snapshot, Stage, StoreNow, System, Warning};
 pub use serve::serve;
 
@@ -40,6 +45,10 @@ pub use serve::serve;
 pub struct Deps {
     /// The present.
     pub now: Arc<dyn Now>,
+    /// What is wrong.
+    pub alerts: Arc<dyn Alerts>,
+    /// Who does what people ask for.
+    pub commands: Arc<dyn Commands>,
     /// The past, as series.
     pub samples: Arc<dyn Samples>,
     /// The past, as records.

@@ -1,11 +1,13 @@
-//! What the pages need from the rest of netmend: the port [`Now`], which the daemon implements. It must
-//! hold no logic: values in, values out.
+//! What the pages need from the rest of netmend: the port [`Now`], which the daemon implements, and those of
+//! [`judged`]. It must hold no logic: values in, values out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Method, TargetNow, UnixMs};
 use serde::Serialize;
+
+pub mod judged;
 
 /// The present of the running daemon. Calls are cheap and never block: they hand out what the daemon
 /// has put together already.

@@ -42,6 +42,8 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
     store.state().apply(vec![Change::Mark(Mark { at, subject, kind, text })]).unwrap();
     let router = router(Deps {
         now: Arc::new(Sim::new(probed, NOW)),
+        alerts: Arc::new(netmend_show::Unjudged),
+        commands: Arc::new(netmend_show::Unjudged),
         samples: store.samples(),
         state: store.state(),
         clock,

@@ -36,6 +36,8 @@ impl World {
         let past = Arc::new(Past { broken, ..Past::of(&*sim) });
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
+            alerts: Arc::new(netmend_show::Unjudged),
+            commands: Arc::new(netmend_show::Unjudged),
             samples: Arc::<Past>::clone(&past),
             state: Arc::<Marks>::clone(&marks),
             clock: Arc::<ManualClock>::clone(&clock),
