@@ -23,6 +23,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use self::plan::{Key, Launch, Mono, Plan, Rules, refusal};
 use self::socket::{Handshake, raise_file_limit};
 use crate::kernel::KernelNetwork;
+use crate::pace::Pace;
 use crate::work::{Command, Results};
 use crate::{Counters, Error};
 
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) rounds: Option<u32>,
     /// No pacing: a round leaves at once and nothing is too late to be sent.
     pub(crate) flat_out: bool,
+    /// How often an address may be asked; with it, who falls silent is asked each second.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 /// The prober's handle. Dropping it stops the thread.
@@ -80,7 +83,7 @@ impl ConnectProber {
             epoll,
             bell: bell.clone(),
             inbox,
-            plan: Plan::new(rules, results),
+            plan: Plan::new(rules, settings.pace, results),
             counters: counters.clone(),
             flushed: 0,
         };

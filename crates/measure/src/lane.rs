@@ -14,6 +14,7 @@ mod wheel;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::transport::SocketKind;
@@ -22,6 +23,8 @@ use model::{Family, Outcome, ProbeResult, Reason, StampSource, TargetId};
 use self::flight::{Flights, Probe, Stage};
 use self::ids::Ids;
 use self::wheel::Wheel;
+use crate::pace::Pace;
+use crate::reprobe::{self, Next, Reprobe, Silence};
 use crate::wire::{Cookie, Slot, icmp, tcp};
 use crate::work::{Assignment, Results};
 use crate::{Change, ChangeKind, Counters};
@@ -44,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: Option<u32>,
     /// No pacing: a round leaves at once and nothing is too late to be sent.
     pub(crate) flat_out: bool,
+    /// How often an address may be asked; with it, who falls silent is asked each second.
+    pub(crate) pace: Option<Arc<Pace>>,
 }
 
 /// One target, 48 bytes.
@@ -56,6 +61,7 @@ struct Entry {
     scope: u32,
     address: IpAddr,
     gone: bool,
+    silence: Silence,
     port: u16,
     shape: u16,
     source: u16,
@@ -92,6 +98,9 @@ pub(crate) struct Lane {
     flights: Flights,
     watch: ClockWatch,
     drops: drops::Drops,
+    reprobe: Reprobe,
+    /// Entries that lost a probe since the last turn.
+    missed: Vec<u32>,
     /// Addresses that targets had until a round, for the answers still under way from there.
     former: HashMap<u32, (IpAddr, u32)>,
     /// Entries of removed targets and when no probe can name them any more.
@@ -111,6 +120,7 @@ impl Lane {
     const PAUSE: u64 = 8;
 
     pub(crate) fn new(plan: Plan, results: Results) -> Self {
+        let reprobe = Reprobe::new(plan.pace.clone());
         Self {
             plan,
             entries: Vec::new(),
@@ -121,6 +131,8 @@ impl Lane {
             flights: Flights::default(),
             watch: ClockWatch::default(),
             drops: drops::Drops::default(),
+            reprobe,
+            missed: Vec::new(),
             former: HashMap::new(),
             retired: VecDeque::new(),
             complete: false,
@@ -157,6 +169,7 @@ impl Lane {
             scope: scope_of(assignment.to),
             address: assignment.to.ip(),
             gone: false,
+            silence: Silence::default(),
             port: assignment.to.port(),
             shape,
             source,
@@ -178,8 +191,15 @@ impl Lane {
 
     fn change(&mut self, now: Now, index: u32, assignment: &Assignment, shape: u16, source: u16) {
         let entry = &mut self.entries[index as usize];
-        if entry.address != assignment.to.ip() {
+        let moved = entry.address != assignment.to.ip();
+        if moved {
             self.former.insert(index, (entry.address, entry.round));
+        }
+        if (moved || entry.shape != shape)
+            && let Some(due) = self.reprobe.forget(index, &mut entry.silence)
+        {
+            entry.due = due;
+            self.wheel.insert(index, due);
         }
         entry.address = assignment.to.ip();
         entry.scope = scope_of(assignment.to);
@@ -199,7 +219,9 @@ impl Lane {
         let free_at = now.ms() + u64::from(self.flights.longest_ms()) + 15_000;
         for index in self.ids.remove(ids) {
             self.wheel.remove(index);
-            self.entries[index as usize].gone = true;
+            let entry = &mut self.entries[index as usize];
+            entry.gone = true;
+            self.reprobe.forget(index, &mut entry.silence);
             self.retired.push_back((free_at, index));
         }
     }
@@ -233,8 +255,12 @@ impl Lane {
     /// Fills the batch with what is due. `false`: nothing more is due now.
     pub(crate) fn fill(&mut self, now: Now, batch: &mut Batch) -> bool {
         batch.clear();
+        self.hurry(now);
         while !batch.is_full() {
             let Some(index) = self.wheel.take(now.ms()) else { return false };
+            if !self.is_due(now, index) {
+                continue;
+            }
             self.catch_up(now, index);
             let entry = self.entries[index as usize];
             self.schedule_next(index);
@@ -251,6 +277,41 @@ impl Lane {
     /// Whether somebody waits for a given number of probes, which are then sent however late.
     fn is_patient(&self) -> bool {
         self.plan.flat_out || self.plan.rounds.is_some()
+    }
+
+    /// Has targets that lost probes asked sooner.
+    fn hurry(&mut self, now: Now) {
+        while let Some(index) = self.missed.pop() {
+            let entry = &mut self.entries[index as usize];
+            let interval = u64::from(self.shapes[usize::from(entry.shape)].interval_ms);
+            let regular = (entry.due, interval);
+            if !entry.gone
+                && let Some(due) =
+                    self.reprobe.consider(index, &mut entry.silence, regular, now.ms())
+            {
+                entry.due = due;
+                self.wheel.insert(index, due);
+            }
+        }
+    }
+
+    /// Whether a target whose time has come is to be asked now; if not, it waits again.
+    fn is_due(&mut self, now: Now, index: u32) -> bool {
+        let entry = &mut self.entries[index as usize];
+        if !entry.silence.is_hurried() {
+            return true;
+        }
+        let interval = u64::from(self.shapes[usize::from(entry.shape)].interval_ms);
+        let place = (entry.address, interval);
+        entry.due = match self.reprobe.next(index, &mut entry.silence, place, now.ms()) {
+            Next::Ask => now.ms(),
+            Next::Wait(due) | Next::Over(due) => due,
+        };
+        let due = entry.due <= now.ms();
+        if !due {
+            self.wheel.insert(index, entry.due);
+        }
+        due
     }
 
     /// Passes over the rounds whose time is over, so that no target is asked twice at once.
@@ -276,7 +337,11 @@ impl Lane {
     fn schedule_next(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
         entry.round = entry.round.wrapping_add(1);
-        entry.due += u64::from(self.shapes[usize::from(entry.shape)].interval_ms);
+        entry.due += if entry.silence.is_hurried() {
+            reprobe::STEP_MS
+        } else {
+            u64::from(self.shapes[usize::from(entry.shape)].interval_ms)
+        };
         if self.plan.rounds.is_none_or(|rounds| entry.round < rounds) {
             let due = entry.due;
             self.wheel.insert(index, due);
@@ -353,6 +418,7 @@ impl Lane {
             receive_drops: self.drops.total().receive_drops,
             neighbour_drops: self.drops.total().neighbour_drops,
             results_dropped: self.results.dropped(),
+            reprobes: self.reprobe.asked(),
             in_flight: self.flights.open() as u64,
             ..self.counters.clone()
         }

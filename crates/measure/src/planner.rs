@@ -20,6 +20,7 @@ use self::known::{Known, Place};
 use self::routes::{RouteId, Routes};
 pub(crate) use self::scout::Found;
 use self::scout::Scout;
+use crate::pace::Pace;
 use crate::resolve::{Answer, Limits, Lookups, literal};
 use crate::status::Journal;
 use crate::work::{Assignment, Command};
@@ -39,8 +40,8 @@ pub(crate) struct Planner {
     pending: HashMap<RouteId, Vec<Assignment>>,
     lookups: Lookups,
     scout: Scout,
-    /// Probes per second that the targets of an address want together; empty without a limit.
-    rates: HashMap<IpAddr, f64>,
+    /// What the targets of an address want together; `None` without a limit.
+    pace: Option<Arc<Pace>>,
     /// Targets whose first lookup or scouting is still out. While there are some, a run with rounds is not complete.
     waiting: HashSet<TargetId>,
     packet: Arc<PacketOptions>,
@@ -58,15 +59,16 @@ impl Planner {
         let (lookups, answers) = Lookups::start(resolver, clock, limits)
             .map_err(|source| Error::Thread { name: "names", source })?;
         let (scout, found) = Scout::new(Arc::clone(&options.clock));
+        let pace = options.address_rate.map(|limit| Arc::new(Pace::new(limit)));
         let planner = Self {
-            routes: Routes::new(&options, results, Arc::clone(&journal)),
+            routes: Routes::new(&options, results, Arc::clone(&journal), pace.clone()),
             options,
             journal,
             known: Vec::new(),
             pending: HashMap::new(),
             lookups,
             scout,
-            rates: HashMap::new(),
+            pace,
             waiting: HashSet::new(),
             packet: Arc::default(),
         };
@@ -168,8 +170,7 @@ impl Planner {
 
     /// Whether the targets of an address together want more than it is to be asked.
     fn is_crowded(&self, ip: IpAddr) -> bool {
-        let rate = self.rates.get(&ip).copied().unwrap_or(0.0);
-        self.options.address_rate.is_some_and(|limit| rate > limit)
+        self.pace.as_ref().is_some_and(|pace| pace.stretch(ip) > 1.0)
     }
 
     /// Gives the targets of these addresses the intervals that are right now.
@@ -230,8 +231,8 @@ impl Planner {
     /// The target's own interval, stretched where its address or its method asks for patience.
     fn interval_of(&self, target: &Target, ip: IpAddr, route: RouteId) -> Duration {
         let mut interval = target.interval.max(Duration::from_millis(1));
-        if let (Some(limit), Some(rate)) = (self.options.address_rate, self.rates.get(&ip)) {
-            interval = interval.mul_f64((rate / limit).max(1.0));
+        if let Some(pace) = &self.pace {
+            interval = interval.mul_f64(pace.stretch(ip));
         }
         match self.options.connect_interval {
             Some(least) if self.routes.finishes_handshakes(route) => interval.max(least),
@@ -239,14 +240,9 @@ impl Planner {
         }
     }
 
-    fn count_rate(&mut self, ip: IpAddr, rate: f64) {
-        if self.options.address_rate.is_none() {
-            return;
-        }
-        let sum = self.rates.entry(ip).or_insert(0.0);
-        *sum += rate;
-        if *sum < 1e-9 {
-            self.rates.remove(&ip);
+    fn count_rate(&self, ip: IpAddr, rate: f64) {
+        if let Some(pace) = &self.pace {
+            pace.count(ip, rate);
         }
     }
 

@@ -178,6 +178,8 @@ pub struct Counters {
     pub stamps_discarded: u64,
     /// Results thrown away because nobody took them.
     pub results_dropped: u64,
+    /// Probes sent sooner than the interval has them, to targets that fell silent; they are within `sent`.
+    pub reprobes: u64,
     /// Probes under way now.
     pub in_flight: u64,
     /// Sends that failed, by `errno`.

@@ -135,6 +135,7 @@ pub(crate) fn sum(parts: impl IntoIterator<Item = Counters>) -> Counters {
         all.stamps += part.stamps;
         all.stamps_discarded += part.stamps_discarded;
         all.results_dropped += part.results_dropped;
+        all.reprobes += part.reprobes;
         all.in_flight += part.in_flight;
         for (errno, count) in part.send_errors {
             *errors.entry(errno).or_insert(0) += count;

@@ -203,6 +203,11 @@ fn probe_counters(counted: &Counters) -> Vec<Counter> {
             "Packets that the neighbour table swallowed.",
             counted.neighbour_drops,
         ),
+        (
+            "netmend_reprobes_total",
+            "Probes sent sooner than the interval has them, to targets that fell silent.",
+            counted.reprobes,
+        ),
         ("netmend_clock_steps_total", "Steps of the wall clock.", counted.clock_steps),
         ("netmend_send_stamps_total", "Kernel send stamps used.", counted.stamps),
         (

@@ -11,6 +11,8 @@ use nix::errno::Errno;
 
 use super::socket::End;
 use crate::Counters;
+use crate::pace::Pace;
+use crate::reprobe::{self, Next, Reprobe, Silence};
 use crate::work::{Assignment, Results};
 
 /// A point on the monotonic clock, in nanoseconds.
@@ -68,6 +70,7 @@ struct Entry {
     due: Mono,
     interval: Mono,
     timeout: Mono,
+    silence: Silence,
     packet: Arc<PacketOptions>,
 }
 
@@ -101,10 +104,13 @@ pub(super) struct Plan<S> {
     complete: bool,
     results: Results,
     counters: Counters,
+    reprobe: Reprobe,
+    /// Entries that lost a probe since the last launch.
+    missed: Vec<u32>,
 }
 
 impl<S> Plan<S> {
-    pub(super) fn new(rules: Rules, results: Results) -> Self {
+    pub(super) fn new(rules: Rules, pace: Option<Arc<Pace>>, results: Results) -> Self {
         Self {
             rules,
             entries: Vec::new(),
@@ -118,6 +124,8 @@ impl<S> Plan<S> {
             complete: false,
             results,
             counters: Counters::default(),
+            reprobe: Reprobe::new(pace),
+            missed: Vec::new(),
         }
     }
 
@@ -132,6 +140,12 @@ impl<S> Plan<S> {
                 continue;
             };
             let entry = &mut self.entries[index as usize];
+            if (entry.to, entry.interval) != (assignment.to, interval)
+                && let Some(due) = self.reprobe.forget(index, &mut entry.silence)
+            {
+                entry.due = due * MILLISECOND;
+                self.due.push(Reverse((entry.due, index, entry.uses)));
+            }
             entry.to = assignment.to;
             entry.timeout = timeout;
             entry.packet = assignment.packet;
@@ -153,6 +167,7 @@ impl<S> Plan<S> {
             due,
             interval,
             timeout,
+            silence: Silence::default(),
             packet: assignment.packet.clone(),
         };
         let index = if let Some(index) = self.free_entries.pop() {
@@ -181,6 +196,7 @@ impl<S> Plan<S> {
         for id in ids {
             if let Some(index) = self.by_id.remove(id) {
                 let entry = &mut self.entries[index as usize];
+                self.reprobe.forget(index, &mut entry.silence);
                 entry.gone = true;
                 entry.uses = entry.uses.wrapping_add(1);
                 self.free_entries.push(index);
@@ -212,6 +228,7 @@ impl<S> Plan<S> {
     /// The next handshake that is due, while the window allows one. The caller owes [`Plan::launched`] or
     /// [`Plan::unsent`]. A probe that is too late is reported unsent here.
     pub(super) fn launch(&mut self, now: Mono, wall: UnixNs) -> Option<Launch> {
+        self.hurry(now);
         while let Some(&Reverse((due, index, uses))) = self.due.peek() {
             if due > now {
                 return None;
@@ -221,12 +238,22 @@ impl<S> Plan<S> {
                 self.due.pop();
                 continue;
             }
+            if entry.silence.is_hurried() {
+                if self.under_way >= self.rules.window {
+                    return None;
+                }
+                self.due.pop();
+                if self.is_asked(now, index) {
+                    return Some(self.launch_of(index));
+                }
+                continue;
+            }
             let late = now - due;
             if late > TOO_LATE && !self.rules.flat_out {
                 self.due.pop();
                 // After a long pause one report tells of it, not one per probe missed.
                 entry.due = due + late / entry.interval * entry.interval;
-                let launch = Launch { to: entry.to, packet: entry.packet.clone(), entry: index };
+                let launch = self.launch_of(index);
                 self.unsent(&launch, Reason::Overload, wall);
                 continue;
             }
@@ -234,9 +261,42 @@ impl<S> Plan<S> {
                 return None;
             }
             self.due.pop();
-            return Some(Launch { to: entry.to, packet: entry.packet.clone(), entry: index });
+            return Some(self.launch_of(index));
         }
         None
+    }
+
+    /// Has targets that lost probes asked sooner.
+    fn hurry(&mut self, now: Mono) {
+        while let Some(index) = self.missed.pop() {
+            let entry = &mut self.entries[index as usize];
+            let regular = (entry.due / MILLISECOND, entry.interval / MILLISECOND);
+            let now = now / MILLISECOND;
+            if let Some(due) = self.reprobe.consider(index, &mut entry.silence, regular, now) {
+                entry.due = due * MILLISECOND;
+                self.due.push(Reverse((entry.due, index, entry.uses)));
+            }
+        }
+    }
+
+    /// Whether a hurried target whose time has come is to be asked now; if not, it waits again.
+    fn is_asked(&mut self, now: Mono, index: u32) -> bool {
+        let entry = &mut self.entries[index as usize];
+        let place = (entry.to.ip(), entry.interval / MILLISECOND);
+        entry.due = match self.reprobe.next(index, &mut entry.silence, place, now / MILLISECOND) {
+            Next::Ask => {
+                entry.due = now;
+                return true;
+            }
+            Next::Wait(due) | Next::Over(due) => due.saturating_mul(MILLISECOND),
+        };
+        self.due.push(Reverse((entry.due, index, entry.uses)));
+        false
+    }
+
+    fn launch_of(&self, index: u32) -> Launch {
+        let entry = &self.entries[index as usize];
+        Launch { to: entry.to, packet: entry.packet.clone(), entry: index }
     }
 
     /// The SYN left; `socket` is kept until the handshake ends or its time is over.
@@ -301,7 +361,11 @@ impl<S> Plan<S> {
     fn next_round(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
         entry.round = entry.round.wrapping_add(1);
-        entry.due += entry.interval;
+        entry.due += if entry.silence.is_hurried() {
+            reprobe::STEP_MS * MILLISECOND
+        } else {
+            entry.interval
+        };
         if self.rules.rounds.is_none_or(|rounds| entry.round < rounds) {
             self.due.push(Reverse((entry.due, index, entry.uses)));
         }
@@ -370,7 +434,7 @@ impl<S> Plan<S> {
         let socket = flight.socket.take();
         self.under_way -= 1;
         self.free_flights.push(slot);
-        let entry = &self.entries[flight.entry as usize];
+        let entry = &mut self.entries[flight.entry as usize];
         if entry.gone || entry.uses != flight.entry_uses {
             return socket;
         }
@@ -384,10 +448,19 @@ impl<S> Plan<S> {
             sent_at: flight.sent_at,
         });
         match result.outcome {
-            Outcome::Reply | Outcome::Refused => self.counters.received += 1,
-            Outcome::Unreachable => self.counters.unreachable += 1,
+            Outcome::Reply | Outcome::Refused => {
+                entry.silence.answered();
+                self.counters.received += 1;
+            }
             Outcome::Unknown => self.counters.unknown += 1,
-            _ => self.counters.lost += 1,
+            outcome => {
+                entry.silence.lost();
+                self.missed.push(flight.entry);
+                match outcome {
+                    Outcome::Unreachable => self.counters.unreachable += 1,
+                    _ => self.counters.lost += 1,
+                }
+            }
         }
         self.results.push(result);
         socket
@@ -408,6 +481,7 @@ impl<S> Plan<S> {
     /// What was counted so far.
     pub(super) fn counters(&self) -> Counters {
         Counters {
+            reprobes: self.reprobe.asked(),
             in_flight: self.under_way as u64,
             results_dropped: self.results.dropped(),
             ..self.counters.clone()

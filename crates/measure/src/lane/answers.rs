@@ -159,6 +159,7 @@ impl Lane {
         match probe.stage {
             Stage::Open | Stage::Ready if in_time => {
                 self.flights.set_stage(slot, Stage::Answered);
+                self.entries[probe.target as usize].silence.answered();
                 self.counters.received += 1;
                 let outcome = if refused { Outcome::Refused } else { Outcome::Reply };
                 self.report(&probe, &report(outcome));
@@ -245,10 +246,22 @@ impl Lane {
             _ => &mut self.counters.unknown,
         };
         *count += 1;
+        if matches!(outcome, Outcome::Lost | Outcome::Unreachable) {
+            self.missed(&probe);
+        }
         let stage = if outcome == Outcome::Lost { Stage::Lost } else { Stage::Closed };
         self.flights.set_stage(slot, stage);
         let sent_at = UnixNs(probe.before.0 + i64::from(probe.left));
         self.report(&probe, &Report { outcome, reason, rtt: None, sent_at, stamp: probe.stamp });
+    }
+
+    /// Counts a loss of the address that is asked now.
+    fn missed(&mut self, probe: &Probe) {
+        let address = self.entries[probe.target as usize].address;
+        if self.was_at(probe, address) {
+            self.entries[probe.target as usize].silence.lost();
+            self.missed.push(probe.target);
+        }
     }
 
     fn report(&mut self, probe: &Probe, report: &Report) {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod pace;
+mod reprobe;
 mod world;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ use model::{Method, ProbeResult, Protocol, Target};
 use crate::connect::{ConnectProber, Settings};
 use crate::drive::Driver;
 use crate::lane::Plan;
+use crate::pace::Pace;
 use crate::status::Journal;
 use crate::wire::Cookie;
 use crate::work::{self, Command, Results};
@@ -47,6 +48,8 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Routes {
     options: Options,
+    /// Where it is there, targets that fall silent are asked each second.
+    pace: Option<Arc<Pace>>,
     journal: Arc<Journal>,
     /// Given up when no route will be added any more, so that the results can end.
     results: Option<SyncSender<Vec<ProbeResult>>>,
@@ -80,9 +83,12 @@ impl Routes {
         options: &Options,
         results: SyncSender<Vec<ProbeResult>>,
         journal: Arc<Journal>,
+        pace: Option<Arc<Pace>>,
     ) -> Self {
         Self {
             options: options.clone(),
+            // A run with rounds asks as often as it was told to.
+            pace: pace.filter(|_| options.rounds.is_none() && !options.flat_out),
             journal,
             results: Some(results),
             routes: Vec::new(),
@@ -136,6 +142,7 @@ impl Routes {
             cookie: Cookie::new(opened.echo_id, opened.source_ports.clone()),
             rounds: self.options.rounds,
             flat_out: self.options.flat_out,
+            pace: self.pace.clone(),
         };
         let clock = Arc::clone(&self.options.clock);
         Driver::start(opened, plan, clock, results, Arc::clone(&self.journal))
@@ -155,6 +162,7 @@ impl Routes {
                 clock: Arc::clone(&self.options.clock),
                 rounds: self.options.rounds,
                 flat_out: self.options.flat_out,
+                pace: self.pace.clone(),
             };
             let results = self.results().ok_or("the run is over")?;
             let started = ConnectProber::start(settings, results);

@@ -16,7 +16,7 @@ struct Bench {
 impl Bench {
     fn new(rules: Rules) -> Self {
         let (to, results) = sync_channel(Results::QUEUE);
-        Self { plan: Plan::new(rules, Results::new(to, false)), results }
+        Self { plan: Plan::new(rules, None, Results::new(to, false)), results }
     }
 
     fn paced() -> Self {
@@ -252,4 +252,35 @@ fn a_changed_target_keeps_its_round_and_takes_the_new_pace() {
     // The old plan for second 10 is void, the new one is not doubled by it.
     assert_eq!(bench.launch(6 * SECOND).len(), 1);
     assert_eq!(bench.launch(10 * SECOND + 1).len(), 0);
+}
+
+#[test]
+fn a_port_that_falls_silent_is_asked_each_second_and_after_its_answer_as_before() {
+    let (to, results) = sync_channel(Results::QUEUE);
+    let rules = Rules { rounds: None, flat_out: false, window: 100 };
+    let pace = Some(Arc::new(Pace::new(2.0)));
+    let mut bench = Bench { plan: Plan::new(rules, pace, Results::new(to, false)), results };
+    bench.plan.assign(0, vec![target(1)]);
+    let mut launched = Vec::new();
+    let mut last = None;
+    for second in 0..40 {
+        let now = second * SECOND;
+        bench.expire(now);
+        if let Some(key) = bench.launch(now).pop() {
+            launched.push(second);
+            last = Some(key);
+        }
+    }
+    let expected: Vec<u64> = [0].into_iter().chain(10..40).collect();
+    assert_eq!(launched, expected, "two losses, then each second");
+    let key = last.expect("launched");
+    bench.plan.ended(key, End::Connected { rtt_us: Some(300) }, 39 * SECOND + MILLISECOND);
+    for second in 40..71 {
+        let now = second * SECOND;
+        for key in bench.launch(now) {
+            launched.push(second);
+            bench.plan.ended(key, End::Connected { rtt_us: Some(300) }, now + MILLISECOND);
+        }
+    }
+    assert_eq!(launched[expected.len()..], [40, 50, 60, 70]);
 }

@@ -12,6 +12,7 @@ use model::{
 
 use crate::drive::Pilot;
 use crate::lane::{Heard, Lane, Plan};
+use crate::pace::Pace;
 use crate::wire::{self, Cookie, Slot};
 use crate::work::{Assignment, Command, Results};
 
@@ -98,6 +99,7 @@ pub(super) struct World {
     pub(super) pilot: Pilot,
     pub(super) script: Arc<Mutex<Script>>,
     cookie: Cookie,
+    asked: Option<Arc<Pace>>,
     results: Receiver<Vec<ProbeResult>>,
 }
 
@@ -116,12 +118,14 @@ impl World {
         let script = Arc::new(Mutex::new(Script::default()));
         let (to, results) = sync_channel(1 << 16);
         let cookie = Cookie::new(Some(7), 40_000..40_008);
-        let plan = Plan { kind, family, cookie: cookie.clone(), rounds, flat_out };
+        let pace = (rounds.is_none() && !flat_out).then(|| Arc::new(Pace::new(2.0)));
+        let plan =
+            Plan { kind, family, cookie: cookie.clone(), rounds, flat_out, pace: pace.clone() };
         let wire = Wire { clock: Arc::clone(&clock), script: Arc::clone(&script) };
         let lane = Lane::new(plan, Results::new(to, false));
         let seen: Arc<dyn Clock> = clock.clone();
         let pilot = Pilot::new(lane, Box::new(wire.clone()), Box::new(wire), seen);
-        Self { clock, pilot, script, cookie, results }
+        Self { clock, pilot, script, cookie, asked: pace, results }
     }
 
     pub(super) fn stamp_after(&mut self, after: Duration) {
@@ -146,6 +150,11 @@ impl World {
         };
         change(&mut assignment);
         self.pilot.obey(Command::Assign(vec![assignment]));
+    }
+
+    /// Says that the targets of an address want so many probes per second more.
+    pub(super) fn count_rate(&self, to: &str, rate: f64) {
+        self.asked.as_ref().expect("only without rounds").count(ip(to), rate);
     }
 
     pub(super) fn remove(&mut self, id: u32) {
