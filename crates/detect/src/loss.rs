@@ -1,0 +1,269 @@
+//! The default rule for loss: a sequential test of "more probes are lost than usual at this hour" against
+//! "as usual", and `down` for a target that answers nothing. It must know probes, not packets of users.
+
+use model::{Change, Judgement, Rule, Standing, UnixMs};
+
+use crate::calendar::{BINS, Hour};
+use crate::span::seconds;
+
+/// Longest time one sample may speak for, and the gap after which the present is forgotten, in seconds.
+const LONGEST_GAP: f64 = 1800.0;
+
+/// What the loss rule is set to. Times are in seconds, shares of lost probes are 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Loss {
+    /// Evidence, as a logarithm of likelihoods, that raises.
+    pub(crate) evidence: f64,
+    /// Evidence that one minute may add.
+    pub(crate) evidence_a_minute: f64,
+    /// Smallest 5-minute loss that counts.
+    pub(crate) absolute: f64,
+    /// Smallest 5-minute loss that counts, in units of the usual loss.
+    pub(crate) usual_times: f64,
+    /// Quiet time that clears.
+    pub(crate) clear_after: f64,
+    /// Time after which a higher loss is the new normal.
+    pub(crate) accept_after: f64,
+    /// Time without any answer that is `down`.
+    pub(crate) down_after: f64,
+    /// Time constant of the usual loss.
+    pub(crate) tau_baseline: f64,
+    /// Time constant of the present loss.
+    pub(crate) tau_level: f64,
+    /// Time constant of the hour bins, in time spent within a bin.
+    pub(crate) tau_hour: f64,
+    /// Time before which nothing but `down` is raised.
+    pub(crate) warm_up: f64,
+}
+
+impl Loss {
+    /// As in the reference implementation.
+    pub(crate) const REFERENCE: Loss = Loss {
+        evidence: 11.0,
+        evidence_a_minute: 2.5,
+        absolute: 0.01,
+        usual_times: 2.5,
+        clear_after: 600.0,
+        accept_after: 6.0 * 3600.0,
+        down_after: 50.0,
+        tau_baseline: 2.0 * 86_400.0,
+        tau_level: 300.0,
+        tau_hour: 3.0 * 3600.0,
+        warm_up: 7200.0,
+    };
+}
+
+/// What is known of one series.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Usual share of lost probes.
+    baseline: f64,
+    /// Present share of lost probes.
+    level: f64,
+    /// Evidence for more loss than usual.
+    evidence: f64,
+    /// Time without any answer, in seconds.
+    silent: f64,
+    first: Option<UnixMs>,
+    last: UnixMs,
+    /// The minute whose evidence is counted,
+    minute: i64,
+    /// and how much it has added.
+    added: f64,
+    /// Since when there has been evidence, whether that was said or not.
+    high_since: Option<UnixMs>,
+    silent_since: Option<UnixMs>,
+    firing: Option<Firing>,
+    hours: [f32; BINS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Firing {
+    since: UnixMs,
+    raised: UnixMs,
+    /// When it was last too high to be cleared.
+    loud: UnixMs,
+    rule: Rule,
+}
+
+/// One sample against what is usual.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    now: UnixMs,
+    dt: f64,
+    known_for: f64,
+    /// Share of this sample's probes that were lost,
+    lost: f64,
+    /// and how many there were.
+    probes: f64,
+    usual: f64,
+    /// Smallest present loss that counts.
+    gate: f64,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            baseline: 0.0005,
+            level: 0.0,
+            evidence: 0.0,
+            silent: 0.0,
+            first: None,
+            last: UnixMs(0),
+            minute: 0,
+            added: 0.0,
+            high_since: None,
+            silent_since: None,
+            firing: None,
+            hours: [0.0; BINS],
+        }
+    }
+
+    /// Judges the loss of some probes, in percent, and learns from it. Values outside 0 to 100 and not
+    /// newer than the last are the caller's to sort out.
+    pub(crate) fn push(
+        &mut self,
+        rule: &Loss,
+        at: UnixMs,
+        percent: f64,
+        probes: f64,
+        hour: Hour,
+    ) -> Judgement {
+        if self.first.is_none() {
+            // The first sample speaks for a minute.
+            (self.first, self.last) = (Some(at), UnixMs(at.0.saturating_sub(60_000)));
+        }
+        if seconds(self.last, at) > LONGEST_GAP {
+            (self.evidence, self.level, self.silent) = (0.0, 0.0, 0.0);
+            (self.high_since, self.silent_since) = (None, None);
+        }
+        let moment = self.look(rule, at, percent / 100.0, probes, hour);
+        self.last = at;
+        self.follow(rule, &moment);
+        let change = self.decide(rule, &moment);
+        self.learn(rule, &moment, hour);
+        self.judgement(rule, &moment, change)
+    }
+
+    pub(crate) fn is_firing(&self) -> bool {
+        self.firing.is_some()
+    }
+
+    /// How it stands, without a new value.
+    pub(crate) fn now(&self, rule: &Loss, at: UnixMs, hour: Hour) -> Judgement {
+        self.judgement(rule, &self.look(rule, at, 0.0, 0.0, hour), None)
+    }
+
+    fn look(&self, rule: &Loss, now: UnixMs, lost: f64, probes: f64, hour: Hour) -> Moment {
+        let usual = self.baseline.max(self.hours[hour.own].into()).clamp(0.001, 0.3);
+        Moment {
+            now,
+            dt: seconds(self.last, now).min(LONGEST_GAP),
+            known_for: self.first.map_or(0.0, |first| seconds(first, now)),
+            lost,
+            probes,
+            usual,
+            gate: rule.absolute.max(rule.usual_times * usual),
+        }
+    }
+
+    /// Moves the present loss, the evidence and the time of silence.
+    fn follow(&mut self, rule: &Loss, moment: &Moment) {
+        let Moment { now, dt, lost, probes, usual, .. } = *moment;
+        let raised = (3.0 * usual).max(usual + 0.01).min(0.9);
+        self.level += (1.0 - (-dt / rule.tau_level.max(0.7 * dt)).exp()) * (lost - self.level);
+        let lost_probes = lost * probes;
+        let mut gain = lost_probes * (raised / usual).ln()
+            + (probes - lost_probes) * ((1.0 - raised) / (1.0 - usual)).ln();
+        if dt < 60.0 {
+            let minute = now.0.div_euclid(60_000);
+            if minute != self.minute {
+                (self.minute, self.added) = (minute, 0.0);
+            }
+            if gain > 0.0 {
+                gain = gain.min(rule.evidence_a_minute - self.added);
+                self.added += gain.max(0.0);
+            }
+        } else {
+            gain = gain.min(rule.evidence_a_minute * dt / 60.0).min(0.6 * rule.evidence);
+        }
+        self.evidence = (self.evidence + gain).clamp(0.0, 1.3 * rule.evidence);
+        if self.evidence > 0.0 {
+            self.high_since.get_or_insert(now);
+        } else {
+            self.high_since = None;
+        }
+        if lost > 0.99 {
+            self.silent += dt;
+            self.silent_since.get_or_insert(now);
+        } else {
+            (self.silent, self.silent_since) = (0.0, None);
+        }
+    }
+
+    fn decide(&mut self, rule: &Loss, moment: &Moment) -> Option<Change> {
+        let Moment { now, gate, .. } = *moment;
+        let Some(firing) = &mut self.firing else {
+            let (since, rule) = self.too_high(rule, moment)?;
+            self.firing = Some(Firing { since, raised: now, loud: now, rule });
+            return Some(Change::Raised);
+        };
+        if self.level >= 0.5 * gate {
+            firing.loud = now;
+        }
+        if seconds(firing.loud, now) >= rule.clear_after {
+            (self.firing, self.evidence, self.high_since) = (None, 0.0, None);
+            return Some(Change::Cleared);
+        }
+        if seconds(firing.raised, now) >= rule.accept_after && self.silent == 0.0 {
+            self.baseline = self.baseline.max(self.level);
+            (self.firing, self.evidence, self.high_since) = (None, 0.0, None);
+            return Some(Change::Accepted);
+        }
+        None
+    }
+
+    /// Since when and by which rule too much is lost.
+    fn too_high(&self, rule: &Loss, moment: &Moment) -> Option<(UnixMs, Rule)> {
+        let enough = self.silent >= 1.5 * moment.dt || moment.probes >= 10.0;
+        if self.silent >= rule.down_after && enough {
+            return Some((self.silent_since.unwrap_or(moment.now), Rule::Down));
+        }
+        let high = self.evidence >= rule.evidence && moment.lost > 0.0 && self.level >= moment.gate;
+        (high && moment.known_for > rule.warm_up)
+            .then(|| (self.high_since.unwrap_or(moment.now), Rule::Nm))
+    }
+
+    /// Moves what is usual towards what is now, which counts at most as the gate while it is too high.
+    fn learn(&mut self, rule: &Loss, moment: &Moment, hour: Hour) {
+        let most = if self.firing.is_some() {
+            rule.absolute
+        } else {
+            3.0 * rule.absolute.max(moment.usual)
+        };
+        let seen = self.level.min(most);
+        let tau = rule.tau_baseline.min(moment.known_for).max(3600.0);
+        self.baseline += moment.dt / tau * (seen - self.baseline);
+        let held = f64::from(self.hours[hour.own]);
+        let step = (moment.dt / rule.tau_hour).min(0.5);
+        self.hours[hour.own] = (held + step * (seen - held)) as f32;
+    }
+
+    fn judgement(&self, rule: &Loss, moment: &Moment, change: Option<Change>) -> Judgement {
+        let standing = match self.firing {
+            Some(firing) => Standing::Firing { since: firing.since, rule: firing.rule },
+            None if moment.known_for <= rule.warm_up => Standing::Learning,
+            None => Standing::Usual,
+        };
+        Judgement {
+            at: moment.now,
+            value: (100.0 * self.level) as f32,
+            usual: (100.0 * moment.usual) as f32,
+            varies: 0.0,
+            limit: (100.0 * moment.gate) as f32,
+            share: (self.evidence / rule.evidence).min(1.0) as f32,
+            standing,
+            change,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What a person may set of the judging of a series, and what the rules make of it. It must not judge.
+
+use jiff::tz::TimeZone;
+use model::Metric;
+
+use crate::calendar::Calendar;
+use crate::loss::Loss;
+use crate::nm::Nm;
+use crate::sigma::Sigma;
+
+/// Most samples that the windows of `sigma` may hold: 16 a second over the default windows.
+const MOST_HELD: usize = 1 << 16;
+
+/// How a series is judged. Times of RTT and jitter are in milliseconds, loss is in percent, whatever the
+/// unit of the samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The rule that learns what is usual.
+    pub learned: Learned,
+    /// Smallest rise above what is usual that counts; `None` is the rule's own.
+    pub at_least: Option<f64>,
+    /// The value above which it is too high whatever is usual.
+    pub limit: Option<f64>,
+    /// Whose hours and weekends count.
+    pub zone: TimeZone,
+    /// Probes that one sample of loss speaks of.
+    pub probes: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { learned: Learned::Nm, at_least: None, limit: None, zone: TimeZone::UTC, probes: 1.0 }
+    }
+}
+
+/// A rule that learns what is usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Learned {
+    /// netmend's own.
+    #[default]
+    Nm,
+    /// `nm` as in the reference implementation, for comparisons.
+    Reference,
+    /// The rule of the VCO anomaly alert.
+    Sigma(Sigma),
+    /// None: only the limit is watched.
+    Off,
+}
+
+/// Why settings make no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    /// A number that has to be positive is not.
+    #[error("{what} is {found}; it must be a number above 0")]
+    NotPositive {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+    },
+    /// A percentage is above 100.
+    #[error("{what} is {found} %; loss is at most 100 %")]
+    AbovePercent {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+    },
+    /// The windows of `sigma` hold too many samples.
+    #[error(
+        "the windows of sigma hold {held} samples; at most {MOST_HELD} are kept: average them over longer spans"
+    )]
+    WindowsTooLong {
+        /// How many they would be.
+        held: usize,
+    },
+    /// The lag of `sigma` is negative.
+    #[error("the lag of sigma is {0} s; it must be 0 or more")]
+    NegativeLag(f64),
+}
+
+/// Settings made ready for one metric; shared by all series that are judged alike.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub(crate) metric: Metric,
+    pub(crate) learned: Prepared,
+    pub(crate) at_least: Option<f64>,
+    pub(crate) limit: Option<f64>,
+    pub(crate) probes: f64,
+    pub(crate) calendar: Calendar,
+}
+
+/// The rule that learns, with the numbers of the metric.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Prepared {
+    Nm(Nm),
+    Loss(Loss),
+    Sigma(Sigma),
+    Off,
+}
+
+impl Rules {
+    /// What `settings` mean for series of `metric`.
+    pub fn new(metric: Metric, settings: &Settings) -> Result<Self, SettingsError> {
+        positive("probes", settings.probes)?;
+        for (what, value) in [("at_least", settings.at_least), ("limit", settings.limit)] {
+            let Some(found) = value else { continue };
+            positive(what, found)?;
+            if metric == Metric::Loss && found > 100.0 {
+                return Err(SettingsError::AbovePercent { what, found });
+            }
+        }
+        let at_least = settings.at_least;
+        let learned = match (settings.learned, metric) {
+            (Learned::Off, _) => Prepared::Off,
+            (Learned::Sigma(sigma), _) => Prepared::Sigma(checked(sigma)?),
+            (_, Metric::Loss) => Prepared::Loss(loss(at_least)),
+            (_, Metric::Rtt) => Prepared::Nm(nm(Nm::REFERENCE_LATENCY, at_least)),
+            (_, Metric::Jitter) => Prepared::Nm(nm(Nm::REFERENCE_JITTER, at_least)),
+        };
+        Ok(Self {
+            metric,
+            learned,
+            at_least,
+            limit: settings.limit,
+            probes: settings.probes,
+            calendar: Calendar::new(settings.zone.clone()),
+        })
+    }
+
+    /// Sets how many probes the next sample of loss speaks of.
+    pub fn set_probes(&mut self, probes: f64) -> Result<(), SettingsError> {
+        positive("probes", probes)?;
+        self.probes = probes;
+        Ok(())
+    }
+}
+
+fn nm(nm: Nm, at_least: Option<f64>) -> Nm {
+    Nm { absolute: at_least.unwrap_or(nm.absolute), ..nm }
+}
+
+fn loss(at_least: Option<f64>) -> Loss {
+    let own = Loss::REFERENCE;
+    Loss { absolute: at_least.map_or(own.absolute, |percent| percent / 100.0), ..own }
+}
+
+fn checked(sigma: Sigma) -> Result<Sigma, SettingsError> {
+    positive("the present window of sigma", sigma.present)?;
+    positive("the baseline window of sigma", sigma.baseline)?;
+    positive("k of sigma", sigma.k)?;
+    positive("the sample span of sigma", sigma.step())?;
+    let held: usize = sigma.windows().iter().sum();
+    if held > MOST_HELD {
+        return Err(SettingsError::WindowsTooLong { held });
+    }
+    if sigma.lag >= 0.0 && sigma.lag.is_finite() {
+        Ok(sigma)
+    } else {
+        Err(SettingsError::NegativeLag(sigma.lag))
+    }
+}
+
+fn positive(what: &'static str, found: f64) -> Result<(), SettingsError> {
+    if found > 0.0 && found.is_finite() {
+        Ok(())
+    } else {
+        Err(SettingsError::NotPositive { what, found })
+    }
+}

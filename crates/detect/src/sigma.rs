@@ -1,0 +1,229 @@
+//! The rule of the VCO anomaly alert: present mean above baseline mean plus k standard deviations. A
+//! compatibility mode: it must stay as it is, false alarms included.
+
+use std::collections::VecDeque;
+
+use model::{Change, Judgement, Rule, Standing, UnixMs};
+
+use crate::span::seconds;
+
+/// What `sigma` is set to. Times are in seconds. Windows are counted in samples, as the original does: of
+/// `present` and `baseline` each takes as many as fit, at least one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sigma {
+    /// Length of the present window.
+    pub present: f64,
+    /// Length of the window before it.
+    pub baseline: f64,
+    /// Standard deviations above the baseline's mean that raise.
+    pub k: f64,
+    /// How far the windows lie in the past, for sources that are late.
+    pub lag: f64,
+    /// Where its samples come from.
+    pub samples: Samples,
+}
+
+/// What `sigma` takes as a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Samples {
+    /// Means over spans of so many seconds, counted from the epoch.
+    Means(f64),
+    /// Each value as it comes, one every so many seconds.
+    Each(f64),
+}
+
+impl Default for Sigma {
+    /// The original's: 5 min against the 60 min before, 2 standard deviations, over samples of 5 min.
+    fn default() -> Self {
+        Self { present: 300.0, baseline: 3600.0, k: 2.0, lag: 0.0, samples: Samples::Means(300.0) }
+    }
+}
+
+impl Sigma {
+    /// Seconds between two samples.
+    pub(crate) fn step(&self) -> f64 {
+        match self.samples {
+            Samples::Means(step) | Samples::Each(step) => step,
+        }
+    }
+
+    /// Samples of the lag, the present window and the baseline.
+    #[expect(clippy::cast_sign_loss, reason = "windows and steps were checked to be positive")]
+    pub(crate) fn windows(&self) -> [usize; 3] {
+        let fit = |window: f64| (window / self.step()) as usize;
+        [fit(self.lag), fit(self.present).max(1), fit(self.baseline).max(1)]
+    }
+}
+
+/// What is known of one series.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// The samples of all windows, oldest first; NaN is a missing one.
+    pub(crate) held: VecDeque<f64>,
+    pub(crate) last: Option<UnixMs>,
+    /// The span that is being averaged: sum and count.
+    pub(crate) sum: f64,
+    pub(crate) count: u32,
+    pub(crate) firing: Option<UnixMs>,
+    /// What was found last.
+    found: Found,
+}
+
+/// Both windows, in the unit of the series; NaN where there are too few samples.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    present: f64,
+    mean: f64,
+    deviation: f64,
+}
+
+impl State {
+    pub(crate) fn new() -> Self {
+        let found = Found { present: f64::NAN, mean: f64::NAN, deviation: f64::NAN };
+        Self { held: VecDeque::new(), last: None, sum: 0.0, count: 0, firing: None, found }
+    }
+
+    /// Judges one value; NaN is a sample that is missing. `at_least` is the smallest rise that counts.
+    pub(crate) fn push(
+        &mut self,
+        rule: &Sigma,
+        at: UnixMs,
+        value: f64,
+        at_least: Option<f64>,
+    ) -> Judgement {
+        let last = self.last.replace(at).unwrap_or(at);
+        let change = match rule.samples {
+            Samples::Each(_) => {
+                if seconds(last, at) > rule.lag + rule.present + rule.baseline {
+                    self.held.clear();
+                }
+                self.take(rule, at, value, at_least)
+            }
+            Samples::Means(width) => {
+                let span = |time: UnixMs| time.0.div_euclid(((width * 1000.0) as i64).max(1));
+                let change = self.close(rule, at, span(at) - span(last), at_least);
+                if value.is_finite() {
+                    self.sum += value;
+                    self.count = self.count.saturating_add(1);
+                }
+                change
+            }
+        };
+        self.judgement(rule, at, at_least, change)
+    }
+
+    pub(crate) fn is_firing(&self) -> bool {
+        self.firing.is_some()
+    }
+
+    /// How it stands, without a new value.
+    pub(crate) fn now(&self, rule: &Sigma, at: UnixMs, at_least: Option<f64>) -> Judgement {
+        self.judgement(rule, at, at_least, None)
+    }
+
+    /// Closes the span that was averaged, and those without a sample that have passed since.
+    fn close(
+        &mut self,
+        rule: &Sigma,
+        at: UnixMs,
+        passed: i64,
+        at_least: Option<f64>,
+    ) -> Option<Change> {
+        if passed <= 0 {
+            return None;
+        }
+        let mean = if self.count > 0 { self.sum / f64::from(self.count) } else { f64::NAN };
+        (self.sum, self.count) = (0.0, 0);
+        let was = self.firing;
+        self.take(rule, at, mean, at_least);
+        // More spans than the windows hold leave nothing but empty ones.
+        let most: usize = rule.windows().iter().sum();
+        let empty = usize::try_from(passed - 1).unwrap_or(most).min(most);
+        for _ in 0..empty {
+            self.take(rule, at, f64::NAN, at_least);
+        }
+        match (was, self.firing) {
+            (None, Some(_)) => Some(Change::Raised),
+            (Some(_), None) => Some(Change::Cleared),
+            _ => None,
+        }
+    }
+
+    /// Takes in one sample and compares the windows.
+    fn take(
+        &mut self,
+        rule: &Sigma,
+        at: UnixMs,
+        value: f64,
+        at_least: Option<f64>,
+    ) -> Option<Change> {
+        let [lag, present, baseline] = rule.windows();
+        while self.held.len() >= lag + present + baseline {
+            self.held.pop_front();
+        }
+        self.held.push_back(value);
+        self.found = self.compare(present, baseline);
+        let full = self.held.len() == lag + present + baseline;
+        let Found { present, mean, deviation } = self.found;
+        let high = full
+            && present > mean + rule.k * deviation
+            && at_least.is_none_or(|rise| present - mean >= rise);
+        match (self.firing, high) {
+            (None, true) => {
+                self.firing = Some(at);
+                Some(Change::Raised)
+            }
+            (Some(_), false) => {
+                self.firing = None;
+                Some(Change::Cleared)
+            }
+            _ => None,
+        }
+    }
+
+    /// Mean of the present window, mean and standard deviation (n - 1, two passes) of the baseline.
+    fn compare(&self, present: usize, baseline: usize) -> Found {
+        let moments = |from: usize, until: usize| {
+            let until = until.min(self.held.len());
+            let known = self.held.range(from.min(until)..until).filter(|value| value.is_finite());
+            let (mut sum, mut count) = (0.0, 0.0);
+            known.clone().for_each(|value| {
+                sum += value;
+                count += 1.0;
+            });
+            let mean = sum / count;
+            let mut squares = 0.0;
+            known.for_each(|value| squares += (value - mean) * (value - mean));
+            (mean, (squares / (count - 1.0)).sqrt(), count)
+        };
+        let (mean, deviation, count) = moments(0, baseline);
+        let mean = if count >= 2.0 { mean } else { f64::NAN };
+        Found { present: moments(baseline, baseline + present).0, mean, deviation }
+    }
+
+    fn judgement(
+        &self,
+        rule: &Sigma,
+        at: UnixMs,
+        at_least: Option<f64>,
+        change: Option<Change>,
+    ) -> Judgement {
+        let Found { present, mean, deviation } = self.found;
+        let rise = (rule.k * deviation).max(at_least.unwrap_or(0.0));
+        let standing = match self.firing {
+            Some(since) => Standing::Firing { since, rule: Rule::Sigma },
+            None if mean.is_nan() => Standing::Learning,
+            None => Standing::Usual,
+        };
+        Judgement {
+            at,
+            value: present as f32,
+            usual: mean as f32,
+            varies: deviation as f32,
+            limit: (mean + rise) as f32,
+            share: if self.firing.is_some() { 1.0 } else { 0.0 },
+            standing,
+            change,
+        }
+    }
+}
