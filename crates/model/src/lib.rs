@@ -12,6 +12,7 @@ pub mod series;
 pub mod status;
 pub mod tally;
 pub mod target;
+pub mod text;
 pub mod time;
 pub mod transport;
 
