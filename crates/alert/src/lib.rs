@@ -2,8 +2,9 @@
 //! its state machine does no I/O and reads no clock: time is a parameter.
 //!
 //! Reading order: [`outbox`], the queue on disk between those who write messages and those who deliver
-//! them.
+//! them; [`channel`], the ways out of the house.
 
+pub mod channel;
 pub mod outbox;
 
 pub use outbox::{Attempt, Outbox, StateOutbox};

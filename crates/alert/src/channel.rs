@@ -1,0 +1,118 @@
+//! How a message leaves the house. A new kind of channel is one file in `channel/`, one variant and one arm
+//! of each match. It must not decide what is told to whom, nor when it is tried again: `delivery` does.
+
+mod secret;
+mod smtp;
+mod webhook;
+
+use std::error::Error;
+use std::time::Duration;
+
+pub use secret::Secret;
+pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
+pub use webhook::{Webhook, WebhookConfig};
+
+/// A configuration that no channel can be built from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadChannel(pub String);
+
+/// Why a message, or its copy for one address, did not arrive. The sentences hold no secret: neither a
+/// password nor the path of a webhook's address, which often is one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No connection, or no name.
+    #[error("cannot connect to {at}: {why}")]
+    Connect {
+        /// Scheme, host and port.
+        at: String,
+        /// What the system says.
+        why: String,
+    },
+    /// The other side is not who it should be, or cannot speak TLS.
+    #[error("{at} is not trusted: {why}")]
+    Untrusted {
+        /// Scheme, host and port.
+        at: String,
+        /// What is wrong with its certificate, and what to do.
+        why: String,
+    },
+    /// It takes too long.
+    #[error("{at} did not {what} within {} s", after.as_secs_f32())]
+    Timeout {
+        /// Scheme, host and port.
+        at: String,
+        /// What it should have done, as a verb.
+        what: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke, or what came over it was no answer.
+    #[error("{at} broke off while it should {what}: {why}")]
+    Broken {
+        /// Scheme, host and port.
+        at: String,
+        /// What it should have done, as a verb.
+        what: &'static str,
+        /// What the system says.
+        why: String,
+    },
+    /// It answered, and the answer is no.
+    #[error("{at} refused {what}: {reply}")]
+    Refused {
+        /// Scheme, host and port.
+        at: String,
+        /// What it refused.
+        what: String,
+        /// What it said, shortened, with printable characters only.
+        reply: String,
+        /// Whether the same message will be refused again whenever it is sent.
+        for_good: bool,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl SendError {
+    /// Whether there is no point in trying again.
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, SendError::Refused { for_good: true, .. })
+    }
+
+    /// How long the other side asked to be left alone, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            SendError::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// One address that did not get its copy, while others may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The address.
+    pub to: String,
+    /// Why.
+    pub why: SendError,
+}
+
+impl SendError {
+    /// The same failure, as one that may not happen again.
+    fn try_again(mut self) -> Self {
+        if let SendError::Refused { for_good, .. } = &mut self {
+            *for_good = false;
+        }
+        self
+    }
+}
+
+/// What led to an error, the outermost first.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
