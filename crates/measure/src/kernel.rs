@@ -22,6 +22,8 @@ use self::gauge::KernelGauge;
 use self::inlet::{KernelInlet, Source};
 use self::outlet::KernelOutlet;
 
+pub(crate) use self::option::receive_drops;
+
 /// Opens raw and ping sockets of this machine, in the network namespace of the calling thread.
 #[derive(Clone)]
 pub struct KernelNetwork {

@@ -2,11 +2,12 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`], [`alert`].
+//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line).
 
 pub mod alert;
 pub mod clock;
 pub mod judgement;
+pub mod line;
 pub mod probe;
 pub mod series;
 pub mod status;
@@ -19,6 +20,7 @@ pub mod transport;
 pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use judgement::{Change, Judgement, Rule, Standing};
+pub use line::{FileId, LineRef, Listener, MAX_LINE, Position, Transport};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
 pub use series::{Labels, Metric, Sample, Series, SeriesId};
 pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};

@@ -155,7 +155,7 @@ pub(super) fn limit_send(socket: BorrowedFd<'_>, wait: std::time::Duration) -> i
 }
 
 /// Packets that the receive queue has dropped (`SO_MEMINFO`, `SK_MEMINFO_DROPS`).
-pub(super) fn receive_drops(socket: BorrowedFd<'_>) -> u32 {
+pub(crate) fn receive_drops(socket: BorrowedFd<'_>) -> u32 {
     const SO_MEMINFO: i32 = 55;
     const DROPS: usize = 8;
     let mut figures = [0_u32; 9];

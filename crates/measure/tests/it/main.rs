@@ -14,3 +14,4 @@ mod engine;
 mod filters;
 mod names;
 mod privileges;
+mod syslog;
