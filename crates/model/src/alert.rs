@@ -3,7 +3,7 @@
 //! something is raised, told or resolved: rules are in `alert`.
 //!
 //! Reading order: [`Alert`] and its parts here; [`silence`] what keeps an alert quiet; [`notice`] what is
-//! sent.
+//! sent; [`words`] all of it in sentences.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +15,7 @@ use crate::{Family, Metric, Protocol, Rule, SeriesId, Target, UnixMs};
 
 pub mod notice;
 pub mod silence;
+pub mod words;
 
 pub use notice::{Message, MessageKind, Notice, NoticeId, NoticeState};
 pub use silence::{Matcher, Operator, Silence, SilenceId, Weekday, Weekly};
