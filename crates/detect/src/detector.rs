@@ -3,6 +3,7 @@
 
 use model::{Change, Judgement, Metric, Rule, Standing, UnixMs};
 
+use crate::bytes::{Reader, Writer};
 use crate::settings::{Prepared, Rules};
 use crate::{limit, loss, nm, sigma};
 
@@ -93,6 +94,39 @@ impl Detector {
                 | (State::Sigma(_), Prepared::Sigma(_))
                 | (State::Off, Prepared::Off)
         )
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.maybe(self.last, Writer::time);
+        self.limit.save(out);
+        match &self.learned {
+            State::Off => out.bytes([0]),
+            State::Nm(state) => {
+                out.bytes([1]);
+                state.save(out);
+            }
+            State::Loss(state) => {
+                out.bytes([2]);
+                state.save(out);
+            }
+            State::Sigma(state) => {
+                out.bytes([3]);
+                state.save(out);
+            }
+        }
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let last = from.maybe(Reader::time)?;
+        let limit = limit::State::load(from)?;
+        let learned = match from.bytes()? {
+            [0] => State::Off,
+            [1] => State::Nm(Box::new(nm::State::load(from)?)),
+            [2] => State::Loss(Box::new(loss::State::load(from)?)),
+            [3] => State::Sigma(Box::new(sigma::State::load(from)?)),
+            _ => return None,
+        };
+        Some(Self { learned, limit, last })
     }
 
     fn is_firing(&self) -> bool {

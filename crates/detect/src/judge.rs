@@ -9,6 +9,7 @@ use model::{Judgement, Metric, Sample, SeriesId, UnixMs};
 
 use crate::detector::Detector;
 use crate::settings::{Rules, Settings, SettingsError};
+use crate::snapshot::{self, SnapshotError};
 
 /// Microseconds of the samples in a millisecond of the rules.
 const PER_MS: f32 = 1000.0;
@@ -94,6 +95,29 @@ impl Judge {
         self.series.get(&Key::of(series))?.detector.last()
     }
 
+    /// What was learned of all series, alerts included, for [`Judge::restore`].
+    pub fn snapshot(&self) -> Vec<u8> {
+        let series = self.series.iter().map(|(key, watched)| (key.series(), &watched.detector));
+        snapshot::write(series)
+    }
+
+    /// Takes over a snapshot for the series that are watched by now, and returns how many went on. A
+    /// series that is not in it, or was judged by another kind of rule, knows nothing yet. Refused bytes
+    /// change nothing. Then replay: each series from [`Judge::last`] on.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<usize, SnapshotError> {
+        let mut held = Vec::new();
+        snapshot::read(bytes, |series, detector| held.push((Key::of(series), detector)))?;
+        let mut restored = 0;
+        for (key, detector) in held {
+            let Some(watched) = self.series.get_mut(&key) else { continue };
+            if detector.fits(&self.rules[watched.rules as usize].rules) {
+                watched.detector = detector;
+                restored += 1;
+            }
+        }
+        Ok(restored)
+    }
+
     /// Number of series that are judged.
     pub fn len(&self) -> usize {
         self.series.len()
@@ -146,6 +170,10 @@ struct Key([u64; 2]);
 impl Key {
     fn of(series: SeriesId) -> Self {
         Self([(series.0 >> 64) as u64, series.0 as u64])
+    }
+
+    fn series(self) -> SeriesId {
+        SeriesId(u128::from(self.0[0]) << 64 | u128::from(self.0[1]))
     }
 }
 

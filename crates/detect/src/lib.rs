@@ -4,6 +4,7 @@
 //! Reading order: [`Settings`] (what may be set), [`Detector`] (one series), [`Judge`] (all series of a
 //! daemon); then one file a rule: `nm`, `loss`, `sigma`, `limit`.
 
+mod bytes;
 mod calendar;
 mod detector;
 mod judge;
@@ -12,6 +13,7 @@ mod loss;
 mod nm;
 mod settings;
 mod sigma;
+mod snapshot;
 mod span;
 
 pub use detector::Detector;
@@ -19,3 +21,4 @@ pub use judge::Judge;
 pub use model::{Change, Judgement, Rule, Standing};
 pub use settings::{Learned, Rules, Settings, SettingsError};
 pub use sigma::{Samples, Sigma};
+pub use snapshot::SnapshotError;

@@ -3,6 +3,7 @@
 
 use model::{Change, Metric, UnixMs};
 
+use crate::bytes::{Reader, Writer};
 use crate::span::seconds;
 
 /// Time constant of the present level, in seconds; loss needs more probes than RTT.
@@ -98,6 +99,24 @@ impl State {
             * (lost * (raised / usual).ln() + (1.0 - lost) * ((1.0 - raised) / (1.0 - usual)).ln());
         self.share = (f64::from(self.share) + gain).clamp(0.0, 1.5 * EVIDENCE) as f32;
         f64::from(self.share) >= EVIDENCE
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.f32(self.level);
+        out.f32(self.share);
+        out.time(self.last);
+        out.maybe(self.high_since, Writer::time);
+        out.maybe(self.loud, Writer::time);
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            level: from.f32()?,
+            share: from.f32()?,
+            last: from.time()?,
+            high_since: from.maybe(Reader::time)?,
+            loud: from.maybe(Reader::time)?,
+        })
     }
 
     fn decide(&mut self, at: UnixMs, raise: bool, loud: bool) -> Option<Change> {

@@ -3,6 +3,7 @@
 
 use model::{Change, Judgement, Rule, Standing, UnixMs};
 
+use crate::bytes::{Reader, Writer};
 use crate::calendar::{BINS, Hour};
 use crate::span::seconds;
 
@@ -152,6 +153,49 @@ impl State {
     /// How it stands, without a new value.
     pub(crate) fn now(&self, rule: &Loss, at: UnixMs, hour: Hour) -> Judgement {
         self.judgement(rule, &self.look(rule, at, 0.0, 0.0, hour), None)
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.f64s([self.baseline, self.level, self.evidence, self.silent]);
+        out.maybe(self.first, Writer::time);
+        out.time(self.last);
+        out.time(UnixMs(self.minute));
+        out.f64(self.added);
+        out.maybe(self.high_since, Writer::time);
+        out.maybe(self.silent_since, Writer::time);
+        out.maybe(self.firing, |out, firing| {
+            out.times([firing.since, firing.raised, firing.loud]);
+            out.bytes([u8::from(firing.rule == Rule::Down)]);
+        });
+        out.f32s(self.hours);
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let mut state = Self {
+            baseline: from.f64()?,
+            level: from.f64()?,
+            evidence: from.f64()?,
+            silent: from.f64()?,
+            first: from.maybe(Reader::time)?,
+            last: from.time()?,
+            minute: from.time()?.0,
+            added: from.f64()?,
+            high_since: from.maybe(Reader::time)?,
+            silent_since: from.maybe(Reader::time)?,
+            firing: from.maybe(|from| {
+                Some(Firing {
+                    since: from.time()?,
+                    raised: from.time()?,
+                    loud: from.time()?,
+                    rule: if from.bytes()? == [1] { Rule::Down } else { Rule::Nm },
+                })
+            })?,
+            ..Self::new()
+        };
+        for usual in &mut state.hours {
+            *usual = from.f32()?;
+        }
+        Some(state)
     }
 
     fn look(&self, rule: &Loss, now: UnixMs, lost: f64, probes: f64, hour: Hour) -> Moment {

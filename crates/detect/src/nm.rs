@@ -3,6 +3,7 @@
 
 use model::{Change, Judgement, Rule, Standing, UnixMs};
 
+use crate::bytes::{Reader, Writer};
 use crate::calendar::{BINS, Hour};
 use crate::span::seconds;
 
@@ -161,6 +162,41 @@ impl State {
     /// How it stands, without a new value.
     pub(crate) fn now(&self, nm: &Nm, at: UnixMs, hour: Hour) -> Judgement {
         self.judgement(nm, &self.look(nm, at, self.baseline, hour), None)
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.f64s([self.baseline, self.level, self.share, self.restless]);
+        out.time(self.first);
+        out.time(self.last);
+        out.maybe(self.low_since, Writer::time);
+        out.maybe(self.high_since, Writer::time);
+        out.maybe(self.firing, |out, firing| {
+            out.times([firing.since, firing.raised, firing.loud]);
+        });
+        for bin in &self.hours {
+            out.f32s([bin.usual, bin.size, bin.recurs]);
+        }
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let mut state = Self {
+            baseline: from.f64()?,
+            level: from.f64()?,
+            share: from.f64()?,
+            restless: from.f64()?,
+            first: from.time()?,
+            last: from.time()?,
+            low_since: from.maybe(Reader::time)?,
+            high_since: from.maybe(Reader::time)?,
+            firing: from.maybe(|from| {
+                Some(Firing { since: from.time()?, raised: from.time()?, loud: from.time()? })
+            })?,
+            ..Self::new()
+        };
+        for bin in &mut state.hours {
+            *bin = Bin { usual: from.f32()?, size: from.f32()?, recurs: from.f32()? };
+        }
+        Some(state)
     }
 
     fn look(&self, nm: &Nm, now: UnixMs, value: f64, hour: Hour) -> Moment {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use model::{Change, Judgement, Rule, Standing, UnixMs};
 
+use crate::bytes::{Reader, Writer};
 use crate::span::seconds;
 
 /// What `sigma` is set to. Times are in seconds. Windows are counted in samples, as the original does: of
@@ -59,12 +60,12 @@ impl Sigma {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     /// The samples of all windows, oldest first; NaN is a missing one.
-    pub(crate) held: VecDeque<f64>,
-    pub(crate) last: Option<UnixMs>,
+    held: VecDeque<f64>,
+    last: Option<UnixMs>,
     /// The span that is being averaged: sum and count.
-    pub(crate) sum: f64,
-    pub(crate) count: u32,
-    pub(crate) firing: Option<UnixMs>,
+    sum: f64,
+    count: u32,
+    firing: Option<UnixMs>,
     /// What was found last.
     found: Found,
 }
@@ -119,6 +120,28 @@ impl State {
     /// How it stands, without a new value.
     pub(crate) fn now(&self, rule: &Sigma, at: UnixMs, at_least: Option<f64>) -> Judgement {
         self.judgement(rule, at, at_least, None)
+    }
+
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.u32(self.held.len() as u32);
+        self.held.iter().for_each(|value| out.f64(*value));
+        out.maybe(self.last, Writer::time);
+        out.f64(self.sum);
+        out.u32(self.count);
+        out.maybe(self.firing, Writer::time);
+        out.f64s([self.found.present, self.found.mean, self.found.deviation]);
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let held = (0..from.u32()?).map(|_| from.f64()).collect::<Option<_>>()?;
+        Some(Self {
+            held,
+            last: from.maybe(Reader::time)?,
+            sum: from.f64()?,
+            count: from.u32()?,
+            firing: from.maybe(Reader::time)?,
+            found: Found { present: from.f64()?, mean: from.f64()?, deviation: from.f64()? },
+        })
     }
 
     /// Closes the span that was averaged, and those without a sample that have passed since.

@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod golden;
+mod snapshot;
