@@ -29,15 +29,21 @@ impl Writer {
     }
 
     pub(crate) fn f64s<const N: usize>(&mut self, values: [f64; N]) {
-        values.iter().for_each(|value| self.f64(*value));
+        for value in values {
+            self.f64(value);
+        }
     }
 
     pub(crate) fn f32s<const N: usize>(&mut self, values: [f32; N]) {
-        values.iter().for_each(|value| self.f32(*value));
+        for value in values {
+            self.f32(value);
+        }
     }
 
     pub(crate) fn times<const N: usize>(&mut self, values: [UnixMs; N]) {
-        values.iter().for_each(|value| self.time(*value));
+        for value in values {
+            self.time(value);
+        }
     }
 
     pub(crate) fn maybe<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
@@ -75,6 +81,10 @@ impl Reader<'_> {
         self.bytes().map(|bytes| UnixMs(i64::from_le_bytes(bytes)))
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "nothing that was written is not the end of the bytes"
+    )]
     pub(crate) fn maybe<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
