@@ -22,7 +22,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use judgement::{Change, Judgement, Rule, Standing};
 pub use line::{FileId, LineRef, Listener, MAX_LINE, Position, Transport};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
-pub use series::{Labels, Metric, Sample, Series, SeriesId};
+pub use series::{Band, Labels, Metric, Sample, Series, SeriesId};
 pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};
 pub use tally::{Counts, RttStats, Tally};
 pub use target::{Family, PacketOptions, Protocol, Target, TargetId};

@@ -102,6 +102,14 @@ impl Series {
         }
         SeriesId(hash.digest128())
     }
+
+    /// The series of a line beside this one: the same metric, with one more label, `band`.
+    #[must_use]
+    pub fn band(&self, band: Band) -> Series {
+        let mut labels = self.labels.clone();
+        labels.0.insert("band".to_owned(), band.as_str().to_owned());
+        Series { metric: self.metric, labels }
+    }
 }
 
 /// 128-bit hash of metric and labels: the same on every machine and after every restart.
@@ -152,6 +160,34 @@ impl<'de> Deserialize<'de> for SeriesId {
     }
 }
 
+/// A line that the detector draws beside a series: what it takes for usual, and above what it is too much.
+/// Stored once a minute as a series of its own, so that charts of the past show what was thought then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    /// What is usual at this hour of the week.
+    Usual,
+    /// Above it is too high.
+    Limit,
+}
+
+impl Band {
+    /// Both, in the order pages list them.
+    pub const ALL: [Band; 2] = [Band::Usual, Band::Limit];
+
+    /// Stable name, part of the series identity.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Band::Usual => "usual",
+            Band::Limit => "limit",
+        }
+    }
+
+    /// The line of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|band| band.as_str() == name)
+    }
+}
+
 /// One value of one series at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
@@ -190,6 +226,16 @@ mod tests {
         assert_eq!(SeriesId::from_bytes(id.to_bytes()), id);
         assert_eq!(SeriesId::from_hex(&id.to_string()), Some(id));
         assert_eq!(SeriesId::from_hex("+0000000000000000000000000000001"), None);
+    }
+
+    #[test]
+    fn the_lines_of_the_detector_are_series_of_their_own() {
+        let of = series(&[("host", "a"), ("region", "b")]);
+        let usual = of.band(Band::Usual);
+        assert_eq!(usual, series(&[("band", "usual"), ("host", "a"), ("region", "b")]));
+        assert_ne!(usual.id(), of.band(Band::Limit).id());
+        assert_eq!(usual.metric, of.metric);
+        assert_eq!(Band::ALL.map(|band| Band::from_name(band.as_str())), Band::ALL.map(Some));
     }
 
     #[test]
