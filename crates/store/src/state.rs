@@ -95,6 +95,13 @@ pub enum Query {
         /// At most this many.
         limit: u32,
     },
+    /// Notices about an alert, sent and waiting: those whose message holds it.
+    NoticesOf {
+        /// Which alert.
+        alert: AlertId,
+        /// At most this many.
+        limit: u32,
+    },
     /// Notices to be tried now, oldest first; of one thread and receiver only the oldest.
     DueNotices {
         /// What now is.

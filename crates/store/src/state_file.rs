@@ -95,6 +95,9 @@ impl State for StateFile {
             Query::Notices { state, limit } => {
                 self.read("find notices", |db| notice::find(db, *state, *limit))
             }
+            Query::NoticesOf { alert, limit } => {
+                self.read("find notices", |db| notice::of(db, *alert, *limit))
+            }
             Query::DueNotices { now, limit } => {
                 self.read("find due notices", |db| notice::due(db, *now, *limit))
             }

@@ -1,7 +1,7 @@
 //! Notices in `state.db`: the queue of what is to be sent, and what was sent lately.
 
-use model::UnixMs;
 use model::alert::{Notice, NoticeState};
+use model::{AlertId, UnixMs};
 use rusqlite::{Connection, params};
 
 use super::{json, record};
@@ -27,6 +27,10 @@ pub(super) fn put(db: &Connection, revision: i64, notice: &Notice) -> rusqlite::
         notice.next_try.0,
         json(notice)?,
     ])?;
+    let mut about = db.prepare_cached("INSERT OR IGNORE INTO notice_alert VALUES (?1, ?2)")?;
+    for alert in &notice.message.alerts {
+        about.execute([alert.id.0.cast_signed(), id])?;
+    }
     db.prepare_cached("DELETE FROM notice WHERE id <= ?1 AND state <> 'waiting'")?
         .execute([id - KEPT])?;
     Ok(())
@@ -45,6 +49,16 @@ pub(super) fn find(
     let mut ask = db.prepare_cached(sql)?;
     let state = state.map(NoticeState::name);
     ask.query_map(params![state, limit], |row| record(row, Value::Notice))?.collect()
+}
+
+/// Notices about an alert, newest first.
+pub(super) fn of(db: &Connection, alert: AlertId, limit: u32) -> rusqlite::Result<Vec<Record>> {
+    let mut ask = db.prepare_cached(
+        "SELECT revision, body FROM notice_alert JOIN notice ON notice.id = notice_alert.notice
+         WHERE alert = ?1 ORDER BY notice DESC LIMIT ?2",
+    )?;
+    ask.query_map(params![alert.0.cast_signed(), limit], |row| record(row, Value::Notice))?
+        .collect()
 }
 
 /// Notices to be tried now, oldest first. Of one thread and receiver only the oldest: an end must not

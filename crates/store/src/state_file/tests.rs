@@ -217,6 +217,35 @@ fn a_due_notice_waits_for_the_earlier_ones_of_its_thread() {
 }
 
 #[test]
+fn the_notices_about_an_alert_are_found_and_go_with_their_notice() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateFile::open(dir.path(), &SystemClock).unwrap();
+    let about = |id: u64, alerts: &[u64], of: NoticeState| {
+        let Change::Notice(mut notice) = notice(id, "noc", "t1", of, 10) else {
+            unreachable!("it is a notice")
+        };
+        notice.message.alerts = alerts.iter().map(|id| alert(*id, "a", 1, None)).collect();
+        Change::Notice(notice)
+    };
+    let of = |alert| notice_ids(&state, &Query::NoticesOf { alert: AlertId(alert), limit: 9 });
+    state
+        .apply(vec![
+            about(1, &[7, 8], NoticeState::Waiting),
+            about(2, &[7], NoticeState::Waiting),
+            about(3, &[8], NoticeState::Sent),
+        ])
+        .unwrap();
+    state.apply(vec![about(1, &[7, 8], NoticeState::Sent)]).unwrap();
+    assert_eq!((of(7), of(8), of(9)), (vec![2, 1], vec![3, 1], vec![]));
+    state.apply(vec![about(10_001, &[], NoticeState::Sent)]).unwrap();
+    assert_eq!((of(7), of(8)), (vec![2], vec![3]), "the first one gave way");
+    let db = Connection::open(dir.path().join(SCHEMA.file)).unwrap();
+    let left: i64 =
+        db.query_row("SELECT count(*) FROM notice_alert", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 2);
+}
+
+#[test]
 fn silences_are_found_until_they_end_or_are_expired() {
     let dir = tempfile::tempdir().unwrap();
     let state = StateFile::open(dir.path(), &SystemClock).unwrap();

@@ -36,6 +36,17 @@ CREATE INDEX notice_by_revision ON notice (revision);
 CREATE INDEX notice_waiting ON notice (next_try, id) WHERE state = 'waiting';
 CREATE INDEX notice_in_line ON notice (receiver, thread, id) WHERE state = 'waiting';
 
+-- Which alerts a notice is about: an alert's page lists what was sent.
+CREATE TABLE notice_alert (
+    alert  INTEGER NOT NULL,
+    notice INTEGER NOT NULL,
+    PRIMARY KEY (alert, notice)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_alert_by_notice ON notice_alert (notice);
+CREATE TRIGGER notice_gone AFTER DELETE ON notice BEGIN
+    DELETE FROM notice_alert WHERE notice = old.id;
+END;
+
 CREATE TABLE memo (
     key      TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,
