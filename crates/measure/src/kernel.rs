@@ -58,7 +58,7 @@ impl KernelNetwork {
         Box::new(KernelGauge::new(Vec::new(), clock))
     }
 
-    fn icmp_raw(&self, key: &SocketKey) -> io::Result<Opened> {
+    fn icmp_raw(&self, key: &SocketKey) -> io::Result<Granted> {
         let protocol = icmp(key.family);
         let id = fastrand::u16(1..);
         let outlet = shaped(key, Type::RAW, protocol)?;
@@ -76,7 +76,7 @@ impl KernelNetwork {
         Ok(self.assemble(outlet, sources, parts))
     }
 
-    fn icmp_dgram(&self, key: &SocketKey) -> io::Result<Opened> {
+    fn icmp_dgram(&self, key: &SocketKey) -> io::Result<Granted> {
         let socket = shaped(key, Type::DGRAM, icmp(key.family))?;
         if key.source.is_none() {
             socket.bind(&SocketAddr::new(any(key.family), 0).into())?;
@@ -90,7 +90,7 @@ impl KernelNetwork {
         Ok(self.assemble(outlet, sources, parts))
     }
 
-    fn tcp_syn(&self, key: &SocketKey) -> io::Result<Opened> {
+    fn tcp_syn(&self, key: &SocketKey) -> io::Result<Granted> {
         let outlet = shaped(key, Type::RAW, Protocol::TCP)?;
         filter::nothing().attach(&outlet)?;
         option::set_error_queue(&outlet, ERROR_QUEUE)?;
@@ -116,12 +116,13 @@ impl KernelNetwork {
         Ok(self.assemble(outlet.holding(held), sources, parts))
     }
 
-    fn assemble(&self, outlet: KernelOutlet, sources: Vec<Source>, parts: Parts) -> Opened {
+    fn assemble(&self, outlet: KernelOutlet, sources: Vec<Source>, parts: Parts) -> Granted {
         let fds = sources.iter().map(Source::fd).collect();
         let short = parts.granted < ENOUGH;
         let warning =
             Warning::ReceiveBuffer { granted: parts.granted, wanted: u64::from(RECEIVE_BUFFER) };
-        Opened {
+        let hops = HopLimit { socket: outlet.socket(), family: outlet.family() };
+        let opened = Opened {
             outlet: Box::new(outlet),
             inlet: Box::new(KernelInlet::new(sources, &self.clock)),
             gauge: Box::new(KernelGauge::new(fds, &self.clock)),
@@ -130,6 +131,30 @@ impl KernelNetwork {
             echo_id: parts.id,
             source_ports: parts.ports,
             warnings: if short { vec![warning] } else { Vec::new() },
+        };
+        Granted { opened, hops }
+    }
+
+    /// Climbs down the ladder until a socket opens.
+    pub(crate) fn grant(&self, key: &SocketKey) -> Result<Granted, OpenError> {
+        let fail = |tried| OpenError { key: key.clone(), tried };
+        match key.kind {
+            SocketKind::TcpSyn => {
+                self.tcp_syn(key).map_err(|error| fail(vec![(Method::TcpSyn, error)]))
+            }
+            SocketKind::Icmp => {
+                let refused = match self.icmp_raw(key) {
+                    Ok(granted) => return Ok(granted),
+                    Err(error) => error,
+                };
+                let errno = refused.raw_os_error().unwrap_or(0);
+                let mut granted = self.icmp_dgram(key).map_err(|error| {
+                    fail(vec![(Method::IcmpRaw, refused), (Method::IcmpDgram, error)])
+                })?;
+                let (from, to) = (Method::IcmpRaw, Method::IcmpDgram);
+                granted.opened.warnings.insert(0, Warning::FellBack { from, to, errno });
+                Ok(granted)
+            }
         }
     }
 }
@@ -141,27 +166,32 @@ struct Parts {
     id: Option<u16>,
 }
 
+/// An open socket, and what only a path trace needs of it.
+pub(crate) struct Granted {
+    pub(crate) opened: Opened,
+    pub(crate) hops: HopLimit,
+}
+
+/// Sets how many routers the next packets of a socket may pass.
+pub(crate) struct HopLimit {
+    socket: Arc<OwnedFd>,
+    family: Family,
+}
+
+impl HopLimit {
+    /// From 1 on; holds until it is set again.
+    pub(crate) fn set(&self, hops: u8) -> io::Result<()> {
+        let socket = socket2::SockRef::from(&*self.socket);
+        match self.family {
+            Family::V4 => socket.set_ttl_v4(hops.into()),
+            Family::V6 => socket.set_unicast_hops_v6(hops.into()),
+        }
+    }
+}
+
 impl Network for KernelNetwork {
     fn open(&self, key: &SocketKey) -> Result<Opened, OpenError> {
-        let fail = |tried| OpenError { key: key.clone(), tried };
-        match key.kind {
-            SocketKind::TcpSyn => {
-                self.tcp_syn(key).map_err(|error| fail(vec![(Method::TcpSyn, error)]))
-            }
-            SocketKind::Icmp => {
-                let refused = match self.icmp_raw(key) {
-                    Ok(opened) => return Ok(opened),
-                    Err(error) => error,
-                };
-                let errno = refused.raw_os_error().unwrap_or(0);
-                let mut opened = self.icmp_dgram(key).map_err(|error| {
-                    fail(vec![(Method::IcmpRaw, refused), (Method::IcmpDgram, error)])
-                })?;
-                let (from, to) = (Method::IcmpRaw, Method::IcmpDgram);
-                opened.warnings.insert(0, Warning::FellBack { from, to, errno });
-                Ok(opened)
-            }
-        }
+        self.grant(key).map(|granted| granted.opened)
     }
 
     fn source_for(&self, key: &SocketKey, to: SocketAddr) -> io::Result<IpAddr> {

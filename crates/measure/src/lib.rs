@@ -4,6 +4,7 @@
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
 //! behind it: `planner` decides who asks whom, `lane` is the state machine of packet probes, `drive` its
 //! two threads, [`kernel`] the sockets, [`wire`] the packets, `connect` the probes without privileges.
+//! Beside them, [`trace`] finds the path to a target.
 
 mod connect;
 pub mod discover;
@@ -18,6 +19,7 @@ mod reprobe;
 pub mod resolve;
 mod status;
 pub mod syslog;
+pub mod trace;
 pub mod wire;
 mod work;
 

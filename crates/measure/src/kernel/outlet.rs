@@ -133,6 +133,15 @@ impl KernelOutlet {
         outlet
     }
 
+    /// The socket that packets leave by.
+    pub(super) fn socket(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.socket)
+    }
+
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
     /// Keeps these sockets open as long as this one.
     pub(super) fn holding(mut self, sockets: Vec<Socket>) -> Self {
         self.held = sockets;

@@ -15,3 +15,4 @@ mod filters;
 mod names;
 mod privileges;
 mod syslog;
+mod trace;
