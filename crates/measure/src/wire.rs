@@ -3,6 +3,7 @@
 
 mod cookie;
 pub mod icmp;
+pub mod syslog;
 pub mod tcp;
 
 pub use cookie::Cookie;

@@ -21,6 +21,7 @@ mod run;
 mod schema;
 mod status;
 mod stdout;
+mod syslog;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
 /// repair held.
@@ -53,6 +54,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
     Restore(backup::RestoreArgs),
+    /// Read syslog lines.
+    Syslog(syslog::Args),
     /// Simulate networks to test against.
     Lab(lab::Args),
     /// Print shell completions.
@@ -94,6 +97,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Doctor(args) => doctor::run(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
+        Command::Syslog(args) => syslog::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

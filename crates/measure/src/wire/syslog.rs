@@ -1,0 +1,130 @@
+//! Syslog lines: bytes in, a [`Record`] out, for every input. A header is read left to right by general
+//! grammar, never by an expression that fits one product's line; nothing is copied and nothing is refused.
+//!
+//! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
+//! for the one that is, `body` for what follows, `code`, `stamp` and `host` for their parts.
+
+mod body;
+mod code;
+mod header;
+mod host;
+mod pairs;
+mod record;
+mod rfc5424;
+mod scan;
+mod split;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod zone;
+
+pub use code::Code;
+pub use record::{Format, Record};
+pub use split::split;
+pub use stamp::{DeviceTime, Stamp, TimeQuality};
+
+use model::UnixMs;
+use scan::Scan;
+
+/// Reads one line. `received` is when it arrived; it decides the year of times that have none.
+///
+/// Every input yields a record; what cannot be read is in its message. Nothing is allocated.
+pub fn parse(line: &[u8], received: UnixMs) -> Record<'_> {
+    let raw = without_line_end(line);
+    let mut record = Record::new(raw);
+    let mut scan = Scan::new(raw);
+    scan.eat_all(b"\xEF\xBB\xBF");
+    scan.blanks();
+    record.priority = priority(&mut scan);
+    scan.eat_all(b"\xEF\xBB\xBF");
+    record.message = scan.rest;
+    if !rfc5424::read(&mut record, scan, received) {
+        scan.blanks();
+        kiwi(&mut record, &mut scan, received);
+        unframed(&mut record, scan, received);
+    }
+    record.message = header::message(record.message);
+    record
+}
+
+/// Lines without a version.
+fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
+    let mut scan = scan;
+    if pairs::read(record, scan.rest, received)
+        || body::routeros(record, scan.rest)
+        || meraki(record, scan)
+        || body::opengear(record, scan.rest)
+    {
+        return;
+    }
+    let header = header::read(&mut scan, received);
+    header.fill(record);
+    let body = scan.rest;
+    record.message = body;
+    if header.style() == header::Style::Iso && rfc5424::fits_without_version(scan) {
+        return rfc5424::fields(record, scan);
+    }
+    if pairs::read(record, body, received) || body::routeros(record, body) {
+        return;
+    }
+    body::read(record, &header, body);
+    // `sshd[1]: CEF:0|...`: fields behind a process.
+    if record.code.is_none()
+        && (record.message.starts_with(b"CEF:") || record.message.starts_with(b"LEEF:"))
+    {
+        pairs::read(record, record.message, received);
+    }
+}
+
+/// `<PRI>`, 0 to 191 in one to three digits.
+fn priority(scan: &mut Scan<'_>) -> Option<u8> {
+    let mut try_scan = *scan;
+    if !try_scan.eat(b'<') {
+        return None;
+    }
+    let number = try_scan.number(1, 3)?;
+    if number > 191 || !try_scan.eat(b'>') {
+        return None;
+    }
+    *scan = try_scan;
+    Some(number as u8)
+}
+
+/// `1777471126.123 host events text`.
+fn meraki<'l>(record: &mut Record<'l>, scan: Scan<'l>) -> bool {
+    let mut scan = scan;
+    let Some(stamp) = stamp::epoch(&mut scan) else { return false };
+    scan.blanks();
+    let host = host::name(scan.token());
+    scan.blanks();
+    let app = scan.token();
+    scan.blanks();
+    record.time = Some(DeviceTime::Wall(stamp));
+    record.device = host;
+    record.app = scan::text(app);
+    record.message = scan.rest;
+    record.format = Format::Meraki;
+    true
+}
+
+/// `Original Address=192.168.0.1 1 2025-06-23T16:13:32Z server Kiwi_Syslog... MSGOUT ` and the line itself:
+/// a relay of that make.
+fn kiwi<'l>(record: &mut Record<'l>, scan: &mut Scan<'l>, received: UnixMs) {
+    if !scan.eat_all(b"Original Address=") {
+        return;
+    }
+    record.relay = host::name(scan.token());
+    scan.blanks();
+    let mut framed = Record::new(scan.rest);
+    if rfc5424::read(&mut framed, *scan, received) {
+        scan.rest = framed.message;
+    }
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let mut line = line;
+    while let [rest @ .., b'\n' | b'\r' | 0] = line {
+        line = rest;
+    }
+    line
+}

@@ -1,0 +1,345 @@
+//! What stands behind a header: the code wherever its family puts it, else process and text.
+
+use super::code::{self, Code, Found, Mark};
+use super::header::{self, Header, Style};
+use super::record::{Format, Record};
+use super::scan::{Scan, is_blank, text};
+use super::stamp;
+
+/// Reads process, code and text.
+pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [u8]) {
+    record.message = body;
+    if let Some(found) = code::find(body) {
+        return with_code(record, header, &found);
+    }
+    let body = without_level(body);
+    let plain = collector_code(body);
+    if let Some((code, after)) = plain {
+        record.code = Some(code);
+        record.message = after;
+        if record.format == Format::Rfc3164 || record.format == Format::Unknown {
+            record.format = Format::Collector;
+        }
+        return;
+    }
+    if procurve(record, body) {
+        return;
+    }
+    let text = match header::tag(Scan::new(body)) {
+        Some(tag) => {
+            record.app = Some(tag.name);
+            record.pid = tag.pid;
+            tag.after
+        }
+        None => body,
+    };
+    record.message = text;
+    if record.format == Format::Unknown && record.app.is_some() {
+        record.format = Format::Rfc3164;
+    }
+    message(record, text);
+    if header.style() == Style::Ctime && record.format == Format::Rfc3164 && record.code.is_some() {
+        record.format = Format::Aruba;
+    }
+}
+
+/// Finds the code inside the text itself, for the families that print it there.
+pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
+    let app = record.app.unwrap_or_default();
+    let found = code::junos_tag(body)
+        .map(|found| (found, Format::Junos))
+        .or_else(|| code::junos_function(app, body).map(|found| (found, Format::Junos)))
+        .or_else(|| code::f5(body).map(|found| (found, Format::F5)))
+        .or_else(|| code::frr(body).map(|found| (found, Format::Frr)))
+        .or_else(|| exos(body).map(|found| (found, Format::Exos)))
+        .or_else(|| aruba(body).map(|found| (found, Format::Aruba)))
+        .or_else(|| labelled(body).map(|found| (found, record.format)));
+    if let Some(((code, after), format)) = found {
+        record.code = Some(code);
+        record.message = after;
+        record.format = format;
+        return;
+    }
+    if app == "TMNX" {
+        nokia(record, body);
+    } else if is_netiron(app) && record.pid.is_none() {
+        record.format = Format::NetIron;
+    }
+}
+
+fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>) {
+    let before = without_level(found.before);
+    if let Some(tag) = header::tag(Scan::new(before)) {
+        record.app = Some(tag.name);
+        record.pid = tag.pid;
+    }
+    record.code = Some(found.code);
+    record.message = found.after;
+    record.device = found.host.or(record.device);
+    record.format = match found.mark {
+        Mark::Huawei => Format::Vrp,
+        Mark::Comware => Format::Comware,
+        Mark::Bare | Mark::Cisco { .. } if is_dell(found.before) => Format::DellOs,
+        Mark::Bare => Format::Frr,
+        Mark::Cisco { blank } => match junos(record, found.code) {
+            Some(code) => {
+                record.code = Some(code);
+                Format::Junos
+            }
+            None => header.cisco(found.code.printed, blank, record.app, record.pid),
+        },
+    };
+}
+
+/// Junos with `explicit-priority`: `rpd[2902]: %DAEMON-4-RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. The tag is
+/// the code; facility and severity are the header's.
+fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
+    record.pid?;
+    let mut parts = code.printed.splitn(3, '-');
+    let (facility, tag) = (parts.next()?, parts.nth(1)?);
+    let known = matches!(
+        facility,
+        "KERN"
+            | "USER"
+            | "DAEMON"
+            | "AUTH"
+            | "FTP"
+            | "NTP"
+            | "INTERACT"
+            | "PFE"
+            | "CONFLICT"
+            | "CHANGE"
+    );
+    let fits = known && tag != "SYSTEM_MSG" && code::is_junos_tag(tag.as_bytes());
+    fits.then(|| Code::plain(tag, code.severity))
+}
+
+fn is_dell(before: &[u8]) -> bool {
+    ["Dell", "%STKUNIT", "%RPM", "OS10"]
+        .iter()
+        .any(|mark| memchr::memmem::find(before, mark.as_bytes()).is_some())
+}
+
+/// The codes of a collector that strips `%`: `LINEPROTO-5-UPDOWN:Line protocol ...`.
+fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    let mut scan = Scan::new(body);
+    // `cpe0089.lga.example.com(vendor2) LINEPROTO-...`: the vendor has been cut off the host before.
+    let word = scan.take_while(|byte| !is_blank(byte) && byte != b':');
+    if !word.first().is_some_and(u8::is_ascii_uppercase) || !scan.eat(b':') {
+        return None;
+    }
+    let upper = |byte: &u8| {
+        byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    };
+    if !word.iter().all(upper) {
+        return None;
+    }
+    let code = code::cisco(text(word)?)?;
+    scan.blanks();
+    Some((code, scan.rest))
+}
+
+/// A severity in words before the process: `info audit_forwarder[16218]:`, as F5 prints it.
+fn without_level(body: &[u8]) -> &[u8] {
+    let mut scan = Scan::new(body);
+    let word = scan.token();
+    if header::is_level(word) && header::tag(scan).is_some() {
+        scan.blanks();
+        return scan.rest;
+    }
+    body
+}
+
+/// `00179 mgr:  SME SSH from ...`: the number of the event stands before the process.
+fn procurve<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    let Some(_) = scan.number(5, 5) else { return false };
+    if !is_blank(scan.peek()) {
+        return false;
+    }
+    let Some(tag) = header::tag(scan) else { return false };
+    record.code = text(&body[..5]).map(|number| Code::plain(number, None));
+    record.app = Some(tag.name);
+    record.pid = tag.pid;
+    record.message = tag.after;
+    record.format = Format::ProCurve;
+    true
+}
+
+/// `169 Base SNMP-WARNING-linkDown-2004 [1/1/c1/1]:  Interface ...`.
+fn nokia<'l>(record: &mut Record<'l>, body: &'l [u8]) {
+    let mut scan = Scan::new(body);
+    let seq = scan.number(1, 19);
+    // The name of the router instance may hold blanks; the code is the first word of its form.
+    for _ in 0..4 {
+        scan.blanks();
+        if let Some(code) = code::sros(scan.token()) {
+            scan.blanks();
+            record.seq = seq.or(record.seq);
+            record.code = Some(code);
+            record.message = scan.rest;
+            record.format = Format::SrOs;
+            return;
+        }
+    }
+}
+
+/// `<Info:vlan.msgs.portLinkStateUp> text`.
+fn exos(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    const LEVELS: &[(&[u8], u8)] = &[
+        (b"Crit", 2),
+        (b"Erro", 3),
+        (b"Warn", 4),
+        (b"Noti", 5),
+        (b"Info", 6),
+        (b"Summ", 6),
+        (b"Debg", 7),
+    ];
+    let mut scan = Scan::new(body.strip_prefix(b"<")?);
+    let level = scan.take_while(|byte| byte.is_ascii_alphabetic());
+    let (_, severity) = LEVELS.iter().find(|(name, _)| *name == level)?;
+    scan.eat(b':').then_some(())?;
+    let name = scan.take_while(|byte| byte != b'>' && !is_blank(byte));
+    if !scan.eat(b'>') || !name.contains(&b'.') {
+        return None;
+    }
+    scan.blanks();
+    Some((Code::plain(text(name)?, Some(*severity)), scan.rest))
+}
+
+/// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets.
+fn aruba(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    let mut scan = Scan::new(body.strip_prefix(b"<")?);
+    let number = scan.take_while(|byte| byte.is_ascii_digit());
+    if number.len() != 6 || !scan.eat_all(b"> ") {
+        return None;
+    }
+    while scan.peek() == b'<' || scan.peek() == b'|' {
+        let end = if scan.peek() == b'<' { b'>' } else { b'|' };
+        scan.skip(1);
+        scan.take_while(|byte| byte != end);
+        scan.skip(1);
+        scan.blanks();
+    }
+    Some((Code::plain(text(number)?, None), scan.rest))
+}
+
+/// Codes with their label: `Event|403|LOG_INFO|...` of AOS-CX, `MessageID: LOG007, Message: ...` of iDRAC,
+/// `@@306,apChannelChanged,...` of Ruckus.
+fn labelled(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    let plain = |word, after| Some((Code::plain(text(word)?, None), after));
+    if let Some(rest) = body.strip_prefix(b"Event|") {
+        let mut scan = Scan::new(rest);
+        let number = scan.take_while(|byte| byte.is_ascii_digit());
+        return plain(number, scan.rest.strip_prefix(b"|")?);
+    }
+    if let Some(rest) = body.strip_prefix(b"@@") {
+        let mut scan = Scan::new(rest);
+        scan.number(1, 5)?;
+        scan.eat(b',').then_some(())?;
+        let name = scan.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        return plain(name, scan.rest.strip_prefix(b",")?);
+    }
+    if body.starts_with(b"Severity: ") {
+        const LABEL: &[u8] = b"MessageID: ";
+        let at = memchr::memmem::find(body, LABEL)? + LABEL.len();
+        let mut scan = Scan::new(&body[at..]);
+        let word = scan.take_while(|byte| byte.is_ascii_alphanumeric());
+        scan.eat_all(b", Message: ");
+        return plain(word, scan.rest);
+    }
+    None
+}
+
+fn is_netiron(app: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "BGP",
+        "BFD",
+        "STP",
+        "RSTP",
+        "MSTP",
+        "OSPF",
+        "ISIS",
+        "VRRP",
+        "VSRP",
+        "LACP",
+        "DOT1X",
+        "System",
+        "Security",
+        "Stack",
+        "PoE",
+        "CLI",
+        "Port",
+        "MAC",
+        "MPLS",
+        "LAG",
+        "Trunk",
+        "PIM",
+        "UDLD",
+        "LLDP",
+        "FDP",
+        "Power",
+        "Fan",
+        "Temperature",
+        "Interface",
+        "Lag",
+        "NTP",
+        "SNMP",
+    ];
+    NAMES.contains(&app)
+}
+
+/// Topics of `RouterOS` (its manual, "Log", topics) that can stand first.
+const TOPICS: &str = "account acme async backup bfd bgp bridge calc caps certificate container critical \
+    ddns debug dhcp dns dot1x dude e-mail error event evpn fetch firewall gps gsm health hotspot \
+    igmp-proxy info interface iot ipsec isdn isis kvm l2tp ldp lora lte manager mme mpls mqtt netwatch \
+    ntp ospf ovpn packet pim poe-out ppp pppoe pptp ptp queue radius raw read rip route rsvp script \
+    simulator smb snmp ssh sstp state store stp system telnet tftp timer topics update upnp ups vrrp \
+    vxlan warning watchdog web-proxy wifi wireguard wireless write zerotier";
+
+/// Whether a word is a list of topics of `RouterOS`: `system,info,account`.
+fn is_topics(word: &[u8]) -> bool {
+    let mut topics = word.split(|&byte| byte == b',');
+    let first = topics.next().and_then(text).unwrap_or_default();
+    let topic = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    word.contains(&b',')
+        && topics.all(|word| !word.is_empty() && word.iter().all(topic))
+        && TOPICS.split_ascii_whitespace().any(|known| known == first)
+}
+
+/// `system,info,account user admin logged in ...`, with or without a header.
+pub(super) fn routeros<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    let word = scan.token();
+    let word = word.strip_suffix(b":").unwrap_or(word);
+    if !is_topics(word) {
+        return false;
+    }
+    scan.blanks();
+    record.app = text(word);
+    record.message = scan.rest;
+    record.format = Format::RouterOs;
+    true
+}
+
+/// `RP proc YYYY-Mon- d HH:MM:SS.mmm TAG: text` of Opengear, whose host and process stand before the time.
+pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    let host = scan.token();
+    scan.blanks();
+    let process = scan.token();
+    scan.blanks();
+    let dated = scan.rest.get(4) == Some(&b'-') && scan.peek_at(5).is_ascii_alphabetic();
+    if !dated {
+        return false;
+    }
+    let Some(time) = stamp::read(&mut scan, model::UnixMs(0)) else { return false };
+    let Some(tag) = header::tag(scan) else { return false };
+    record.device = text(host);
+    record.app = text(process);
+    record.time = Some(time);
+    record.code = Some(Code::plain(tag.name, None));
+    record.message = tag.after;
+    record.format = Format::Opengear;
+    true
+}

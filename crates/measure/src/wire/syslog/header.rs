@@ -1,0 +1,452 @@
+//! The headers that are no standard: time, host, sequence and process in whatever order and number
+//! devices write them (RFC 3164 describes the habit). One loop reads them all; a family is what was met.
+
+use model::UnixMs;
+
+use super::code;
+use super::host;
+use super::record::{Format, Record};
+use super::scan::{Scan, is_blank, text, trim};
+use super::stamp::{self, DeviceTime};
+
+/// More parts than any header has; what follows is text.
+const PARTS: usize = 12;
+
+/// What a header held, as far as it has been read.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Header<'l> {
+    host: Option<&'l str>,
+    relay: Option<&'l str>,
+    task: Option<&'l str>,
+    seq: Option<u64>,
+    time: Option<DeviceTime<'l>>,
+    /// A second time was read, and no host behind it yet.
+    second_time: bool,
+    /// `RP/0/RSP0/CPU0:` was there.
+    node: bool,
+    style: Style,
+}
+
+/// How the time was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Month first, or no time.
+    #[default]
+    Month,
+    /// Month first and the year behind the time, as ctime and Aruba write it.
+    Ctime,
+    /// The year, then the month's name, as NX-OS writes it.
+    Year,
+    /// RFC 3339.
+    Iso,
+}
+
+/// Reads the header at the cursor and leaves the cursor at the process or the text.
+pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
+    let mut header = Header::default();
+    for _ in 0..PARTS {
+        scan.blanks();
+        match scan.peek() {
+            b'%' | 0 => break,
+            b':' => scan.skip(1),
+            b'(' if header.host.is_none() || !stack(scan) => break,
+            b'(' => {}
+            _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
+            _ if header.task(scan) || header.host(scan) => {}
+            _ => break,
+        }
+    }
+    scan.blanks();
+    header
+}
+
+impl<'l> Header<'l> {
+    fn time(&mut self, scan: &mut Scan<'l>, received: UnixMs) -> bool {
+        let start = scan.rest;
+        let Some(time) = stamp::read(scan, received) else { return false };
+        // Three times are text; so is a second one that neither host nor colon follows.
+        if self.second_time || (self.time.is_some() && !second_fits(*scan)) {
+            scan.rest = start;
+            return false;
+        }
+        let read = &start[..start.len() - scan.rest.len()];
+        self.second_time = self.time.is_some();
+        self.style = style(read);
+        self.time = Some(time);
+        true
+    }
+
+    /// `521:`, and `3132517` before a second header.
+    fn sequence(&mut self, scan: &mut Scan<'_>) -> bool {
+        let mut try_scan = *scan;
+        let Some(seq) = try_scan.number(1, 19) else { return false };
+        if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
+            return false;
+        }
+        self.seq = Some(seq);
+        *scan = try_scan;
+        true
+    }
+
+    /// `RP/0/RSP1/CPU0:` of IOS XR, `0/RP0/CPU0:` of later releases.
+    fn node(&mut self, scan: &mut Scan<'_>) -> bool {
+        let mut try_scan = *scan;
+        let word = try_scan
+            .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
+        let slashes = memchr::memchr_iter(b'/', word).count();
+        let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
+        if !known || !try_scan.eat(b':') {
+            return false;
+        }
+        self.node = true;
+        *scan = try_scan;
+        true
+    }
+
+    /// `*spamApTask1: Apr 29 ...`: the task of a wireless controller.
+    fn task(&mut self, scan: &mut Scan<'l>) -> bool {
+        let mut try_scan = *scan;
+        if !try_scan.eat(b'*') {
+            return false;
+        }
+        let word = try_scan.take_while(|byte| !is_blank(byte) && byte != b':');
+        if !try_scan.eat(b':') || try_scan.blanks() == 0 || !stamp::is_next(try_scan) {
+            return false;
+        }
+        self.task = text(word);
+        *scan = try_scan;
+        true
+    }
+
+    fn host(&mut self, scan: &mut Scan<'l>) -> bool {
+        let mut try_scan = *scan;
+        let Some(found) = self.host_word(&mut try_scan) else { return false };
+        if self.host.is_some() && (self.second_time || self.time.is_some()) {
+            self.relay = self.host;
+        }
+        self.host = Some(found);
+        self.second_time = false;
+        *scan = try_scan;
+        true
+    }
+
+    /// Decides whether the word at the cursor is a host.
+    fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
+        let word = scan.token();
+        if is_repeat(word, scan.rest) {
+            return None;
+        }
+        if let Some(priority_word) = self.host_behind_level(word, scan) {
+            return Some(priority_word);
+        }
+        if let Some(stem) = word.strip_suffix(b":") {
+            // `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
+            let name = host::name(stem)?;
+            let more = header_follows(*scan);
+            let fits = match self.host {
+                None if more == Follows::Code => self.time.is_none() || !is_process(name),
+                None if more == Follows::Header => self.time.is_none() || inner_header(*scan),
+                None => more == Follows::Code || (self.time.is_some() && scan_cef(*scan)),
+                Some(_) => more == Follows::Header && inner_header(*scan),
+            };
+            return fits.then_some(name);
+        }
+        let word = without_vendor(word);
+        let (word, comma) = match memchr::memchr(b',', word) {
+            Some(at) => (&word[..at], &word[at..]),
+            None => (word, &[][..]),
+        };
+        let name = host::name(word)?;
+        if !comma.is_empty() {
+            // Ubiquiti: `host,18e8294876c3,v4.0.66 switch:`; F5: `host,f5_irule=...`.
+            let fits = self.time.is_some() && self.host.is_none() && !is_number(word);
+            scan.rest =
+                if fits && memchr::memchr(b'=', comma).is_some() { comma } else { scan.rest };
+            return fits.then_some(name);
+        }
+        let follows = header_follows(*scan);
+        let fits = match (self.time, self.host) {
+            (Some(_), None) => !is_number(word) || follows != Follows::Text,
+            (Some(_), Some(_)) => {
+                let certain = host::is_certain(word) || tag(*scan).is_some();
+                self.second_time && (certain || follows == Follows::Header)
+            }
+            (None, None) => {
+                follows == Follows::Header
+                    || (follows == Follows::Code && self.seq.is_none())
+                    || node_follows(*scan)
+                    || host::is_certain(word)
+            }
+            (None, Some(_)) => false,
+        };
+        fits.then_some(name)
+    }
+
+    /// `user.info host app:`: the priority in words, as Solaris and Cisco's meeting servers print it.
+    fn host_behind_level(&self, word: &[u8], scan: &mut Scan<'l>) -> Option<&'l str> {
+        let dot = memchr::memchr(b'.', word)?;
+        let known = self.time.is_some()
+            && self.host.is_none()
+            && is_facility(&word[..dot])
+            && is_level(&word[dot + 1..]);
+        if !known {
+            return None;
+        }
+        let mut try_scan = *scan;
+        try_scan.blanks();
+        let found = host::name(try_scan.token())?;
+        *scan = try_scan;
+        Some(found)
+    }
+
+    /// Puts what was read into the record, with the family that it shows.
+    pub(super) fn fill(&self, record: &mut Record<'l>) {
+        record.device = self.host;
+        record.relay = self.relay;
+        record.app = self.task;
+        record.seq = self.seq;
+        record.time = self.time;
+        record.format = match self.time {
+            None if self.host.is_none() && self.seq.is_none() => Format::Unknown,
+            _ => Format::Rfc3164,
+        };
+    }
+
+    /// The family of a line with a Cisco code behind this header.
+    pub(super) fn cisco(
+        &self,
+        code: &str,
+        blank: bool,
+        app: Option<&str>,
+        pid: Option<&str>,
+    ) -> Format {
+        let facility = code.split('-').next().unwrap_or_default();
+        match facility {
+            "ASA" | "FTD" | "PIX" | "FWSM" | "ACE" => Format::Asa,
+            "Viptela" => Format::Viptela,
+            _ if self.node || blank || (pid.is_some() && code.matches('-').count() > 2) => {
+                Format::IosXr
+            }
+            _ if app.is_some() && pid.is_none() && self.task.is_none() => Format::Eos,
+            _ if self.style == Style::Year => Format::NxOs,
+            _ => Format::Ios,
+        }
+    }
+
+    /// How the last time was written.
+    pub(super) fn style(&self) -> Style {
+        self.style
+    }
+}
+
+/// What comes behind a word that may be a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// A time, or a sequence and a time.
+    Header,
+    /// A code with its `%`.
+    Code,
+    /// Neither.
+    Text,
+}
+
+fn header_follows(mut scan: Scan<'_>) -> Follows {
+    for _ in 0..3 {
+        scan.blanks();
+        if scan.eat(b':') {
+            continue;
+        }
+        if scan.peek() == b'%' {
+            return if code::find(scan.rest).is_some_and(|found| found.before.is_empty()) {
+                Follows::Code
+            } else {
+                Follows::Text
+            };
+        }
+        if stamp::is_next(scan) {
+            return Follows::Header;
+        }
+        let mut header = Header::default();
+        if !header.sequence(&mut scan) {
+            return if header.task(&mut scan) { Follows::Header } else { origin(scan) };
+        }
+    }
+    Follows::Text
+}
+
+/// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.
+fn origin(mut scan: Scan<'_>) -> Follows {
+    let word = scan.token();
+    let Some(stem) = word.strip_suffix(b":") else { return Follows::Text };
+    if host::name(stem).is_some() && inner_header(scan) { Follows::Header } else { Follows::Text }
+}
+
+/// Whether a header of a device's own follows a name: a sequence and a time, or a time and a colon. A
+/// time alone may as well be the start of a process's text.
+fn inner_header(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    let numbered = Header::default().sequence(&mut scan);
+    scan.blanks();
+    let timed = stamp::read(&mut scan, UnixMs(0)).is_some();
+    scan.blanks();
+    timed && (numbered || scan.peek() == b':')
+}
+
+/// A second time belongs to the header where the first was a relay's: a colon or a host and more of a
+/// header follow it.
+fn second_fits(mut scan: Scan<'_>) -> bool {
+    let blanks = scan.blanks();
+    if matches!(scan.peek(), b':' | b'%') {
+        return true;
+    }
+    let word = scan.token();
+    blanks > 0 && host::is_certain(word) || (host::name(word).is_some() && tag(scan).is_some())
+}
+
+/// `(Stack)` and `(1)` between host and code.
+fn stack(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    try_scan.take_while(|byte| !matches!(byte, b')' | b' '));
+    if !try_scan.eat(b')') || try_scan.blanks() == 0 {
+        return false;
+    }
+    *scan = try_scan;
+    true
+}
+
+fn node_follows(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    Header::default().node(&mut scan)
+}
+
+/// How a time was written.
+fn style(read: &[u8]) -> Style {
+    let digit = read.first().is_some_and(u8::is_ascii_digit);
+    match read.get(4) {
+        Some(b' ') if digit => Style::Year,
+        Some(b'-') if digit => Style::Iso,
+        _ if memchr::memrchr(b':', read) == read.len().checked_sub(8) => Style::Ctime,
+        _ => Style::Month,
+    }
+}
+
+/// `CEF:0|` or `LEEF:1|` behind a host with a colon.
+fn scan_cef(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    scan.rest.starts_with(b"CEF:") || scan.rest.starts_with(b"LEEF:")
+}
+
+/// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr`) or a daemon, not a host.
+fn is_process(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let capital = name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
+    let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase());
+    letters && ((capital && !shouted) || name.ends_with('d'))
+}
+
+/// `cpe0089.lga.example.com(vendor2)`, as a collector may write it.
+fn without_vendor(word: &[u8]) -> &[u8] {
+    match memchr::memchr(b'(', word) {
+        Some(at) if at > 0 && word.ends_with(b")") => &word[..at],
+        _ => word,
+    }
+}
+
+/// `last message repeated 3 times` stands where a host would.
+fn is_repeat(word: &[u8], rest: &[u8]) -> bool {
+    (word == b"last" && rest.starts_with(b" message repeated"))
+        || (word == b"message" && rest.starts_with(b" repeated "))
+}
+
+fn is_number(word: &[u8]) -> bool {
+    word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && word.len() < 7
+}
+
+fn is_facility(word: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"kern",
+        b"user",
+        b"mail",
+        b"daemon",
+        b"auth",
+        b"syslog",
+        b"lpr",
+        b"news",
+        b"uucp",
+        b"cron",
+        b"authpriv",
+        b"ftp",
+        b"security",
+        b"local0",
+        b"local1",
+        b"local2",
+        b"local3",
+        b"local4",
+        b"local5",
+        b"local6",
+        b"local7",
+    ];
+    NAMES.contains(&word)
+}
+
+/// A severity in words.
+pub(super) fn is_level(word: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice",
+        b"info", b"debug",
+    ];
+    NAMES.contains(&word)
+}
+
+/// Process and number: `sshd[1066]:`, `STP:`, `hx : `.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag<'l> {
+    pub(super) name: &'l str,
+    pub(super) pid: Option<&'l str>,
+    /// What stands behind it.
+    pub(super) after: &'l [u8],
+}
+
+/// Longest name of a process.
+const TAG: usize = 64;
+
+/// Reads the process at the cursor.
+pub(super) fn tag(mut scan: Scan<'_>) -> Option<Tag<'_>> {
+    scan.blanks();
+    let name = scan.take_while(|byte| {
+        !is_blank(byte) && !matches!(byte, b':' | b'[' | b'=' | b'|' | b',' | b'{' | b'"')
+    });
+    if name.is_empty() || name.len() > TAG || name[0] == b'%' || name[0] == b'<' || name[0] == b'('
+    {
+        return None;
+    }
+    let mut pid = None;
+    if scan.eat(b'[') {
+        pid = text(scan.take_while(|byte| !is_blank(byte) && byte != b']'));
+        if !scan.eat(b']') {
+            return None;
+        }
+    }
+    let mut colon = scan;
+    let apart = colon.blanks() == 1;
+    let known = if colon.eat(b':') {
+        let next = colon.peek();
+        (!apart || is_blank(next))
+            && (is_blank(next) || matches!(next, 0 | b'[' | b'%' | b'\n') || pid.is_some())
+    } else {
+        colon = scan;
+        pid.is_some() && (is_blank(scan.peek()) || scan.rest.is_empty())
+    };
+    known.then_some(Tag { name: text(name)?, pid, after: trim_start(colon.rest) })
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    let mut scan = Scan::new(bytes);
+    scan.blanks();
+    scan.rest
+}
+
+/// The text of a record without blanks at its end.
+pub(super) fn message(bytes: &[u8]) -> &[u8] {
+    trim(bytes)
+}

@@ -1,0 +1,65 @@
+//! What can be the name of a host, and what cannot: a header has no marks, so a word is a host by its
+//! place and its form.
+
+use super::scan::text;
+
+/// Longest name (RFC 1035 allows 253 characters, RFC 5424 allows 255).
+const LONGEST: usize = 255;
+
+/// A word as a host, by its form alone: letters, digits, `-._:@`, not only punctuation. A chassis slot
+/// before a slash (`slot1/`) and a routing engine before a dot (`re0.`) are left out.
+pub(super) fn name(word: &[u8]) -> Option<&str> {
+    let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
+    let name = text(word)?;
+    let name = without_engine(without_slot(name));
+    let fits = name.len() <= LONGEST
+        && name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
+        && name.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'-' | b'.' | b'_' | b':' | b'@' | b'+')
+                || byte >= 0x80
+        });
+    fits.then_some(name)
+}
+
+/// Whether a word can only be a host: an address, or letters joined with digits, dots or dashes that are
+/// not the name of an interface.
+pub(super) fn is_certain(word: &[u8]) -> bool {
+    let Some(name) = name(word) else { return false };
+    if is_address(name) {
+        return true;
+    }
+    let bytes = name.as_bytes();
+    let joined = bytes.iter().any(|byte| matches!(byte, b'-' | b'_' | b'.'));
+    let ends_well = bytes.last().is_some_and(u8::is_ascii_alphanumeric);
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let dotted = bytes.contains(&b'.') || bytes.contains(&b'-');
+    letters >= 2 && joined && ends_well && (digits > 0 || dotted)
+}
+
+/// An IPv4 or IPv6 address.
+pub(super) fn is_address(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    if bytes.contains(&b':') {
+        return name.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    bytes.first().is_some_and(u8::is_ascii_digit) && name.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+/// F5 and chassis print `slot1/host`.
+fn without_slot(name: &str) -> &str {
+    match name.split_once('/') {
+        Some((slot, host))
+            if slot.strip_prefix("slot").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) =>
+        {
+            host
+        }
+        _ => name,
+    }
+}
+
+/// Junos prints `re0.host`: the routing engine is part of the device.
+fn without_engine(name: &str) -> &str {
+    ["re0.", "re1."].iter().find_map(|engine| name.strip_prefix(engine)).unwrap_or(name)
+}

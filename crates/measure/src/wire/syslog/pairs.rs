@@ -1,0 +1,258 @@
+//! Lines that are fields, not sentences: key and value pairs, CEF, LEEF and Palo Alto's CSV. Host and code
+//! stand in fields; which ones is known per maker.
+
+use model::UnixMs;
+
+use super::code::Code;
+use super::host;
+use super::record::{Format, Record};
+use super::scan::{Scan, text};
+use super::stamp::{self, DeviceTime};
+use super::zone;
+
+/// Recognises a line or a message that consists of fields. `received` infers years.
+pub(super) fn read<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool {
+    if body.starts_with(b"CEF:") {
+        return cef(record, body);
+    }
+    if body.starts_with(b"LEEF:") {
+        return leef(record, body);
+    }
+    if body.first() == Some(&b'{') {
+        record.format = Format::Json;
+        record.message = body;
+        return true;
+    }
+    panos(record, body) || pairs(record, body, received)
+}
+
+/// Whether the first word is a pair, so that the line is one of pairs.
+pub(super) fn begins(body: &[u8]) -> bool {
+    let mut scan = Scan::new(body);
+    let key = scan.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let fits = key.first().is_some_and(u8::is_ascii_alphabetic) && key.len() < 32;
+    fits && scan.eat(b'=') && !scan.rest.is_empty()
+}
+
+/// `CEF:0|vendor|product|version|signature|name|severity|extension`.
+fn cef<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut fields = [&b""[..]; 8];
+    if split(body, &mut fields) < 7 {
+        return false;
+    }
+    record.format = Format::Cef;
+    record.code = text(fields[4]).map(|signature| Code::plain(signature, None));
+    record.app = record.app.or(text(fields[2]));
+    record.message = if fields[5].is_empty() { body } else { from(body, fields[5]) };
+    let extension = fields[7];
+    let named = ["dvchost", "deviceHostName", "dvc"]
+        .iter()
+        .find_map(|key| value(extension, key.as_bytes(), b' '));
+    record.device = record.device.or(named.and_then(host::name));
+    true
+}
+
+/// `LEEF:1.0|vendor|product|version|event|pairs`.
+fn leef<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut fields = [&b""[..]; 6];
+    if split(body, &mut fields) < 5 {
+        return false;
+    }
+    record.format = Format::Leef;
+    record.code = text(fields[4]).map(|event| Code::plain(event, None));
+    record.app = record.app.or(text(fields[2]));
+    record.message = if fields[5].is_empty() { body } else { fields[5] };
+    let separator = if memchr::memchr(b'\t', fields[5]).is_some() { b'\t' } else { b'^' };
+    let named = ["identHostName", "devname", "hostname"]
+        .iter()
+        .find_map(|key| value(fields[5], key.as_bytes(), separator));
+    record.device = record.device.or(named.and_then(host::name));
+    true
+}
+
+/// Splits at bars that no backslash protects; the last field takes the rest.
+fn split<'l>(body: &'l [u8], fields: &mut [&'l [u8]]) -> usize {
+    let (mut start, mut n) = (0, 0);
+    for (at, &byte) in body.iter().enumerate() {
+        if byte == b'|' && (at == 0 || body[at - 1] != b'\\') && n + 1 < fields.len() {
+            fields[n] = &body[start..at];
+            n += 1;
+            start = at + 1;
+        }
+    }
+    fields[n] = &body[start..];
+    n + 1
+}
+
+/// The tail of `whole` that begins with `part`, which lies in it.
+fn from<'l>(whole: &'l [u8], part: &[u8]) -> &'l [u8] {
+    let at = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    whole.get(at..).unwrap_or(whole)
+}
+
+/// `1,2026/04/29 13:58:46,serial,TYPE,subtype,...` (PAN-OS 10, syslog field descriptions).
+fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    const TYPES: &[&[u8]] = &[
+        b"TRAFFIC",
+        b"THREAT",
+        b"SYSTEM",
+        b"CONFIG",
+        b"HIPMATCH",
+        b"HIP-MATCH",
+        b"USERID",
+        b"GLOBALPROTECT",
+        b"DECRYPTION",
+        b"CORRELATION",
+        b"IPTAG",
+        b"AUTHENTICATION",
+        b"SCTP",
+        b"GTP",
+        b"AUDIT",
+        b"TUNNEL",
+    ];
+    if !matches!(body, [b'0'..=b'9', b',', ..]) {
+        return false;
+    }
+    let mut fields = Csv(body).skip(3);
+    let Some(kind) = fields.next().filter(|kind| TYPES.contains(kind)) else { return false };
+    record.format = Format::PanOs;
+    record.message = body;
+    record.app = text(kind);
+    let event = if kind == b"SYSTEM" { fields.nth(4) } else { None };
+    let code = event.filter(|event| !event.is_empty()).unwrap_or(kind);
+    record.code = text(code).map(|code| Code::plain(code, None));
+    // The last header host may be Panorama's; the firewall names itself in a field of its own.
+    let device_name = match kind {
+        b"SYSTEM" => 22,
+        b"CONFIG" => 23,
+        b"TRAFFIC" => 52,
+        b"THREAT" => 59,
+        _ => return true,
+    };
+    if let Some(name) = Csv(body).nth(device_name).and_then(host::name) {
+        record.relay = record.device.filter(|outer| *outer != name).or(record.relay);
+        record.device = Some(name);
+    }
+    true
+}
+
+/// Fields of a line of CSV; quotes protect commas.
+struct Csv<'l>(&'l [u8]);
+
+impl<'l> Iterator for Csv<'l> {
+    type Item = &'l [u8];
+
+    fn next(&mut self) -> Option<&'l [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut quoted = false;
+        let end = self.0.iter().position(|&byte| {
+            quoted ^= byte == b'"';
+            byte == b',' && !quoted
+        });
+        let (field, rest) = match end {
+            Some(end) => (&self.0[..end], &self.0[end + 1..]),
+            None => (self.0, &[][..]),
+        };
+        self.0 = rest;
+        Some(field)
+    }
+}
+
+/// Pairs with a host among them: `FortiOS`, `SonicWall`, Sophos, Check Point.
+fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool {
+    if !begins(body) {
+        return false;
+    }
+    record.format = Format::Pairs;
+    record.message = body;
+    let bar = memchr::memchr(b'|', &body[..body.len().min(64)]).is_some();
+    let separator = if bar { b'|' } else { b' ' };
+    let get = |key: &str| value(body, key.as_bytes(), separator);
+    let host = ["devname", "device_name", "hostname", "fw", "dvchost", "ION_HOST"]
+        .iter()
+        .find_map(|key| get(key).and_then(host::name));
+    if bar {
+        check_point(record, &get, host);
+    } else {
+        // A relay's header, or the product's name in its place (`fortigate date=...`), stands before it.
+        let outer = record.device.filter(|outer| host.is_some() && Some(*outer) != host);
+        record.relay = outer.or(record.relay);
+        record.device = host.or(record.device);
+    }
+    let code = ["logid", "log_id", "eventid"].iter().find_map(|key| get(key));
+    let code = code.or_else(|| (get("id") == Some(b"firewall")).then(|| get("m")).flatten());
+    record.code = code.and_then(text).map(|code| Code::plain(code, None));
+    record.app = record.app.or(get("type").or_else(|| get("product")).and_then(text));
+    if let Some(stamp) = date(&get, received) {
+        record.time = Some(DeviceTime::Wall(stamp));
+    }
+    true
+}
+
+/// Check Point: the gateway is the origin; `hostname` is the log server that exports (`-lm`).
+fn check_point<'l>(
+    record: &mut Record<'l>,
+    get: &impl Fn(&str) -> Option<&'l [u8]>,
+    exporter: Option<&'l str>,
+) {
+    let name = get("originsicname").or_else(|| get("origin_sic_name")).and_then(sic_name);
+    record.device = name.or(exporter).or(record.device);
+    record.relay = exporter.filter(|exporter| name.is_some_and(|name| name != *exporter));
+}
+
+/// `CN\=gw1,O\=cma...`; a virtual system is `CN\=gateway-v_name`.
+fn sic_name(value: &[u8]) -> Option<&str> {
+    let mut scan = Scan::new(value);
+    if !(scan.eat_all(b"CN") || scan.eat_all(b"cn")) {
+        return None;
+    }
+    scan.eat(b'\\');
+    if !scan.eat(b'=') {
+        return None;
+    }
+    let name = host::name(scan.take_while(|byte| byte != b','))?;
+    let name = name.split_once("-v_").map_or(name, |(_, system)| system);
+    (name != "cp_mgmt").then_some(name)
+}
+
+/// `date=2026-04-29 time=13:58:46`, quoted or not, or `time=1777471126.123`.
+fn date<'l>(get: &impl Fn(&str) -> Option<&'l [u8]>, received: UnixMs) -> Option<stamp::Stamp> {
+    let time = get("time")?;
+    if let Some(stamp) = stamp::epoch(&mut Scan::new(time)) {
+        return Some(stamp);
+    }
+    let read = |text: &[u8]| match stamp::read(&mut Scan::new(text), received) {
+        Some(DeviceTime::Wall(stamp)) => Some(stamp),
+        _ => None,
+    };
+    let Some(date) = get("date") else { return read(time) };
+    // Put together on the stack: both are short.
+    let mut joined = [b' '; 40];
+    let (date, time) = (date.get(..10)?, &time[..time.len().min(20)]);
+    joined[..10].copy_from_slice(date);
+    joined[11..11 + time.len()].copy_from_slice(time);
+    let zone = get("tz");
+    let stamp = read(&joined[..11 + time.len()])?;
+    let offset = zone.and_then(|zone| zone::read(&mut Scan::new(zone), false)?.offset());
+    Some(stamp::Stamp { offset: offset.or(stamp.offset), ..stamp })
+}
+
+/// The value of a key: up to the separator, or between quotes.
+fn value<'l>(body: &'l [u8], key: &[u8], separator: u8) -> Option<&'l [u8]> {
+    for at in memchr::memmem::find_iter(body, key) {
+        let starts = at == 0 || body[at - 1] == separator || body[at - 1] == b' ';
+        let Some(rest) = body[at + key.len()..].strip_prefix(b"=") else { continue };
+        if !starts {
+            continue;
+        }
+        let mut scan = Scan::new(rest);
+        return Some(if scan.eat(b'"') {
+            scan.take_while(|byte| byte != b'"')
+        } else {
+            scan.take_while(|byte| byte != separator)
+        });
+    }
+    None
+}

@@ -1,0 +1,196 @@
+//! RFC 5424, as devices send it: fields left out instead of `-`, structured data without quotes, no
+//! version. What the standard says is read as the standard says.
+
+use model::UnixMs;
+
+use super::body;
+use super::code::{self, Code};
+use super::header::{self, Header};
+use super::host;
+use super::record::{Format, Record};
+use super::scan::{Scan, is_blank, text};
+use super::stamp::{self, DeviceTime};
+
+/// Reads a line behind its priority, if it is of RFC 5424: `1 TIMESTAMP HOST APP PROCID MSGID SD MSG`.
+pub(super) fn read<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) -> bool {
+    let mut scan = scan;
+    if !scan.eat(b'1') {
+        return false;
+    }
+    let blanks = scan.blanks();
+    let mut meraki = false;
+    if blanks == 1 {
+        match time(&mut scan, received) {
+            Some((time, epoch)) => {
+                record.time = time;
+                meraki = epoch;
+            }
+            None => return false,
+        }
+        scan.blanks();
+    } else if blanks == 0 {
+        return false;
+    }
+    let word = scan.token();
+    record.device = host::name(word).filter(|_| word != b"-");
+    record.format = Format::Rfc5424;
+    scan.blanks();
+    if meraki {
+        let app = scan.token();
+        scan.blanks();
+        record.app = text(app);
+        record.message = scan.rest;
+        record.format = Format::Meraki;
+        return true;
+    }
+    fields(record, scan);
+    true
+}
+
+/// The time field: a time, `-`, or the bare `Z` of a device that does not know it; seconds since 1970 are
+/// Meraki's.
+fn time<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<(Option<DeviceTime<'l>>, bool)> {
+    if let Some(stamp) = stamp::epoch(scan) {
+        return Some((Some(DeviceTime::Wall(stamp)), true));
+    }
+    if matches!(scan.peek(), b'-' | b'Z') && is_blank(scan.peek_at(1)) {
+        scan.skip(1);
+        return Some((None, false));
+    }
+    let dated = scan.peek().is_ascii_digit() && scan.peek_at(4) == b'-';
+    let named = scan.peek().is_ascii_alphabetic();
+    if !dated && !named {
+        return None;
+    }
+    let time = stamp::read(scan, received)?;
+    is_blank(scan.peek()).then_some((Some(time), false))
+}
+
+/// Whether the words behind a host have the form of RFC 5424 though the version is missing: `mgd 3046
+/// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`.
+pub(super) fn fits_without_version(scan: Scan<'_>) -> bool {
+    let mut scan = scan;
+    let mut word = || {
+        scan.blanks();
+        scan.token()
+    };
+    let (app, process, message, data) = (word(), word(), word(), word());
+    let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    !app.is_empty()
+        && !app.ends_with(b":")
+        && (process == b"-" || number(process))
+        && (data == b"-" || data.starts_with(b"[") || (message == b"-" && process == b"-"))
+}
+
+/// Reads `APP PROCID MSGID SD MSG`; whatever is missing, the structured data or the text end it.
+pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>) {
+    let mut scan = scan;
+    let start = scan;
+    let word = scan.token();
+    let colon = word.strip_suffix(b":");
+    let mut ahead = scan;
+    ahead.blanks();
+    if colon.is_some() && ahead.peek() != b'-' {
+        return body::read(record, &Header::default(), start.rest);
+    }
+    record.app = nil(colon.unwrap_or(word));
+    record.format = Format::Rfc5424;
+    let mut found: [Option<&'l str>; 2] = [None, None];
+    let mut filled = 0;
+    while filled < 2 {
+        scan.blanks();
+        if scan.peek() == b'[' || scan.rest.is_empty() {
+            break;
+        }
+        found[filled] = nil(scan.token());
+        filled += 1;
+    }
+    let [process, message_id] = match (filled, found) {
+        // One field short: a number is the process, a name the message.
+        (1, [Some(only), _]) if !only.bytes().all(|byte| byte.is_ascii_digit()) => {
+            [None, Some(only)]
+        }
+        (_, found) => found,
+    };
+    record.pid = process;
+    scan.blanks();
+    record.structured = structured(&mut scan);
+    scan.blanks();
+    scan.eat_all(b"\xEF\xBB\xBF");
+    record.message = scan.rest;
+    text_code(record, message_id);
+}
+
+/// The code: what the text bears, else the message id.
+fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>) {
+    let text = record.message;
+    let junos = record.structured.starts_with(b"[junos@");
+    if junos || message_id.is_some_and(|id| code::is_junos_tag(id.as_bytes())) {
+        record.format = if junos { Format::JunosStructured } else { record.format };
+        record.code = message_id.map(|id| Code::plain(id, None));
+        return;
+    }
+    if let Some((code, _)) = message_id.and_then(|id| code::f5(id.as_bytes())) {
+        record.code = Some(code);
+        record.format = Format::F5;
+        return;
+    }
+    if code::find(text).is_some_and(|found| header_like(found.before)) {
+        return body::read(record, &Header::default(), text);
+    }
+    body::message(record, text);
+    if record.code.is_none() {
+        record.code = message_id
+            .filter(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()))
+            .map(|id| Code::plain(id, None));
+    }
+}
+
+/// Whether what stands before a code is nothing, a process or a time, and no sentence.
+fn header_like(before: &[u8]) -> bool {
+    before.len() < 80 || header::tag(Scan::new(before)).is_some()
+}
+
+fn nil(word: &[u8]) -> Option<&str> {
+    text(word).filter(|word| *word != "-")
+}
+
+/// Takes the structured data: `-`, or elements in brackets (RFC 5424, section 6.3).
+fn structured<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
+    if scan.peek() == b'-' && (is_blank(scan.peek_at(1)) || scan.rest.len() == 1) {
+        scan.skip(1);
+        return &[];
+    }
+    let start = scan.rest;
+    while let Some(end) = element(scan.rest) {
+        scan.skip(end);
+    }
+    &start[..start.len() - scan.rest.len()]
+}
+
+/// Length of the element at the start of `bytes`: quotes and their escapes are heeded; without quotes
+/// (`VMware`) it ends at the first bracket.
+fn element(bytes: &[u8]) -> Option<usize> {
+    let mut scan = Scan::new(bytes.strip_prefix(b"[")?);
+    let id = scan.take_while(|byte| !is_blank(byte) && !matches!(byte, b']' | b'"' | b'='));
+    if id.is_empty() {
+        return None;
+    }
+    let after_id = scan;
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(byte) = scan.rest.get(at) {
+        match byte {
+            b'\\' if quoted => at += 1,
+            b'"' => quoted = !quoted,
+            b']' if !quoted => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let closed = scan.rest.get(at) == Some(&b']');
+    let plain_end = memchr::memchr(b']', after_id.rest);
+    let end = if closed { at } else { plain_end? };
+    let has_pairs = memchr::memchr(b'=', &after_id.rest[..end]).is_some();
+    (has_pairs || end == 0 && id.contains(&b'@')).then_some(1 + id.len() + end + 1)
+}

@@ -1,0 +1,106 @@
+//! A cursor over the bytes of a line: the few moves that all recognisers are made of. It knows no format,
+//! copies nothing and cannot run over the end.
+
+/// What is left of a line. It is `Copy`: a recogniser tries on a copy and hands back the place it reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scan<'l> {
+    /// The bytes not yet read.
+    pub(super) rest: &'l [u8],
+}
+
+impl<'l> Scan<'l> {
+    pub(super) fn new(rest: &'l [u8]) -> Self {
+        Self { rest }
+    }
+
+    /// The next byte; 0 at the end, which no recogniser looks for.
+    pub(super) fn peek(&self) -> u8 {
+        self.rest.first().copied().unwrap_or(0)
+    }
+
+    /// The byte `ahead` of the next one; 0 past the end.
+    pub(super) fn peek_at(&self, ahead: usize) -> u8 {
+        self.rest.get(ahead).copied().unwrap_or(0)
+    }
+
+    /// Goes `n` bytes on, at most to the end.
+    pub(super) fn skip(&mut self, n: usize) {
+        self.rest = self.rest.get(n..).unwrap_or_default();
+    }
+
+    /// Takes one certain byte.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let there = self.peek() == byte && !self.rest.is_empty();
+        if there {
+            self.rest = &self.rest[1..];
+        }
+        there
+    }
+
+    /// Takes certain bytes.
+    pub(super) fn eat_all(&mut self, bytes: &[u8]) -> bool {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Skips blanks and tabs; says how many.
+    pub(super) fn blanks(&mut self) -> usize {
+        let n = self.rest.iter().take_while(|&&byte| is_blank(byte)).count();
+        self.rest = &self.rest[n..];
+        n
+    }
+
+    /// Takes bytes as long as they are wanted.
+    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'l [u8] {
+        let n = self.rest.iter().position(|&byte| !wanted(byte)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(n);
+        self.rest = rest;
+        taken
+    }
+
+    /// Takes everything up to the next blank.
+    pub(super) fn token(&mut self) -> &'l [u8] {
+        self.take_while(|byte| !is_blank(byte))
+    }
+
+    /// Takes a number of `least` to `most` digits; leaves the cursor alone where there is none.
+    pub(super) fn number(&mut self, least: usize, most: usize) -> Option<u64> {
+        let digits = self.rest.iter().take(most + 1).take_while(|b| b.is_ascii_digit()).count();
+        if digits < least || digits > most || digits > 19 {
+            return None;
+        }
+        let (number, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        Some(number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+    }
+}
+
+/// Blank or tab: what separates fields. Line ends and NUL do not stand inside a header.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Bytes as text, where they are.
+pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
+/// Bytes without blanks around them.
+pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes
+        && is_blank(*first)
+    {
+        bytes = rest;
+    }
+    while let [rest @ .., last] = bytes
+        && (is_blank(*last) || matches!(last, b'\r' | b'\n' | 0))
+    {
+        bytes = rest;
+    }
+    bytes
+}

@@ -1,0 +1,392 @@
+//! The clock in a header: every way devices write a time, and how far each can be trusted. It computes
+//! with calendars alone; no time is read here.
+
+use model::UnixMs;
+
+use super::scan::{Scan, is_blank};
+use super::zone;
+
+/// How far a device's time can be trusted. Lines are ordered by the time they were received, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TimeQuality {
+    /// Date, year and zone are there.
+    Exact,
+    /// The year was left out and inferred from the time of receipt.
+    NoYear,
+    /// The zone was left out, or its name means several zones.
+    NoZone,
+    /// The device says that its clock is not set (`*`) or has lost its server (`.`).
+    Unsynced,
+    /// Time since the device started.
+    Uptime,
+    /// No time at all.
+    #[default]
+    None,
+}
+
+impl TimeQuality {
+    /// The word that `netmend syslog parse` prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::NoYear => "no_year",
+            Self::NoZone => "no_zone",
+            Self::Unsynced => "unsynced",
+            Self::Uptime => "uptime",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A time as a device wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceTime<'l> {
+    /// Date and time of day.
+    Wall(Stamp),
+    /// Time since the device started, as printed: `2y10w`, `00:01:01`.
+    Uptime(&'l [u8]),
+}
+
+/// Date and time of day in the device's zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Year; inferred where the device left it out.
+    pub year: i16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31, valid for the month.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 60, since leap seconds are printed.
+    pub second: u8,
+    /// How many digits the fraction of the second had, 0 to 9.
+    pub digits: u8,
+    /// The fraction in nanoseconds.
+    pub nanos: u32,
+    /// Minutes east of UTC; `None` where nobody can tell.
+    pub offset: Option<i16>,
+    /// Whether the device wrote the year.
+    pub has_year: bool,
+    /// Whether the device vouches for its clock.
+    pub synced: bool,
+}
+
+impl Stamp {
+    /// The point in time, taking the device's zone for UTC where it is unknown.
+    pub fn unix(&self) -> UnixMs {
+        let days = days_from_civil(i64::from(self.year), self.month, self.day);
+        let minutes = i64::from(self.hour) * 60 + i64::from(self.minute);
+        let seconds = (days * 1440 + minutes - i64::from(self.offset.unwrap_or(0))) * 60
+            + i64::from(self.second);
+        UnixMs(seconds * 1000 + i64::from(self.nanos / 1_000_000))
+    }
+
+    /// How far it can be trusted.
+    pub fn quality(&self) -> TimeQuality {
+        match (self.synced, self.has_year, self.offset) {
+            (false, ..) => TimeQuality::Unsynced,
+            (_, false, _) => TimeQuality::NoYear,
+            (.., None) => TimeQuality::NoZone,
+            _ => TimeQuality::Exact,
+        }
+    }
+
+    /// Sets the year that puts the time nearest to when the line was received; 29 February only fits
+    /// some.
+    fn infer_year(mut self, received: UnixMs) -> Option<Self> {
+        let now = year_of(received);
+        let leap_day = self.month == 2 && self.day == 29;
+        let years = if leap_day { -4..=4 } else { -1..=1 };
+        let distance = |year: i16| Self { year, ..self }.unix().0.abs_diff(received.0);
+        self.year = years
+            .map(|step| now.saturating_add(step))
+            .filter(|&year| !leap_day || is_leap(year))
+            .min_by_key(|&year| distance(year))?;
+        Some(self)
+    }
+
+    fn valid(&self) -> bool {
+        let days = match self.month {
+            2 if self.has_year && !is_leap(self.year) => 28,
+            2 => 29,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        (1..=12).contains(&self.month)
+            && (1..=days).contains(&self.day)
+            && self.hour < 24
+            && self.minute < 60
+            && self.second <= 60
+    }
+}
+
+/// Reads a time at the cursor, with the `*` or `.` before it and the zone after it.
+pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTime<'l>> {
+    let mut try_scan = *scan;
+    let synced = !(try_scan.eat(b'*') || try_scan.eat(b'.'));
+    let first = try_scan.peek();
+    let stamp = if first.is_ascii_digit() {
+        match year_first(&mut try_scan) {
+            Some(stamp) => stamp,
+            None => return uptime(scan),
+        }
+    } else if first.is_ascii_alphabetic() {
+        month_first(&mut try_scan)?
+    } else {
+        return None;
+    };
+    let stamp = Stamp { synced, ..stamp };
+    if !stamp.valid() {
+        return None;
+    }
+    let stamp = if stamp.has_year { stamp } else { stamp.infer_year(received)? };
+    *scan = try_scan;
+    Some(DeviceTime::Wall(stamp))
+}
+
+/// Whether a time begins here.
+pub(super) fn is_next(scan: Scan<'_>) -> bool {
+    let mut scan = scan;
+    read(&mut scan, UnixMs(0)).is_some()
+}
+
+/// Seconds since 1970 with a fraction, as Meraki writes them: `1777471126.123`.
+pub(super) fn epoch(scan: &mut Scan<'_>) -> Option<Stamp> {
+    let mut try_scan = *scan;
+    let seconds = i64::try_from(try_scan.number(10, 10)?).ok()?;
+    if !try_scan.eat(b'.') {
+        return None;
+    }
+    let (nanos, digits) = fraction(&mut try_scan)?;
+    if !is_blank(try_scan.peek()) && !matches!(try_scan.peek(), b'|' | 0) {
+        return None;
+    }
+    *scan = try_scan;
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400).unsigned_abs();
+    Some(Stamp {
+        year,
+        month,
+        day,
+        hour: (of_day / 3600) as u8,
+        minute: (of_day / 60 % 60) as u8,
+        second: (of_day % 60) as u8,
+        digits,
+        nanos,
+        offset: Some(0),
+        has_year: true,
+        synced: true,
+    })
+}
+
+/// `Mon d [YYYY ]HH:MM:SS[.fff][ YYYY][ zone]`, with the weekday of ctime before it.
+fn month_first(scan: &mut Scan<'_>) -> Option<Stamp> {
+    if is_weekday(scan.rest) {
+        scan.skip(3);
+        scan.eat(b',');
+        if scan.blanks() == 0 {
+            return None;
+        }
+    }
+    let month = month(scan)?;
+    if scan.blanks() == 0 {
+        return None;
+    }
+    let day = scan.number(1, 2)? as u8;
+    scan.eat(b',');
+    if scan.blanks() == 0 {
+        return None;
+    }
+    let mut stamp = Stamp { month, day, ..Stamp::default() };
+    if scan.peek_at(4) == b' ' {
+        stamp.year = scan.number(4, 4)? as i16;
+        stamp.has_year = true;
+        scan.blanks();
+    }
+    time_of_day(scan, &mut stamp)?;
+    year_behind(scan, &mut stamp);
+    zone_behind(scan, &mut stamp);
+    if !stamp.has_year {
+        year_behind(scan, &mut stamp);
+    }
+    Some(stamp)
+}
+
+/// `YYYY Mon d HH:MM:SS`, `YYYY-MM-DD HH:MM:SS`, RFC 3339 and `YYYY-Mon-dd HH:MM:SS`.
+fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
+    let mut stamp = Stamp { year: scan.number(4, 4)? as i16, has_year: true, ..Stamp::default() };
+    let separator = scan.peek();
+    match separator {
+        b'-' | b'/' => {
+            scan.skip(1);
+            stamp.month = match scan.number(1, 2) {
+                Some(month) => month as u8,
+                None => month(scan)?,
+            };
+            if !scan.eat(separator) {
+                return None;
+            }
+            scan.blanks();
+            stamp.day = scan.number(1, 2)? as u8;
+            if !scan.eat(b'T') && scan.blanks() == 0 {
+                return None;
+            }
+        }
+        b' ' => {
+            scan.blanks();
+            stamp.month = month(scan)?;
+            if scan.blanks() == 0 {
+                return None;
+            }
+            stamp.day = scan.number(1, 2)? as u8;
+            if scan.blanks() == 0 {
+                return None;
+            }
+        }
+        _ => return None,
+    }
+    time_of_day(scan, &mut stamp)?;
+    zone_behind(scan, &mut stamp);
+    Some(stamp)
+}
+
+fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
+    stamp.hour = scan.number(1, 2)? as u8;
+    scan.eat(b':').then_some(())?;
+    stamp.minute = scan.number(2, 2)? as u8;
+    scan.eat(b':').then_some(())?;
+    stamp.second = scan.number(2, 2)? as u8;
+    if scan.peek() == b'.' && scan.peek_at(1).is_ascii_digit() {
+        scan.skip(1);
+        (stamp.nanos, stamp.digits) = fraction(scan)?;
+        // Huawei VRP counts the lines of one moment: `01:00:34.270.1`.
+        if scan.peek() == b'.' && scan.peek_at(1).is_ascii_digit() {
+            scan.skip(1);
+            scan.take_while(|byte| byte.is_ascii_digit());
+        }
+    }
+    Some(())
+}
+
+fn fraction(scan: &mut Scan<'_>) -> Option<(u32, u8)> {
+    let digits = scan.take_while(|byte| byte.is_ascii_digit());
+    if digits.is_empty() {
+        return None;
+    }
+    let kept = &digits[..digits.len().min(9)];
+    let value = kept.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    Some((value * 10_u32.pow(9 - kept.len() as u32), kept.len() as u8))
+}
+
+/// `Apr 29 13:58:46 2026 host`: the year of ctime and Aruba.
+fn year_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
+    let mut try_scan = *scan;
+    if stamp.has_year || try_scan.blanks() != 1 {
+        return;
+    }
+    if let Some(year) = try_scan.number(4, 4)
+        && (1970..=2199).contains(&year)
+        && matches!(try_scan.peek(), b' ' | b'\t' | b':' | 0)
+    {
+        stamp.year = year as i16;
+        stamp.has_year = true;
+        *scan = try_scan;
+    }
+}
+
+/// An offset right behind the time, or a zone's name behind a blank.
+fn zone_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
+    let mut try_scan = *scan;
+    let blanks = try_scan.blanks();
+    if let Some(zone) = zone::read(&mut try_scan, blanks > 0) {
+        stamp.offset = zone.offset();
+        *scan = try_scan;
+    }
+}
+
+/// `2y10w`, `1w2d`, `3d04h`, `00:01:01`, each with a colon behind it; `1 2:` of old releases.
+fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
+    let line = scan.rest;
+    let mut end = Scan::new(line);
+    end.take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'y' | b'w' | b'd' | b'h'));
+    let compact = line.len() - end.rest.len();
+    if compact == 0 {
+        return None;
+    }
+    let letters = line[..compact].iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let known = if letters > 0 {
+        letters == 2 && line[compact - 1].is_ascii_alphabetic()
+    } else if end.peek() == b':' {
+        let mut stamp = Stamp::default();
+        end = Scan::new(line);
+        time_of_day(&mut end, &mut stamp).is_some()
+    } else {
+        end.eat(b' ') && end.number(1, 10).is_some() && end.rest.starts_with(b": %")
+    };
+    if !known || end.peek() != b':' || !matches!(end.peek_at(1), b' ' | 0) {
+        return None;
+    }
+    *scan = end;
+    Some(DeviceTime::Uptime(&line[..line.len() - end.rest.len()]))
+}
+
+fn month(scan: &mut Scan<'_>) -> Option<u8> {
+    let name = scan.rest.get(..3)?;
+    let at = match &[name[0] & !0x20, name[1] | 0x20, name[2] | 0x20] {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    scan.skip(3);
+    Some(at)
+}
+
+fn is_weekday(bytes: &[u8]) -> bool {
+    const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    matches!(bytes.get(3), Some(b' ' | b',')) && DAYS.iter().any(|day| bytes.starts_with(day))
+}
+
+fn is_leap(year: i16) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn year_of(at: UnixMs) -> i16 {
+    civil_from_days(at.0.div_euclid(86_400_000)).0
+}
+
+/// Days since 1970-01-01 of a date of the Gregorian calendar (Hinnant's algorithm).
+fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let from_march = (i64::from(month) + 9) % 12;
+    let of_year = (153 * from_march + 2) / 5 + i64::from(day) - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The date of a day since 1970-01-01, the reverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i16, u8, u8) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = (of_year - (153 * from_march + 2) / 5 + 1).unsigned_abs();
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 }.unsigned_abs();
+    let year = year + era * 400 + i64::from(month <= 2);
+    (year.clamp(i64::from(i16::MIN), i64::from(i16::MAX)) as i16, month as u8, day as u8)
+}
