@@ -2,10 +2,11 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line).
+//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`event`](mod@event).
 
 pub mod alert;
 pub mod clock;
+pub mod event;
 pub mod judgement;
 pub mod line;
 pub mod path;
@@ -20,6 +21,7 @@ pub mod transport;
 
 pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use event::{Event, EventId, EventState, Origin};
 pub use judgement::{Change, Judgement, Rule, Standing};
 pub use line::{FileId, LineRef, Listener, MAX_LINE, Position, Transport};
 pub use path::{Path, PathChange, PathEnd};

@@ -26,6 +26,7 @@ mod codec;
 mod engine;
 pub mod error;
 mod file;
+pub mod lines;
 pub mod lock;
 pub mod samples;
 mod samples_file;
@@ -35,11 +36,15 @@ pub mod store;
 
 pub use backup::{backup, restore};
 pub use error::Error;
+pub use lines::{FilePosition, LineQuery, LineRetention, StoredLine};
 pub use lock::DataLock;
 pub use samples::{
     Appended, Batch, Bucket, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,
 };
 pub use samples_file::SamplesFile;
-pub use state::{AlertQuery, Applied, Change, Mark, Memo, Query, Record, State, Value};
-pub use state_file::StateFile;
+pub use state::{
+    AlertQuery, Applied, Change, EventChange, EventQuery, EventReport, Mark, Memo, Query, Record,
+    State, Value,
+};
+pub use state_file::{StateFile, StateReader};
 pub use store::Store;

@@ -1,9 +1,11 @@
 //! The seam for records that change: the trait [`State`] and the types it speaks. No SQL, no threads.
 
 use model::alert::{AlertId, Notice, NoticeState, Silence};
+use model::event::{Event, EventId, EventState, Origin};
 use model::{Alert, UnixMs};
 
 use crate::error::Error;
+use crate::lines::{FilePosition, LineQuery, LineRetention, StoredLine};
 
 /// Records that change: marks, alerts, silences, notices. A new kind of record is one [`Change`] variant
 /// and one file under `state_file/`.
@@ -40,6 +42,87 @@ pub enum Change {
     Notice(Box<Notice>),
     /// What a stage remembers under a key from now on.
     Memo(Memo),
+    /// Keep lines.
+    Lines(Vec<StoredLine>),
+    /// A followed file has been read so far. Give it with the lines and events that came of it.
+    Position(FilePosition),
+    /// Pack lines closer and let old ones go, as far as that takes little time: give it now and then.
+    TendLines(LineRetention),
+    /// Something about an event.
+    Event(EventChange),
+}
+
+/// What happens to an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventChange {
+    /// Something was told: a new event, or one more report of one that is known.
+    Report(Box<EventReport>),
+    /// The fault is over: an event that was still new comes to nothing.
+    Clear {
+        /// [`Event::fingerprint`] of the fault.
+        fingerprint: u64,
+        /// When that was told.
+        at: UnixMs,
+    },
+    /// The last event of a device was told so many times more (`last message repeated N times`).
+    Repeat {
+        /// The device.
+        device: String,
+        /// How many times.
+        times: u64,
+        /// When that was told.
+        at: UnixMs,
+    },
+    /// Moves an event if it is in one of these states; else the whole call is a [`Applied::Conflict`].
+    Move {
+        /// The event.
+        id: EventId,
+        /// The states it may be in.
+        from: Vec<EventState>,
+        /// The state it gets.
+        to: EventState,
+        /// Why, in words.
+        reason: String,
+        /// When.
+        at: UnixMs,
+    },
+    /// Events that are new or held and whose time has come are recorded.
+    Settle {
+        /// What now is.
+        now: UnixMs,
+    },
+    /// Events that are over and were told last before this time go.
+    Forget {
+        /// Which time.
+        before: UnixMs,
+    },
+}
+
+/// A report of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventReport {
+    /// See [`Event::device`].
+    pub device: String,
+    /// See [`Event::code`].
+    pub code: String,
+    /// See [`Event::code_norm`].
+    pub code_norm: String,
+    /// See [`Event::object`].
+    pub object: String,
+    /// See [`Event::severity`].
+    pub severity: Option<u8>,
+    /// When it was told.
+    pub at: UnixMs,
+    /// The state of a new event; one that is known keeps its own, unless this is [`EventState::Held`].
+    pub state: EventState,
+    /// Why it is in that state.
+    pub reason: String,
+    /// Nothing is done about it before this time.
+    pub not_before: UnixMs,
+    /// Who told it.
+    pub origin: Origin,
+    /// What was told.
+    pub message: String,
 }
 
 /// What a stage remembers over restarts, in a form of its own.
@@ -114,6 +197,52 @@ pub enum Query {
         /// How their keys begin.
         prefix: String,
     },
+    /// Syslog lines, newest first.
+    Lines(LineQuery),
+    /// How far the files of a follower have been read; the newest position last.
+    Positions {
+        /// The path of the follower.
+        place: String,
+    },
+    /// Events, newest first.
+    Events(EventQuery),
+}
+
+/// Which events to find; what is `None` or empty does not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventQuery {
+    /// The one with this number.
+    pub id: Option<EventId>,
+    /// Of this device.
+    pub device: Option<String>,
+    /// With this code, printed or normal; a `*` at its end stands for any rest.
+    pub code: Option<String>,
+    /// In one of these states.
+    pub states: Vec<EventState>,
+    /// With lower numbers: the next page.
+    pub before: Option<EventId>,
+    /// Told at this time or later.
+    pub from: Option<UnixMs>,
+    /// Told first before this time.
+    pub until: Option<UnixMs>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+impl Default for EventQuery {
+    /// All events; the newest 100 of them.
+    fn default() -> Self {
+        Self {
+            id: None,
+            device: None,
+            code: None,
+            states: Vec::new(),
+            before: None,
+            from: None,
+            until: None,
+            limit: 100,
+        }
+    }
 }
 
 /// Which alerts to find; what is `None` does not matter.
@@ -172,4 +301,10 @@ pub enum Value {
     Notice(Box<Notice>),
     /// A memo; its body is there.
     Memo(Memo),
+    /// A syslog line. Lines have no revision.
+    Line(StoredLine),
+    /// How far a file has been read.
+    Position(FilePosition),
+    /// An event.
+    Event(Box<Event>),
 }

@@ -17,6 +17,8 @@ use crate::file::{self, Schema};
 use crate::state::{Applied, Change, Query, Record, State, Value};
 
 mod alert;
+mod event;
+mod line;
 mod mark;
 mod memo;
 mod notice;
@@ -27,7 +29,11 @@ pub(crate) const SCHEMA: Schema = Schema {
     file: "state.db",
     application: 0x6e6d_5431, // "nmT1"
     page: 4096,
-    steps: &[include_str!("sql/state/0001-marks.sql"), include_str!("sql/state/0002-alerts.sql")],
+    steps: &[
+        include_str!("sql/state/0001-marks.sql"),
+        include_str!("sql/state/0002-alerts.sql"),
+        include_str!("sql/state/0003-lines-and-events.sql"),
+    ],
 };
 
 /// Calls that may wait for the writer.
@@ -35,11 +41,19 @@ const QUEUE: usize = 256;
 /// Calls that share one commit at most.
 const GROUP: usize = 256;
 
+/// Looks into `state.db` without changing it, also beside a daemon that does.
+#[derive(Debug)]
+pub struct StateReader {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    /// For questions that may take long, so that no other waits for them.
+    searcher: Mutex<Connection>,
+}
+
 /// Records in one SQLite file.
 #[derive(Debug)]
 pub struct StateFile {
-    path: PathBuf,
-    reader: Mutex<Connection>,
+    reader: StateReader,
     calls: Option<SyncSender<Call>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,23 +69,13 @@ impl StateFile {
         let mut db = file::open_writer(dir, &SCHEMA, clock)?;
         let path = dir.join(SCHEMA.file);
         let site = Site::new(&path);
-        let reader = Mutex::new(file::open_reader(&path)?);
+        let reader = StateReader::on(&path)?;
         let (calls, inbox) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("state-writer".to_owned())
             .spawn(move || write(&mut db, &site, &inbox))
             .map_err(|source| Error::file("start a thread for", &path, source))?;
-        Ok(Self { path, reader, calls: Some(calls), thread: Some(thread) })
-    }
-
-    /// Reads with `ask` beside the writer.
-    fn read(
-        &self,
-        what: &'static str,
-        ask: impl FnOnce(&Connection) -> rusqlite::Result<Vec<Record>>,
-    ) -> Result<Vec<Record>, Error> {
-        let db = self.reader.lock().expect("no holder of this lock panics");
-        ask(&db).map_err(|source| Error::sqlite(what, &self.path, source))
+        Ok(Self { reader, calls: Some(calls), thread: Some(thread) })
     }
 }
 
@@ -84,6 +88,40 @@ impl State for StateFile {
     }
 
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
+        self.reader.find(query)
+    }
+
+    fn changes(&self, since: u64) -> Result<Vec<Record>, Error> {
+        self.reader.changes(since)
+    }
+}
+
+impl StateReader {
+    /// Opens `dir/state.db`, which must be of this netmend's version.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(SCHEMA.file);
+        let db = file::open_reader(&path)?;
+        file::check_version(&db, &Site::new(&path), &SCHEMA)?;
+        Self::on(&path)
+    }
+
+    fn on(path: &Path) -> Result<Self, Error> {
+        let open = || file::open_reader(path).map(Mutex::new);
+        Ok(Self { path: path.to_owned(), reader: open()?, searcher: open()? })
+    }
+
+    /// Reads with `ask` beside the writer.
+    fn read(
+        &self,
+        what: &'static str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<Vec<Record>>,
+    ) -> Result<Vec<Record>, Error> {
+        let db = self.reader.lock().expect("no holder of this lock panics");
+        ask(&db).map_err(|source| Error::sqlite(what, &self.path, source))
+    }
+
+    /// As [`State::find`].
+    pub fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
         match query {
             Query::Marks { subject, from, until, limit } => self.read("find marks", |db| {
                 mark::find(db, subject.as_deref(), (*from, *until), *limit)
@@ -102,10 +140,20 @@ impl State for StateFile {
                 self.read("find due notices", |db| notice::due(db, *now, *limit))
             }
             Query::Memos { prefix } => self.read("find memos", |db| memo::find(db, prefix)),
+            Query::Lines(query) => {
+                let db = self.searcher.lock().expect("no holder of this lock panics");
+                line::find(&db, query)
+                    .map_err(|source| Error::sqlite("find lines", &self.path, source))
+            }
+            Query::Positions { place } => {
+                self.read("find positions", |db| line::positions(db, place))
+            }
+            Query::Events(query) => self.read("find events", |db| event::find(db, query)),
         }
     }
 
-    fn changes(&self, since: u64) -> Result<Vec<Record>, Error> {
+    /// As [`State::changes`].
+    pub fn changes(&self, since: u64) -> Result<Vec<Record>, Error> {
         let since = i64::try_from(since).unwrap_or(i64::MAX);
         self.read("read changes", |db| {
             // One transaction, so that no table is read later than another.
@@ -114,6 +162,7 @@ impl State for StateFile {
             records.extend(alert::since(&unit, since)?);
             records.extend(silence::since(&unit, since)?);
             records.extend(notice::since(&unit, since)?);
+            records.extend(event::since(&unit, since)?);
             records.sort_unstable_by_key(|record| record.revision);
             Ok(records)
         })
@@ -173,14 +222,18 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
     let mut results = Vec::with_capacity(calls.len());
     for call in calls {
         let mut part = unit.savepoint().map_err(fail)?;
-        let result = call.changes.iter().try_for_each(|change| apply(&part, change));
+        let result = apply_all(&part, &call.changes);
         match result {
-            Ok(()) => {
+            Ok(true) => {
                 let newest: i64 = part
                     .query_row("SELECT newest FROM revision", [], |row| row.get(0))
                     .map_err(fail)?;
                 part.commit().map_err(fail)?;
                 results.push(Ok(Applied::Done(newest.cast_unsigned())));
+            }
+            Ok(false) => {
+                part.rollback().map_err(fail)?;
+                results.push(Ok(Applied::Conflict));
             }
             Err(source) => {
                 part.rollback().map_err(fail)?;
@@ -192,7 +245,17 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
     Ok(results)
 }
 
-fn apply(db: &Connection, change: &Change) -> rusqlite::Result<()> {
+/// Applies changes one after the other; `false` as soon as one finds a record not as it expects.
+fn apply_all(db: &Connection, changes: &[Change]) -> rusqlite::Result<bool> {
+    for change in changes {
+        if !apply(db, change)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn apply(db: &Connection, change: &Change) -> rusqlite::Result<bool> {
     let revision: i64 = db
         .prepare_cached("UPDATE revision SET newest = newest + 1 RETURNING newest")?
         .query_row([], |row| row.get(0))?;
@@ -202,7 +265,12 @@ fn apply(db: &Connection, change: &Change) -> rusqlite::Result<()> {
         Change::Silence(silence) => silence::put(db, revision, silence),
         Change::Notice(notice) => notice::put(db, revision, notice),
         Change::Memo(memo) => memo::put(db, revision, memo),
+        Change::Lines(lines) => line::put(db, lines),
+        Change::Position(reached) => line::put_position(db, revision, reached),
+        Change::TendLines(keep) => line::tend(db, keep),
+        Change::Event(change) => return event::put(db, revision, change),
     }
+    .map(|()| true)
 }
 
 #[cfg(test)]

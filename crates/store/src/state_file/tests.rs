@@ -6,6 +6,8 @@ use model::alert::{
 };
 use model::{Alert, AlertId, SystemClock, UnixMs};
 
+mod syslog;
+
 use super::mark::KEPT;
 use super::*;
 use crate::state::{AlertQuery, Mark, Memo};
