@@ -8,6 +8,11 @@ mod webhook;
 use std::error::Error;
 use std::time::Duration;
 
+use model::UnixMs;
+use model::alert::Notice;
+
+use crate::render::Curve;
+
 pub use secret::Secret;
 pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
 pub use webhook::{Webhook, WebhookConfig};
@@ -71,12 +76,26 @@ pub enum SendError {
         /// How long it asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The message cannot be put into the channel's form.
+    #[error("{what} cannot be written: {why}")]
+    Unsendable {
+        /// Which message.
+        what: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl SendError {
     /// Whether there is no point in trying again.
     pub fn is_for_good(&self) -> bool {
-        matches!(self, SendError::Refused { for_good: true, .. })
+        matches!(self, SendError::Refused { for_good: true, .. } | SendError::Unsendable { .. })
+    }
+
+    /// Whether it failed before the other side heard of this message, so that any other message to it would
+    /// fail now as well.
+    pub fn is_of_the_way(&self) -> bool {
+        !matches!(self, SendError::Refused { .. } | SendError::Unsendable { .. })
     }
 
     /// How long the other side asked to be left alone, if it did.
@@ -85,6 +104,56 @@ impl SendError {
             SendError::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+}
+
+/// A way to somebody.
+#[derive(Debug)]
+pub enum Channel {
+    /// Mail.
+    Smtp(Smtp),
+    /// A POST to a web server.
+    Webhook(Webhook),
+}
+
+/// Somebody to be told: an entry of `notify:` in the configuration.
+#[derive(Debug)]
+pub struct Receiver {
+    /// Its name, as notices know it.
+    pub name: String,
+    /// The ways to it, all used for each message.
+    pub channels: Vec<Channel>,
+}
+
+/// What became of one try to tell a receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Addresses that have the message now. A webhook's is its scheme, host and port.
+    pub delivered: Vec<String>,
+    /// Addresses that do not, and why.
+    pub missed: Vec<Missed>,
+}
+
+impl Receiver {
+    /// Sends the notice's message to those addresses of the receiver that do not have it yet.
+    pub async fn send(&self, notice: &Notice, curve: Option<&Curve>, now: UnixMs) -> Sent {
+        let mut sent = Sent::default();
+        for channel in &self.channels {
+            match channel {
+                Channel::Smtp(smtp) => smtp.tell(notice, curve, &mut sent).await,
+                Channel::Webhook(webhook) => webhook.tell(notice, now, &mut sent).await,
+            }
+        }
+        sent
+    }
+
+    /// All its addresses, as [`Sent`] names them.
+    pub fn addresses(&self) -> Vec<String> {
+        let of = |channel: &Channel| match channel {
+            Channel::Smtp(smtp) => smtp.to().iter().map(|to| to.email.to_string()).collect(),
+            Channel::Webhook(webhook) => vec![webhook.at().to_owned()],
+        };
+        self.channels.iter().flat_map(of).collect()
     }
 }
 

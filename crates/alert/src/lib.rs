@@ -2,9 +2,12 @@
 //! its state machine does no I/O and reads no clock: time is a parameter.
 //!
 //! Reading order: [`outbox`], the queue on disk between those who write messages and those who deliver
-//! them; [`channel`], the ways out of the house.
+//! them; [`delivery`], which empties it; [`render`], what messages look like; [`channel`], the ways out of
+//! the house.
 
 pub mod channel;
+pub mod delivery;
 pub mod outbox;
+pub mod render;
 
 pub use outbox::{Attempt, Outbox, StateOutbox};

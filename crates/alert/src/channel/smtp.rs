@@ -2,6 +2,7 @@
 //! login is at stake, plain. One transaction carries a mail to all its addresses; each is accepted or refused
 //! on its own. It must not word a mail: `render` does; and must not try again: `delivery` does.
 
+mod mime;
 mod server;
 
 use std::fmt;
@@ -14,9 +15,11 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use model::alert::Notice;
 use tokio::time::timeout;
 
-use super::{BadChannel, Missed, Secret, SendError};
+use super::{BadChannel, Missed, Secret, SendError, Sent};
+use crate::render::{self, Curve};
 use server::Security;
 pub use server::SmtpServer;
 
@@ -125,9 +128,32 @@ impl Smtp {
         &self.config.server
     }
 
+    /// Sends the notice's mail to all addresses that do not have it yet.
+    pub(super) async fn tell(&self, notice: &Notice, curve: Option<&Curve>, sent: &mut Sent) {
+        let has = |to: &&Mailbox| notice.delivered.iter().any(|done| *done == to.email.to_string());
+        let to: Vec<Mailbox> = self.config.to.iter().filter(|to| !has(to)).cloned().collect();
+        if to.is_empty() {
+            return;
+        }
+        let mail = render::mail(&notice.message, curve);
+        let tried = match mime::bytes(&notice.message, mail, &self.config.from, &self.config.to) {
+            Ok(bytes) => self.send(&bytes, &to).await,
+            Err(unsendable) => Err(unsendable),
+        };
+        let missed = match tried {
+            Ok(missed) => missed,
+            Err(why) => {
+                to.iter().map(|to| Missed { to: to.email.to_string(), why: why.clone() }).collect()
+            }
+        };
+        let addresses = to.iter().map(|to| to.email.to_string());
+        sent.delivered.extend(addresses.filter(|to| missed.iter().all(|miss| miss.to != *to)));
+        sent.missed.extend(missed);
+    }
+
     /// Sends one formatted mail to those of `to` that the server accepts, and names the others. `Err`: nobody
     /// got it.
-    pub async fn send(&self, mail: &[u8], to: &[Mailbox]) -> Result<Vec<Missed>, SendError> {
+    async fn send(&self, mail: &[u8], to: &[Mailbox]) -> Result<Vec<Missed>, SendError> {
         let connect = self.config.timeouts.connect;
         let mut connection =
             within(self.at(), "greet us and take the login", connect, self.connect()).await?;

@@ -7,13 +7,15 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use model::UnixMs;
+use model::alert::Notice;
 use model::text::printable;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use ring::hmac;
 
-use super::{BadChannel, Secret, SendError, causes};
+use super::{BadChannel, Missed, Secret, SendError, Sent, causes};
+use crate::render;
 
 /// Longest wait that a server can ask us for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
@@ -75,8 +77,21 @@ impl Webhook {
         &self.at
     }
 
+    /// Posts the notice's message unless it was taken already.
+    pub(super) async fn tell(&self, notice: &Notice, now: UnixMs, sent: &mut Sent) {
+        if notice.delivered.contains(&self.at) {
+            return;
+        }
+        // A notice's number starts again in a new data folder; its time does not.
+        let id = format!("netmend-{}-{}", notice.created.0, notice.id);
+        match self.send(&id, now, render::json(&notice.message, &id)).await {
+            Ok(()) => sent.delivered.push(self.at.clone()),
+            Err(why) => sent.missed.push(Missed { to: self.at.clone(), why }),
+        }
+    }
+
     /// Posts `body`. `id` is the same for each try of a notice, so that the other side can tell a double.
-    pub async fn send(&self, id: &str, now: UnixMs, body: Vec<u8>) -> Result<(), SendError> {
+    async fn send(&self, id: &str, now: UnixMs, body: Vec<u8>) -> Result<(), SendError> {
         let seconds = now.0.div_euclid(1_000);
         let mut request = self.client.post(self.url.reveal());
         request = request.header(CONTENT_TYPE, "application/json");

@@ -1,0 +1,162 @@
+//! How a message looks: as a mail's subject, text, HTML and chart, and as a webhook's JSON. What is said of
+//! an alert comes from `model::alert::words`, the same for all. It must not send, and it reads no clock and
+//! no store but for the chart's curve.
+
+mod chart;
+mod curve;
+mod html;
+mod json;
+mod text;
+
+use model::alert::{Alert, AlertState, Message, MessageKind, words};
+use model::text::printable;
+
+pub use chart::Chart;
+pub use curve::{Curve, Curves, StoreCurves};
+pub use json::json;
+
+/// Longest subject in characters: what mail clients show of one, and then some.
+const MAX_SUBJECT: usize = 160;
+/// So many alerts are told in full; the others in a line each.
+const IN_FULL: usize = 5;
+
+/// A message as a mail, without its addresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mail {
+    /// Subject: one line of printable characters.
+    pub subject: String,
+    /// The part for readers without HTML.
+    pub text: String,
+    /// The part for the others. It shows the chart as `cid:` [`Mail::CHART`].
+    pub html: String,
+    /// The chart, a PNG.
+    pub chart: Option<Vec<u8>>,
+}
+
+impl Mail {
+    /// Content-ID of the chart.
+    pub const CHART: &str = "chart@netmend";
+}
+
+/// The message as a mail. `curve` is that of [`charted`], if there is one.
+pub fn mail(message: &Message, curve: Option<&Curve>) -> Mail {
+    let chart = curve.and_then(Chart::of);
+    Mail {
+        subject: subject(message),
+        text: text::text(message),
+        html: html::html(message, chart.as_ref()),
+        chart: chart.map(|chart| chart.png()),
+    }
+}
+
+/// The alert whose worst metric is drawn: the first that has one.
+pub fn charted(message: &Message) -> Option<&Alert> {
+    message.alerts.iter().find(|alert| alert.worst().is_some())
+}
+
+/// What it is about, in a line: `CRITICAL edge7: does not answer [london-1]`.
+pub fn subject(message: &Message) -> String {
+    let site = printable(&message.site, 40);
+    if message.kind == MessageKind::Test {
+        return format!("TEST netmend at {site} reaches you");
+    }
+    let what = match message.alerts.as_slice() {
+        [] => "nothing is open any more".to_owned(),
+        [alert] => words::headline(alert),
+        [first, ..] => {
+            let count = count(message);
+            format!("{} and {} more", words::headline(first), count.saturating_sub(1))
+        }
+    };
+    // The site comes last: on a phone's lock screen the first forty characters must do.
+    let room = MAX_SUBJECT - site.chars().count() - 3;
+    format!("{} [{site}]", printable(&format!("{} {what}", banner(message)), room))
+}
+
+/// The state of the message in capitals, and its severity where that matters.
+fn banner(message: &Message) -> String {
+    let severity = message.severity.as_str().to_uppercase();
+    match message.kind {
+        MessageKind::Firing => severity,
+        MessageKind::Update => format!("UPDATE {severity}"),
+        MessageKind::Repeat => format!("STILL {severity}"),
+        MessageKind::Resolved => "RESOLVED".to_owned(),
+        MessageKind::Accepted => "ACCEPTED".to_owned(),
+        MessageKind::Test => "TEST".to_owned(),
+    }
+}
+
+/// How many alerts the message is about, also those that it does not hold.
+fn count(message: &Message) -> usize {
+    let told = message.open + message.resolved + message.accepted;
+    message.alerts.len().max(told as usize)
+}
+
+/// `3 open, 1 resolved`, if there is more than one alert.
+fn tally(message: &Message) -> Option<String> {
+    let parts = [
+        (message.open, "open"),
+        (message.resolved, "resolved"),
+        (message.accepted, "accepted as the new usual"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+    (count(message) > 1 && !parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The alert's page, if pages can be reached from elsewhere.
+fn link(message: &Message, alert: &Alert) -> Option<String> {
+    let pages = message.pages.as_deref()?;
+    Some(format!("{pages}/alerts/{}", alert.id))
+}
+
+/// `critical, firing`; an end needs no severity.
+fn standing(alert: &Alert) -> String {
+    match alert.state {
+        AlertState::Firing | AlertState::NoData => format!("{}, {}", alert.severity, alert.state),
+        AlertState::Resolved | AlertState::Accepted => alert.state.to_string(),
+    }
+}
+
+/// What a test says.
+const TEST: &str = "This is a test. Nothing is wrong: somebody asked netmend to show that its messages \
+                    arrive. Alerts come to you the same way, with the same sender.";
+
+/// What a message about a thread says that holds no alert.
+const NOTHING: &str = "Nothing is open any more.";
+
+/// Facts of an alert beside its sentences, as name and value, all printable.
+fn facts(message: &Message, alert: &Alert) -> Vec<(&'static str, String)> {
+    let at = message.at;
+    let mut facts = vec![("Alert", format!("#{} ({})", alert.id, standing(alert)))];
+    facts.push(("Since", words::moment(alert.since, at)));
+    match alert.ended {
+        Some(ended) => facts.push(("Ended", words::moment(ended, at))),
+        None => facts.push(("Noticed", words::moment(alert.raised, at))),
+    }
+    if let model::Subject::Target(target) = &alert.subject {
+        let family = target.family.as_str();
+        let place = format!("{} over IPv{family}, region {}", target.protocol, target.region);
+        facts.push(("Probe", printable(&place, 120)));
+        if !target.tags.is_empty() {
+            let tags = target.tags.iter().map(|(tag, value)| format!("{tag}={value}"));
+            facts.push(("Tags", printable(&tags.collect::<Vec<_>>().join(", "), 300)));
+        }
+        if let Some(parent) = &target.parent {
+            facts.push(("Behind", printable(parent, 80)));
+        }
+    }
+    if let Some(ack) = &alert.ack {
+        let what = words::happening(&model::alert::Happening::Acked(ack.clone()));
+        facts.push(("Known", what));
+    }
+    facts
+}
+
+/// How somebody says that they know of it, as long as nobody has.
+fn command(alert: &Alert) -> Option<String> {
+    (alert.is_open() && alert.ack.is_none()).then(|| format!("netmend ack {}", alert.id))
+}
+
+#[cfg(test)]
+mod tests;

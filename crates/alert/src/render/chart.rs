@@ -1,0 +1,172 @@
+//! A curve as a small picture for mail: the level, what was usual, the limit, and the time it was too high.
+//! PNG, since mail clients show no SVG; without letters, which stand beside it as text; transparent, in
+//! colours that are legible on white and on black.
+
+use model::alert::words;
+use model::{Metric, UnixMs};
+use tiny_skia::{
+    Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash,
+    Transform,
+};
+
+use super::curve::Curve;
+
+/// Twice the size at which it is shown, for dense screens.
+const WIDTH: u32 = 1_208;
+const HEIGHT: u32 = 300;
+const MARGIN: f32 = 6.0;
+
+/// RGBA of the parts.
+const LEVEL: [u8; 4] = [47, 127, 214, 255];
+const USUAL: [u8; 4] = [128, 140, 150, 70];
+const LIMIT: [u8; 4] = [217, 130, 43, 255];
+const BAD: [u8; 4] = [214, 69, 69, 40];
+const AXIS: [u8; 4] = [128, 140, 150, 160];
+
+/// A curve that can be drawn.
+#[derive(Clone, Debug)]
+pub struct Chart<'c> {
+    curve: &'c Curve,
+    /// Value at the upper edge.
+    top: f64,
+}
+
+impl<'c> Chart<'c> {
+    /// `None` where there is nothing to see: no span, or no finite value.
+    pub fn of(curve: &'c Curve) -> Option<Self> {
+        let mut levels: Vec<f64> = curve.level.iter().map(|(_, level)| *level).collect();
+        levels.retain(|level| level.is_finite());
+        levels.sort_by(f64::total_cmp);
+        if curve.from >= curve.until || levels.is_empty() {
+            return None;
+        }
+        let limits = curve.limit.iter().chain(&curve.usual).map(|(_, value)| *value);
+        let limit = limits.filter(|limit| limit.is_finite()).fold(0.0, f64::max);
+        // A few outliers must not press the rest to the ground: they leave at the top.
+        let most = levels[(levels.len() - 1) * 98 / 100];
+        let largest = levels[levels.len() - 1].min((most * 1.5).max(limit * 2.0));
+        let top = (largest.max(limit) * 1.1).max(f64::MIN_POSITIVE);
+        let top = if curve.metric == Metric::Loss { top.clamp(1.0, 105.0) } else { top };
+        top.is_finite().then_some(Self { curve, top })
+    }
+
+    /// What its height means.
+    pub fn scale(&self) -> String {
+        let metric = self.curve.metric;
+        format!("{}, 0 to {}", words::metric(metric), words::value(metric, self.top as f32))
+    }
+
+    /// What its colours mean.
+    pub fn legend(&self) -> &'static str {
+        match (self.curve.usual.is_empty(), self.curve.limit.is_empty()) {
+            (true, true) => "red: too high",
+            (true, false) => "dashed: limit · red: too high",
+            (false, true) => "grey: usual · red: too high",
+            (false, false) => "grey: usual · dashed: limit · red: too high",
+        }
+    }
+
+    /// All of it in words, for who does not see it.
+    pub fn words(&self) -> String {
+        let last = self.curve.level.last().map_or(f64::NAN, |(_, level)| *level);
+        let (metric, last) = (self.curve.metric, last as f32);
+        let (from, until) = (self.from(), self.until());
+        format!(
+            "{} from {from} to {until}, last {}",
+            words::metric(metric),
+            words::value(metric, last)
+        )
+    }
+
+    /// The time at its left edge.
+    pub fn from(&self) -> String {
+        words::moment(self.curve.from, self.curve.until)
+    }
+
+    /// The time at its right edge.
+    pub fn until(&self) -> String {
+        words::moment(self.curve.until, self.curve.until)
+    }
+
+    /// The picture.
+    pub fn png(&self) -> Vec<u8> {
+        let mut pixels = Pixmap::new(WIDTH, HEIGHT).expect("the size is fixed and not zero");
+        let curve = self.curve;
+        let (left, right) = (self.x(curve.bad.0), self.x(curve.bad.1));
+        if let Some(bad) = Rect::from_ltrb(left, 0.0, right.max(left + 2.0), HEIGHT as f32) {
+            pixels.fill_rect(bad, &paint(BAD), Transform::identity(), None);
+        }
+        if let Some(usual) = self.area(&curve.usual) {
+            let (paint, rule) = (paint(USUAL), FillRule::Winding);
+            pixels.fill_path(&usual, &paint, rule, Transform::identity(), None);
+        }
+        let mut line = |path: Option<Path>, colour, width, dash| {
+            let stroke = Stroke {
+                width,
+                dash,
+                line_cap: LineCap::Round,
+                line_join: LineJoin::Round,
+                ..Stroke::default()
+            };
+            if let Some(path) = path {
+                pixels.stroke_path(&path, &paint(colour), &stroke, Transform::identity(), None);
+            }
+        };
+        line(self.line(&[(curve.from, 0.0), (curve.until, 0.0)], false), AXIS, 2.0, None);
+        line(self.line(&curve.limit, false), LIMIT, 3.0, StrokeDash::new(vec![12.0, 10.0], 0.0));
+        line(self.line(&curve.level, true), LEVEL, 4.0, None);
+        pixels.encode_png().expect("a picture in memory can be written to memory")
+    }
+
+    /// A line through the points; where they are too far apart, with a gap if `gaps`.
+    fn line(&self, points: &[(UnixMs, f64)], gaps: bool) -> Option<Path> {
+        let gap = i64::try_from(self.curve.step.as_millis()).unwrap_or(i64::MAX).saturating_mul(3);
+        let mut path = PathBuilder::new();
+        let mut before: Option<UnixMs> = None;
+        for (at, value) in points.iter().filter(|(_, value)| value.is_finite()) {
+            let (x, y) = (self.x(*at), self.y(*value));
+            match before {
+                Some(before) if !gaps || at.0.saturating_sub(before.0) <= gap => path.line_to(x, y),
+                // A point alone is a dot, which needs some length to be drawn.
+                _ => {
+                    path.move_to(x, y);
+                    path.line_to(x + 0.1, y);
+                }
+            }
+            before = Some(*at);
+        }
+        path.finish()
+    }
+
+    /// What lies between the points and zero.
+    fn area(&self, points: &[(UnixMs, f64)]) -> Option<Path> {
+        let mut path = PathBuilder::new();
+        let finite = || points.iter().filter(|(_, value)| value.is_finite());
+        let (first, last) = (finite().next()?, finite().next_back()?);
+        path.move_to(self.x(first.0), self.y(0.0));
+        for (at, value) in finite() {
+            path.line_to(self.x(*at), self.y(*value));
+        }
+        path.line_to(self.x(last.0), self.y(0.0));
+        path.close();
+        path.finish()
+    }
+
+    fn x(&self, at: UnixMs) -> f32 {
+        let (from, until) = (self.curve.from.0 as f64, self.curve.until.0 as f64);
+        let share = ((at.0 as f64 - from) / (until - from)).clamp(0.0, 1.0);
+        MARGIN + share as f32 * (WIDTH as f32 - 2.0 * MARGIN)
+    }
+
+    fn y(&self, value: f64) -> f32 {
+        let share = (value / self.top).clamp(0.0, 1.0);
+        HEIGHT as f32 - MARGIN - share as f32 * (HEIGHT as f32 - 2.0 * MARGIN)
+    }
+}
+
+fn paint(colour: [u8; 4]) -> Paint<'static> {
+    let [red, green, blue, alpha] = colour;
+    let mut paint = Paint { anti_alias: true, ..Paint::default() };
+    paint.set_color(Color::from_rgba8(red, green, blue, alpha));
+    paint
+}

@@ -1,0 +1,1 @@
+//! Tests of what messages look like; mail as received is tested in `tests/it/mail.rs`.

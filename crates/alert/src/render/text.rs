@@ -1,0 +1,48 @@
+//! A message as plain text, for readers without HTML. Lines are wrapped by the reader, not here.
+
+use model::alert::{Alert, Message, MessageKind, words};
+use model::text::printable;
+
+use super::{IN_FULL, NOTHING, TEST, banner, command, count, facts, link, standing, tally};
+
+/// The text, with `\n` as line ends.
+pub(super) fn text(message: &Message) -> String {
+    let mut lines = vec![banner(message), String::new()];
+    match (message.kind, message.alerts.as_slice()) {
+        (MessageKind::Test, _) => lines.push(TEST.to_owned()),
+        (_, []) => lines.push(NOTHING.to_owned()),
+        (_, alerts) => {
+            lines.extend(tally(message).map(|tally| format!("{tally}\n")));
+            let (full, brief) = alerts.split_at(alerts.len().min(IN_FULL));
+            for alert in full {
+                in_full(&mut lines, message, alert);
+            }
+            for alert in brief {
+                lines.push(format!("- {} ({})", words::headline(alert), standing(alert)));
+            }
+            let more = count(message) - alerts.len();
+            if more > 0 {
+                lines.push(format!("- and {more} more"));
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.push("--".to_owned());
+    let at = words::moment(message.at, message.at);
+    let site = printable(&message.site, 80);
+    lines
+        .push(format!("netmend at {site}, message {} of {}, {at}", message.number, message.thread));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn in_full(lines: &mut Vec<String>, message: &Message, alert: &Alert) {
+    lines.push(words::facts(alert, message.at));
+    lines.push(String::new());
+    for (name, value) in facts(message, alert) {
+        lines.push(format!("  {name:<8} {value}"));
+    }
+    lines.extend(link(message, alert).map(|link| format!("  {:<8} {link}", "Page")));
+    lines.extend(command(alert).map(|command| format!("  {:<8} {command}", "I know")));
+    lines.push(String::new());
+}
