@@ -14,6 +14,8 @@ pub(crate) const TESTS: &[&str] = &[
     "iputils-ping",
     "nftables",
     "procps",
+    "python3",
+    "python3-aiosmtpd", // a mail server
     "strace",
     "util-linux",
 ];

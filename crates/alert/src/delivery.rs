@@ -157,6 +157,3 @@ fn by_receiver(due: Vec<Notice>) -> HashMap<String, Vec<Notice>> {
     }
     receivers
 }
-
-#[cfg(test)]
-mod tests;

@@ -157,6 +157,3 @@ fn facts(message: &Message, alert: &Alert) -> Vec<(&'static str, String)> {
 fn command(alert: &Alert) -> Option<String> {
     (alert.is_open() && alert.ack.is_none()).then(|| format!("netmend ack {}", alert.id))
 }
-
-#[cfg(test)]
-mod tests;

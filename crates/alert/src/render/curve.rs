@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::alert::Alert;
-use model::{Labels, Metric, Series, SeriesId, Subject, UnixMs};
+use model::series::Band;
+use model::{Metric, SeriesId, Subject, Target, UnixMs};
 use store::{RangeAnswer, RangeQuery, Samples};
 
 /// Shown before the onset, to compare.
@@ -71,8 +72,10 @@ impl Curves for StoreCurves {
         let minutes = ((until.0 - from.0) / MINUTE / POINTS).max(1);
         let step = Duration::from_secs(minutes.unsigned_abs() * 60);
         let band = |which| band(&alert.subject, metric, which);
-        let series: Vec<SeriesId> =
-            [Some(worst.series), band("usual"), band("limit")].into_iter().flatten().collect();
+        let series: Vec<SeriesId> = [Some(worst.series), band(Band::Usual), band(Band::Limit)]
+            .into_iter()
+            .flatten()
+            .collect();
         let query = RangeQuery { series, from, until, step: Some(step), exact: false };
         let mut answers = self.samples.range(&query).ok()?.into_iter().map(|a| points(metric, a));
         let level = answers.next().filter(|level| !level.is_empty())?;
@@ -91,17 +94,12 @@ impl Curves for StoreCurves {
     }
 }
 
-/// The series that keeps what was usual, or the limit, of a target's metric.
-fn band(subject: &Subject, metric: Metric, which: &str) -> Option<SeriesId> {
-    let Subject::Target(target) = subject else { return None };
-    let labels = Labels::new([
-        ("band", which.to_owned()),
-        ("family", target.family.as_str().to_owned()),
-        ("host", target.host.clone()),
-        ("protocol", target.protocol.to_string()),
-        ("region", target.region.clone()),
-    ]);
-    Some(Series { metric, labels }.id())
+/// The series that keeps a line of the detector beside a target's metric.
+fn band(subject: &Subject, metric: Metric, band: Band) -> Option<SeriesId> {
+    let Subject::Target(subject) = subject else { return None };
+    let mut target = Target::new(&subject.host, &subject.region, subject.protocol);
+    target.family = subject.family;
+    Some(target.series(metric).band(band).id())
 }
 
 fn points(metric: Metric, answer: RangeAnswer) -> Vec<(UnixMs, f64)> {

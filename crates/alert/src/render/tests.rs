@@ -1,1 +1,0 @@
-//! Tests of what messages look like; mail as received is tested in `tests/it/mail.rs`.
