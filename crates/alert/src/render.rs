@@ -8,8 +8,10 @@ mod html;
 mod json;
 mod text;
 
+use jiff::Timestamp;
 use model::alert::{Alert, AlertState, Message, MessageKind, words};
 use model::text::printable;
+use model::{Protocol, UnixMs};
 
 pub use chart::Chart;
 pub use curve::{Curve, Curves, StoreCurves};
@@ -40,7 +42,7 @@ impl Mail {
 
 /// The message as a mail. `curve` is that of [`charted`], if there is one.
 pub fn mail(message: &Message, curve: Option<&Curve>) -> Mail {
-    let chart = curve.and_then(Chart::of);
+    let chart = curve.filter(|_| charted(message).is_some()).and_then(Chart::of);
     Mail {
         subject: subject(message),
         text: text::text(message),
@@ -126,17 +128,20 @@ const TEST: &str = "This is a test. Nothing is wrong: somebody asked netmend to 
 const NOTHING: &str = "Nothing is open any more.";
 
 /// Facts of an alert beside its sentences, as name and value, all printable.
-fn facts(message: &Message, alert: &Alert) -> Vec<(&'static str, String)> {
-    let at = message.at;
+fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Alert", format!("#{} ({})", alert.id, standing(alert)))];
-    facts.push(("Since", words::moment(alert.since, at)));
+    facts.push(("Since", stamp(alert.since)));
     match alert.ended {
-        Some(ended) => facts.push(("Ended", words::moment(ended, at))),
-        None => facts.push(("Noticed", words::moment(alert.raised, at))),
+        Some(ended) => facts.push(("Ended", stamp(ended))),
+        None => facts.push(("Noticed", stamp(alert.raised))),
     }
     if let model::Subject::Target(target) = &alert.subject {
         let family = target.family.as_str();
-        let place = format!("{} over IPv{family}, region {}", target.protocol, target.region);
+        let protocol = match target.protocol {
+            Protocol::Icmp => "ICMP".to_owned(),
+            Protocol::Tcp(port) => format!("TCP port {port}"),
+        };
+        let place = format!("{protocol} over IPv{family}, region {}", target.region);
         facts.push(("Probe", printable(&place, 120)));
         if !target.tags.is_empty() {
             let tags = target.tags.iter().map(|(tag, value)| format!("{tag}={value}"));
@@ -151,6 +156,12 @@ fn facts(message: &Message, alert: &Alert) -> Vec<(&'static str, String)> {
         facts.push(("Known", what));
     }
     facts
+}
+
+/// A time in full, since mails are read again later: `2026-11-24 10:02:00 UTC`.
+fn stamp(at: UnixMs) -> String {
+    let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// How somebody says that they know of it, as long as nobody has.

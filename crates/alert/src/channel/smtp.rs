@@ -158,8 +158,10 @@ impl Smtp {
         let mut connection =
             within(self.at(), "greet us and take the login", connect, self.connect()).await?;
         let sent = self.transact(&mut connection, mail, to).await;
-        // The mail is decided by now: who does not say goodbye in time is left without one.
-        let _ = timeout(Duration::from_secs(5), connection.abort()).await;
+        // The mail is decided by now. Who still answers is told goodbye, for a while.
+        if sent.as_ref().err().is_none_or(|error| !error.is_of_the_way()) {
+            let _ = timeout(Duration::from_secs(5), connection.abort()).await;
+        }
         sent
     }
 

@@ -18,7 +18,7 @@ const MARGIN: f32 = 6.0;
 
 /// RGBA of the parts.
 const LEVEL: [u8; 4] = [47, 127, 214, 255];
-const USUAL: [u8; 4] = [128, 140, 150, 70];
+const USUAL: [u8; 4] = [128, 140, 150, 100];
 const LIMIT: [u8; 4] = [217, 130, 43, 255];
 const BAD: [u8; 4] = [214, 69, 69, 40];
 const AXIS: [u8; 4] = [128, 140, 150, 160];
@@ -45,15 +45,15 @@ impl<'c> Chart<'c> {
         // A few outliers must not press the rest to the ground: they leave at the top.
         let most = levels[(levels.len() - 1) * 98 / 100];
         let largest = levels[levels.len() - 1].min((most * 1.5).max(limit * 2.0));
-        let top = (largest.max(limit) * 1.1).max(f64::MIN_POSITIVE);
-        let top = if curve.metric == Metric::Loss { top.clamp(1.0, 105.0) } else { top };
+        let top = round_up((largest.max(limit) * 1.05).max(f64::MIN_POSITIVE));
+        let top = if curve.metric == Metric::Loss { top.clamp(1.0, 100.0) } else { top };
         top.is_finite().then_some(Self { curve, top })
     }
 
     /// What its height means.
     pub fn scale(&self) -> String {
         let metric = self.curve.metric;
-        format!("{}, 0 to {}", words::metric(metric), words::value(metric, self.top as f32))
+        format!("{} 0 to {}", words::metric(metric), words::value(metric, self.top as f32))
     }
 
     /// What its colours mean.
@@ -96,7 +96,7 @@ impl<'c> Chart<'c> {
         if let Some(bad) = Rect::from_ltrb(left, 0.0, right.max(left + 2.0), HEIGHT as f32) {
             pixels.fill_rect(bad, &paint(BAD), Transform::identity(), None);
         }
-        if let Some(usual) = self.area(&curve.usual) {
+        if let Some(usual) = self.band() {
             let (paint, rule) = (paint(USUAL), FillRule::Winding);
             pixels.fill_path(&usual, &paint, rule, Transform::identity(), None);
         }
@@ -138,16 +138,18 @@ impl<'c> Chart<'c> {
         path.finish()
     }
 
-    /// What lies between the points and zero.
-    fn area(&self, points: &[(UnixMs, f64)]) -> Option<Path> {
+    /// The band around what is usual, at least as high as a line is thick.
+    fn band(&self) -> Option<Path> {
+        let half = self.curve.varies.max(self.top * 0.012);
+        let finite = || self.curve.usual.iter().filter(|(_, value)| value.is_finite());
         let mut path = PathBuilder::new();
-        let finite = || points.iter().filter(|(_, value)| value.is_finite());
-        let (first, last) = (finite().next()?, finite().next_back()?);
-        path.move_to(self.x(first.0), self.y(0.0));
         for (at, value) in finite() {
-            path.line_to(self.x(*at), self.y(*value));
+            let (x, y) = (self.x(*at), self.y(value + half));
+            if path.is_empty() { path.move_to(x, y) } else { path.line_to(x, y) }
         }
-        path.line_to(self.x(last.0), self.y(0.0));
+        for (at, value) in finite().rev() {
+            path.line_to(self.x(*at), self.y(value - half));
+        }
         path.close();
         path.finish()
     }
@@ -162,6 +164,13 @@ impl<'c> Chart<'c> {
         let share = (value / self.top).clamp(0.0, 1.0);
         HEIGHT as f32 - MARGIN - share as f32 * (HEIGHT as f32 - 2.0 * MARGIN)
     }
+}
+
+/// The next number that is easy to read: 60, 75, 80, 100, 120, ...
+fn round_up(value: f64) -> f64 {
+    let unit = 10_f64.powf(value.log10().floor());
+    let steps = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 8.0, 10.0];
+    steps.into_iter().map(|step| step * unit).find(|step| *step >= value).unwrap_or(value)
 }
 
 fn paint(colour: [u8; 4]) -> Paint<'static> {

@@ -30,6 +30,8 @@ pub struct Curve {
     pub level: Vec<(UnixMs, f64)>,
     /// What was usual.
     pub usual: Vec<(UnixMs, f64)>,
+    /// How much it usually varies around that, up and down.
+    pub varies: f64,
     /// The value above which it was too high.
     pub limit: Vec<(UnixMs, f64)>,
     /// While it was too high.
@@ -90,7 +92,8 @@ impl Curves for StoreCurves {
         };
         let (usual, limit) = (stored(worst.usual), stored(worst.limit));
         let bad = (worst.since, worst.ended.unwrap_or(until));
-        Some(Curve { metric, from, until, level, usual, limit, bad, step })
+        let varies = worst.varies.filter(|varies| varies.is_finite()).map_or(0.0, f64::from);
+        Some(Curve { metric, from, until, level, usual, varies, limit, bad, step })
     }
 }
 

@@ -7,7 +7,9 @@ use model::alert::{Alert, AlertState, Message, MessageKind, Severity, words};
 use model::text::printable;
 
 use super::chart::Chart;
-use super::{IN_FULL, Mail, NOTHING, TEST, banner, command, count, facts, link, standing, tally};
+use super::{
+    IN_FULL, Mail, NOTHING, TEST, banner, command, count, facts, link, stamp, standing, tally,
+};
 
 /// What cannot be inline. Clients that drop it show the light colours.
 const STYLE: &str = "
@@ -98,11 +100,11 @@ fn in_full(message: &Message, alert: &Alert, chart: Option<&Chart<'_>>) -> Marku
         p style="margin:0 0 10px" { (words::facts(alert, message.at)) }
         @if let Some(chart) = chart { (figure(chart)) }
         table role="presentation" cellpadding="0" cellspacing="0" style={ "font-size:14px;" (FONT) } {
-            @for (name, value) in facts(message, alert) {
+            @for (name, value) in facts(alert) {
                 (row(name, &html! { (value) }))
             }
             @if let Some(command) = command(alert) {
-                (row("I know", &html! {
+                (row("To ack", &html! {
                     code style="background:#f2f3f0;padding:1px 5px;border-radius:3px" { (command) }
                 }))
             }
@@ -140,7 +142,7 @@ fn foot(message: &Message) -> Markup {
     html! {
         div.muted style="max-width:640px;color:#5f6a70;font-size:12px;padding:10px 4px;text-align:left" {
             "netmend at " (printable(&message.site, 80)) " · message " (message.number) " of "
-            (message.thread) " · " (words::moment(message.at, message.at))
+            (message.thread) " · " (stamp(message.at))
         }
     }
 }

@@ -3,7 +3,7 @@
 use model::alert::{Alert, Message, MessageKind, words};
 use model::text::printable;
 
-use super::{IN_FULL, NOTHING, TEST, banner, command, count, facts, link, standing, tally};
+use super::{IN_FULL, NOTHING, TEST, banner, command, count, facts, link, stamp, standing, tally};
 
 /// The text, with `\n` as line ends.
 pub(super) fn text(message: &Message) -> String {
@@ -28,7 +28,7 @@ pub(super) fn text(message: &Message) -> String {
     }
     lines.push(String::new());
     lines.push("--".to_owned());
-    let at = words::moment(message.at, message.at);
+    let at = stamp(message.at);
     let site = printable(&message.site, 80);
     lines
         .push(format!("netmend at {site}, message {} of {}, {at}", message.number, message.thread));
@@ -39,10 +39,10 @@ pub(super) fn text(message: &Message) -> String {
 fn in_full(lines: &mut Vec<String>, message: &Message, alert: &Alert) {
     lines.push(words::facts(alert, message.at));
     lines.push(String::new());
-    for (name, value) in facts(message, alert) {
+    for (name, value) in facts(alert) {
         lines.push(format!("  {name:<8} {value}"));
     }
     lines.extend(link(message, alert).map(|link| format!("  {:<8} {link}", "Page")));
-    lines.extend(command(alert).map(|command| format!("  {:<8} {command}", "I know")));
+    lines.extend(command(alert).map(|command| format!("  {:<8} {command}", "To ack")));
     lines.push(String::new());
 }

@@ -48,6 +48,7 @@ fn curve() -> Curve {
         until: NOW,
         level: (0..=120).rev().map(|minute| (ago(minute), level(minute))).collect(),
         usual: edges(24_000.0),
+        varies: 3_000.0,
         limit: edges(36_000.0),
         bad: (ago(4), NOW),
         step: Duration::from_mins(1),
