@@ -25,6 +25,13 @@ pub(crate) struct Hour {
 }
 
 impl Hour {
+    /// About how much of a time that was watched lay in this hour of the week: each hour of a weekday
+    /// comes five times in a week, each of the weekend twice.
+    pub(crate) fn seen(self, watched: f64) -> f64 {
+        let (days, hours) = if self.own < 24 { (5.0, 168.0) } else { (2.0, 168.0) };
+        watched * days / hours
+    }
+
     /// The values of the two bins, each weighed by how near it is.
     pub(crate) fn between(self, before: f32, after: f32) -> f64 {
         (1.0 - self.weight) * f64::from(before) + self.weight * f64::from(after)

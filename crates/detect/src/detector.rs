@@ -5,7 +5,7 @@ use model::{Change, Judgement, Metric, Rule, Standing, UnixMs};
 
 use crate::bytes::{Reader, Writer};
 use crate::settings::{Prepared, Rules};
-use crate::{limit, loss, nm, sigma};
+use crate::{limit, loss, nm, reference, sigma};
 
 /// Longest RTT or jitter that is believed, in milliseconds: an hour.
 const LONGEST: f64 = 3_600_000.0;
@@ -22,6 +22,7 @@ pub struct Detector {
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     Nm(Box<nm::State>),
+    Reference(Box<reference::State>),
     Loss(Box<loss::State>),
     Sigma(Box<sigma::State>),
     Off,
@@ -32,6 +33,7 @@ impl Detector {
     pub fn new(rules: &Rules) -> Self {
         let learned = match rules.learned {
             Prepared::Nm(_) => State::Nm(Box::new(nm::State::new())),
+            Prepared::Reference(_) => State::Reference(Box::new(reference::State::new())),
             Prepared::Loss(_) => State::Loss(Box::new(loss::State::new())),
             Prepared::Sigma(_) => State::Sigma(Box::new(sigma::State::new())),
             Prepared::Off => State::Off,
@@ -53,7 +55,7 @@ impl Detector {
         let judged = self.learned_from(rules, at, value);
         let limit_change = match rules.limit {
             Some(limit) if value.is_finite() => {
-                self.limit.push(rules.metric, limit, at, value, rules.probes)
+                self.limit.push(rules.metric, limit, at, value, rules.probes.unwrap_or(1.0))
             }
             _ => None,
         };
@@ -73,6 +75,7 @@ impl Detector {
         let hour = rules.calendar.hour(at);
         let judged = match (&self.learned, &rules.learned) {
             (State::Nm(state), Prepared::Nm(nm)) => state.now(nm, at, hour),
+            (State::Reference(state), Prepared::Reference(rule)) => state.now(rule, at, hour),
             (State::Loss(state), Prepared::Loss(loss)) => state.now(loss, at, hour),
             (State::Sigma(state), Prepared::Sigma(rule)) => state.now(rule, at, rules.at_least),
             _ => nothing_learned(at),
@@ -90,6 +93,7 @@ impl Detector {
         matches!(
             (&self.learned, &rules.learned),
             (State::Nm(_), Prepared::Nm(_))
+                | (State::Reference(_), Prepared::Reference(_))
                 | (State::Loss(_), Prepared::Loss(_))
                 | (State::Sigma(_), Prepared::Sigma(_))
                 | (State::Off, Prepared::Off)
@@ -109,6 +113,10 @@ impl Detector {
                 out.bytes([2]);
                 state.save(out);
             }
+            State::Reference(state) => {
+                out.bytes([4]);
+                state.save(out);
+            }
             State::Sigma(state) => {
                 out.bytes([3]);
                 state.save(out);
@@ -123,6 +131,7 @@ impl Detector {
             [0] => State::Off,
             [1] => State::Nm(Box::new(nm::State::load(from)?)),
             [2] => State::Loss(Box::new(loss::State::load(from)?)),
+            [4] => State::Reference(Box::new(reference::State::load(from)?)),
             [3] => State::Sigma(Box::new(sigma::State::load(from)?)),
             _ => return None,
         };
@@ -133,6 +142,7 @@ impl Detector {
         self.limit.firing_since().is_some()
             || match &self.learned {
                 State::Nm(state) => state.is_firing(),
+                State::Reference(state) => state.is_firing(),
                 State::Loss(state) => state.is_firing(),
                 State::Sigma(state) => state.is_firing(),
                 State::Off => false,
@@ -144,6 +154,9 @@ impl Detector {
         match (&mut self.learned, &rules.learned) {
             (State::Nm(state), Prepared::Nm(nm)) if !missing => {
                 state.push(nm, at, value, rules.calendar.hour(at))
+            }
+            (State::Reference(state), Prepared::Reference(rule)) if !missing => {
+                state.push(rule, at, value, rules.calendar.hour(at))
             }
             (State::Loss(state), Prepared::Loss(loss)) if !missing => {
                 state.push(loss, at, value, rules.probes, rules.calendar.hour(at))

@@ -2,7 +2,7 @@
 //! no clock, looks at no later sample, and tells nobody: it returns a [`Judgement`] for each sample.
 //!
 //! Reading order: [`Settings`] (what may be set), [`Detector`] (one series), [`Judge`] (all series of a
-//! daemon); then one file a rule: `nm`, `loss`, `sigma`, `limit`.
+//! daemon); then one file a rule: `nm`, `loss`, `sigma`, `limit`, and `reference`, which `nm` came from.
 
 mod bytes;
 mod calendar;
@@ -11,6 +11,7 @@ mod judge;
 mod limit;
 mod loss;
 mod nm;
+mod reference;
 mod settings;
 mod sigma;
 mod snapshot;

@@ -10,6 +10,11 @@ use crate::span::seconds;
 /// Longest time one sample may speak for, and the gap after which the present is forgotten, in seconds.
 const LONGEST_GAP: f64 = 1800.0;
 
+/// Samples so far apart that an outage of a minute fills only part of one, in seconds.
+const SPARSE: f64 = 120.0;
+/// Most probes that one sample is believed to speak of where nobody said how many.
+const MOST_PROBES: f64 = 1000.0;
+
 /// What the loss rule is set to. Times are in seconds, shares of lost probes are 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Loss {
@@ -25,12 +30,23 @@ pub(crate) struct Loss {
     pub(crate) clear_after: f64,
     /// Time after which a higher loss is the new normal.
     pub(crate) accept_after: f64,
-    /// Time without any answer that is `down`.
+    /// How much more than usual the usual loss may be at times, as a factor.
+    pub(crate) margin: f64,
+    /// Lost time that raises at once: time, weighted by the share of probes lost, while at least
+    /// `down_share` are lost; a sample that speaks for minutes needs less, as an outage fills part of it.
     pub(crate) down_after: f64,
+    pub(crate) down_share: f64,
+    pub(crate) down_share_sparse: f64,
+    /// Probes that have to be lost in that time; 0 decides as the reference does: two samples, or one
+    /// of ten probes.
+    pub(crate) down_probes: f64,
+    /// Time that the first sample speaks for.
+    pub(crate) first_speaks_for: f64,
     /// Time constant of the usual loss.
     pub(crate) tau_baseline: f64,
-    /// Time constant of the present loss.
+    /// Time constant of the present loss, and of the loss that has to be over to clear.
     pub(crate) tau_level: f64,
+    pub(crate) tau_recent: f64,
     /// Time constant of the hour bins, in time spent within a bin.
     pub(crate) tau_hour: f64,
     /// Time before which nothing but `down` is raised.
@@ -38,10 +54,30 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
+    /// netmend's own.
+    pub(crate) const DEFAULT: Loss = Loss {
+        evidence: 9.0,
+        evidence_a_minute: 2.1,
+        margin: 1.2,
+        down_after: 45.0,
+        down_share: 0.35,
+        down_share_sparse: 0.1,
+        down_probes: 5.0,
+        first_speaks_for: 0.0,
+        tau_recent: 60.0,
+        ..Self::REFERENCE
+    };
+
     /// As in the reference implementation.
     pub(crate) const REFERENCE: Loss = Loss {
         evidence: 11.0,
         evidence_a_minute: 2.5,
+        margin: 1.0,
+        down_share: 0.99,
+        down_share_sparse: 0.99,
+        down_probes: 0.0,
+        first_speaks_for: 60.0,
+        tau_recent: 300.0,
         absolute: 0.01,
         usual_times: 2.5,
         clear_after: 600.0,
@@ -61,10 +97,17 @@ pub(crate) struct State {
     baseline: f64,
     /// Present share of lost probes.
     level: f64,
+    /// The same over a shorter time, which has to be low to clear.
+    recent: f64,
     /// Evidence for more loss than usual.
     evidence: f64,
-    /// Time without any answer, in seconds.
+    /// Time lost in a row, in seconds, and probes.
     silent: f64,
+    silent_probes: f64,
+    /// Whether some probes were answered in that time.
+    some_answered: bool,
+    /// Smallest share of lost probes seen: one of how many a sample speaks of.
+    finest: f32,
     first: Option<UnixMs>,
     last: UnixMs,
     /// The minute whose evidence is counted,
@@ -107,8 +150,12 @@ impl State {
         Self {
             baseline: 0.0005,
             level: 0.0,
+            recent: 0.0,
             evidence: 0.0,
             silent: 0.0,
+            silent_probes: 0.0,
+            some_answered: false,
+            finest: 1.0,
             first: None,
             last: UnixMs(0),
             minute: 0,
@@ -121,22 +168,34 @@ impl State {
     }
 
     /// Judges the loss of some probes, in percent, and learns from it. Values outside 0 to 100 and not
-    /// newer than the last are the caller's to sort out.
+    /// newer than the last are the caller's to sort out. How many `probes` there were is estimated if it
+    /// is not known.
     pub(crate) fn push(
         &mut self,
         rule: &Loss,
         at: UnixMs,
         percent: f64,
-        probes: f64,
+        probes: Option<f64>,
         hour: Hour,
     ) -> Judgement {
         if self.first.is_none() {
-            // The first sample speaks for a minute.
-            (self.first, self.last) = (Some(at), UnixMs(at.0.saturating_sub(60_000)));
+            let span = (rule.first_speaks_for * 1000.0) as i64;
+            (self.first, self.last) = (Some(at), UnixMs(at.0.saturating_sub(span)));
         }
+        if percent > 0.0 {
+            self.finest = self.finest.min((percent / 100.0) as f32);
+        }
+        let probes = probes.unwrap_or((1.0 / f64::from(self.finest)).min(MOST_PROBES));
         if seconds(self.last, at) > LONGEST_GAP {
-            (self.evidence, self.level, self.silent) = (0.0, 0.0, 0.0);
-            (self.high_since, self.silent_since) = (None, None);
+            (self.evidence, self.level, self.recent) = (0.0, 0.0, 0.0);
+            self.answered();
+            self.high_since = None;
+            if let Some(firing) = &mut self.firing
+                && rule.down_probes > 0.0
+            {
+                // What was not observed was not quiet.
+                firing.loud = at;
+            }
         }
         let moment = self.look(rule, at, percent / 100.0, probes, hour);
         self.last = at;
@@ -156,7 +215,16 @@ impl State {
     }
 
     pub(crate) fn save(&self, out: &mut Writer) {
-        out.f64s([self.baseline, self.level, self.evidence, self.silent]);
+        out.f64s([
+            self.baseline,
+            self.level,
+            self.recent,
+            self.evidence,
+            self.silent,
+            self.silent_probes,
+        ]);
+        out.bytes([u8::from(self.some_answered)]);
+        out.f32(self.finest);
         out.maybe(self.first, Writer::time);
         out.time(self.last);
         out.time(UnixMs(self.minute));
@@ -174,8 +242,12 @@ impl State {
         let mut state = Self {
             baseline: from.f64()?,
             level: from.f64()?,
+            recent: from.f64()?,
             evidence: from.f64()?,
             silent: from.f64()?,
+            silent_probes: from.f64()?,
+            some_answered: from.bytes()? == [1],
+            finest: from.f32()?,
             first: from.maybe(Reader::time)?,
             last: from.time()?,
             minute: from.time()?.0,
@@ -199,7 +271,8 @@ impl State {
     }
 
     fn look(&self, rule: &Loss, now: UnixMs, lost: f64, probes: f64, hour: Hour) -> Moment {
-        let usual = self.baseline.max(self.hours[hour.own].into()).clamp(0.001, 0.3);
+        let usual = self.baseline.max(self.hours[hour.own].into()) * rule.margin;
+        let usual = usual.clamp(0.001, 0.3);
         Moment {
             now,
             dt: seconds(self.last, now).min(LONGEST_GAP),
@@ -215,7 +288,8 @@ impl State {
     fn follow(&mut self, rule: &Loss, moment: &Moment) {
         let Moment { now, dt, lost, probes, usual, .. } = *moment;
         let raised = (3.0 * usual).max(usual + 0.01).min(0.9);
-        self.level += (1.0 - (-dt / rule.tau_level.max(0.7 * dt)).exp()) * (lost - self.level);
+        self.level += weight(dt, rule.tau_level) * (lost - self.level);
+        self.recent += weight(dt, rule.tau_recent) * (lost - self.recent);
         let lost_probes = lost * probes;
         let mut gain = lost_probes * (raised / usual).ln()
             + (probes - lost_probes) * ((1.0 - raised) / (1.0 - usual)).ln();
@@ -237,12 +311,21 @@ impl State {
         } else {
             self.high_since = None;
         }
-        if lost > 0.99 {
-            self.silent += dt;
+        let down = if dt < SPARSE { rule.down_share } else { rule.down_share_sparse };
+        if lost > down {
+            self.silent += if rule.down_probes > 0.0 { dt * lost } else { dt };
+            self.silent_probes += lost_probes;
+            self.some_answered |= lost <= 0.99;
             self.silent_since.get_or_insert(now);
         } else {
-            (self.silent, self.silent_since) = (0.0, None);
+            self.answered();
         }
+    }
+
+    /// Ends the time without answers.
+    fn answered(&mut self) {
+        (self.silent, self.silent_probes) = (0.0, 0.0);
+        (self.silent_since, self.some_answered) = (None, false);
     }
 
     fn decide(&mut self, rule: &Loss, moment: &Moment) -> Option<Change> {
@@ -252,7 +335,7 @@ impl State {
             self.firing = Some(Firing { since, raised: now, loud: now, rule });
             return Some(Change::Raised);
         };
-        if self.level >= 0.5 * gate {
+        if self.level.min(self.recent) >= 0.5 * gate {
             firing.loud = now;
         }
         if seconds(firing.loud, now) >= rule.clear_after {
@@ -269,9 +352,14 @@ impl State {
 
     /// Since when and by which rule too much is lost.
     fn too_high(&self, rule: &Loss, moment: &Moment) -> Option<(UnixMs, Rule)> {
-        let enough = self.silent >= 1.5 * moment.dt || moment.probes >= 10.0;
+        let enough = if rule.down_probes > 0.0 {
+            self.silent_probes >= rule.down_probes
+        } else {
+            self.silent >= 1.5 * moment.dt || moment.probes >= 10.0
+        };
         if self.silent >= rule.down_after && enough {
-            return Some((self.silent_since.unwrap_or(moment.now), Rule::Down));
+            let rule = if self.some_answered { Rule::Nm } else { Rule::Down };
+            return Some((self.silent_since.unwrap_or(moment.now), rule));
         }
         let high = self.evidence >= rule.evidence && moment.lost > 0.0 && self.level >= moment.gate;
         (high && moment.known_for > rule.warm_up)
@@ -310,4 +398,9 @@ impl State {
             change,
         }
     }
+}
+
+/// Weight of a sample that speaks for `dt` in an exponential mean of time constant `tau`.
+fn weight(dt: f64, tau: f64) -> f64 {
+    if dt > 0.0 { 1.0 - (-dt / tau.max(0.7 * dt)).exp() } else { 0.0 }
 }

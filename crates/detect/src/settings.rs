@@ -6,6 +6,7 @@ use model::Metric;
 use crate::calendar::Calendar;
 use crate::loss::Loss;
 use crate::nm::Nm;
+use crate::reference::Reference;
 use crate::sigma::Sigma;
 
 /// Most samples that the windows of `sigma` may hold: 16 a second over the default windows.
@@ -23,13 +24,20 @@ pub struct Settings {
     pub limit: Option<f64>,
     /// Whose hours and weekends count.
     pub zone: TimeZone,
-    /// Probes that one sample of loss speaks of.
-    pub probes: f64,
+    /// Probes that one sample of loss speaks of; `None` where nobody knows: then it is estimated from
+    /// the smallest loss seen.
+    pub probes: Option<f64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { learned: Learned::Nm, at_least: None, limit: None, zone: TimeZone::UTC, probes: 1.0 }
+        Self {
+            learned: Learned::Nm,
+            at_least: None,
+            limit: None,
+            zone: TimeZone::UTC,
+            probes: Some(1.0),
+        }
     }
 }
 
@@ -86,7 +94,7 @@ pub struct Rules {
     pub(crate) learned: Prepared,
     pub(crate) at_least: Option<f64>,
     pub(crate) limit: Option<f64>,
-    pub(crate) probes: f64,
+    pub(crate) probes: Option<f64>,
     pub(crate) calendar: Calendar,
 }
 
@@ -94,6 +102,7 @@ pub struct Rules {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Prepared {
     Nm(Nm),
+    Reference(Reference),
     Loss(Loss),
     Sigma(Sigma),
     Off,
@@ -102,7 +111,7 @@ pub(crate) enum Prepared {
 impl Rules {
     /// What `settings` mean for series of `metric`.
     pub fn new(metric: Metric, settings: &Settings) -> Result<Self, SettingsError> {
-        positive("probes", settings.probes)?;
+        settings.probes.map_or(Ok(()), |probes| positive("probes", probes))?;
         for (what, value) in [("at_least", settings.at_least), ("limit", settings.limit)] {
             let Some(found) = value else { continue };
             positive(what, found)?;
@@ -114,9 +123,12 @@ impl Rules {
         let learned = match (settings.learned, metric) {
             (Learned::Off, _) => Prepared::Off,
             (Learned::Sigma(sigma), _) => Prepared::Sigma(checked(sigma)?),
-            (_, Metric::Loss) => Prepared::Loss(loss(at_least)),
-            (_, Metric::Rtt) => Prepared::Nm(nm(Nm::REFERENCE_LATENCY, at_least)),
-            (_, Metric::Jitter) => Prepared::Nm(nm(Nm::REFERENCE_JITTER, at_least)),
+            (Learned::Nm, Metric::Rtt) => nm(Nm::LATENCY, at_least),
+            (Learned::Nm, Metric::Jitter) => nm(Nm::JITTER, at_least),
+            (Learned::Nm, Metric::Loss) => loss(Loss::DEFAULT, at_least),
+            (Learned::Reference, Metric::Rtt) => reference(Reference::LATENCY, at_least),
+            (Learned::Reference, Metric::Jitter) => reference(Reference::JITTER, at_least),
+            (Learned::Reference, Metric::Loss) => loss(Loss::REFERENCE, at_least),
         };
         Ok(Self {
             metric,
@@ -127,22 +139,19 @@ impl Rules {
             calendar: Calendar::new(settings.zone.clone()),
         })
     }
-
-    /// Sets how many probes the next sample of loss speaks of.
-    pub fn set_probes(&mut self, probes: f64) -> Result<(), SettingsError> {
-        positive("probes", probes)?;
-        self.probes = probes;
-        Ok(())
-    }
 }
 
-fn nm(nm: Nm, at_least: Option<f64>) -> Nm {
-    Nm { absolute: at_least.unwrap_or(nm.absolute), ..nm }
+fn nm(own: Nm, at_least: Option<f64>) -> Prepared {
+    Prepared::Nm(Nm { absolute: at_least.unwrap_or(own.absolute), ..own })
 }
 
-fn loss(at_least: Option<f64>) -> Loss {
-    let own = Loss::REFERENCE;
-    Loss { absolute: at_least.map_or(own.absolute, |percent| percent / 100.0), ..own }
+fn reference(own: Reference, at_least: Option<f64>) -> Prepared {
+    Prepared::Reference(Reference { absolute: at_least.unwrap_or(own.absolute), ..own })
+}
+
+fn loss(own: Loss, at_least: Option<f64>) -> Prepared {
+    let absolute = at_least.map_or(own.absolute, |percent| percent / 100.0);
+    Prepared::Loss(Loss { absolute, ..own })
 }
 
 fn checked(sigma: Sigma) -> Result<Sigma, SettingsError> {

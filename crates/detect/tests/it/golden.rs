@@ -52,7 +52,7 @@ fn compare(rule: usize, learned: fn(u32) -> Learned) {
 
 /// The samples at which our detector goes on or off.
 fn flips(golden: &Golden, learned: Learned) -> Vec<usize> {
-    let probes = f64::from(golden.step) / 2.0;
+    let probes = Some(f64::from(golden.step) / 2.0);
     let settings = Settings { learned, probes, ..Settings::default() };
     let mut rules = Rules::new(golden.metric, &settings).unwrap();
     let mut detector = Detector::new(&rules);
