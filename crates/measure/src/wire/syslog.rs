@@ -40,8 +40,9 @@ pub fn parse(line: &[u8], received: UnixMs) -> Record<'_> {
     record.message = scan.rest;
     if !rfc5424::read(&mut record, scan, received) {
         scan.blanks();
-        kiwi(&mut record, &mut scan, received);
-        unframed(&mut record, scan, received);
+        if !kiwi(&mut record, &mut scan, received) {
+            unframed(&mut record, scan, received);
+        }
     }
     record.message = header::message(record.message);
     record
@@ -54,6 +55,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
         || body::routeros(record, scan.rest)
         || meraki(record, scan)
         || body::opengear(record, scan.rest)
+        || body::framed_device(record, scan.rest)
     {
         return;
     }
@@ -62,17 +64,18 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     let body = scan.rest;
     record.message = body;
     if header.style() == header::Style::Iso && rfc5424::fits_without_version(scan) {
-        return rfc5424::fields(record, scan);
+        return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {
         return;
     }
     body::read(record, &header, body);
-    // `sshd[1]: CEF:0|...`: fields behind a process.
+    // `sshd[1]: CEF:0|...`: fields behind a process, or behind more words than one.
     if record.code.is_none()
-        && (record.message.starts_with(b"CEF:") || record.message.starts_with(b"LEEF:"))
+        && let Some(at) = memchr::memmem::find(record.message, b"CEF:0|")
+        && record.message[..at].last().is_none_or(|&before| before == b' ')
     {
-        pairs::read(record, record.message, received);
+        pairs::read(record, &record.message[at..], received);
     }
 }
 
@@ -109,16 +112,16 @@ fn meraki<'l>(record: &mut Record<'l>, scan: Scan<'l>) -> bool {
 
 /// `Original Address=192.168.0.1 1 2025-06-23T16:13:32Z server Kiwi_Syslog... MSGOUT ` and the line itself:
 /// a relay of that make.
-fn kiwi<'l>(record: &mut Record<'l>, scan: &mut Scan<'l>, received: UnixMs) {
+fn kiwi<'l>(record: &mut Record<'l>, scan: &mut Scan<'l>, received: UnixMs) -> bool {
     if !scan.eat_all(b"Original Address=") {
-        return;
+        return false;
     }
-    record.relay = host::name(scan.token());
+    let address = host::name(scan.token());
     scan.blanks();
-    let mut framed = Record::new(scan.rest);
-    if rfc5424::read(&mut framed, *scan, received) {
-        scan.rest = framed.message;
+    if rfc5424::read(record, *scan, received) {
+        record.relay = address;
     }
+    record.relay.is_some()
 }
 
 fn without_line_end(line: &[u8]) -> &[u8] {

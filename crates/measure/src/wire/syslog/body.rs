@@ -2,9 +2,11 @@
 
 use super::code::{self, Code, Found, Mark};
 use super::header::{self, Header, Style};
+use super::host;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
 use super::stamp;
+use super::zone;
 
 /// Reads process, code and text.
 pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [u8]) {
@@ -25,7 +27,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
     if procurve(record, body) {
         return;
     }
-    let text = match header::tag(Scan::new(body)) {
+    let text = match header::tag(Scan::new(body)).filter(|tag| tag.name != "Severity") {
         Some(tag) => {
             record.app = Some(tag.name);
             record.pid = tag.pid;
@@ -60,7 +62,7 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         record.format = format;
         return;
     }
-    if app == "TMNX" {
+    if app.eq_ignore_ascii_case("TMNX") {
         nokia(record, body);
     } else if is_netiron(app) && record.pid.is_none() {
         record.format = Format::NetIron;
@@ -69,7 +71,8 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
 
 fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>) {
     let before = without_level(found.before);
-    if let Some(tag) = header::tag(Scan::new(before)) {
+    let tag = header::tag(Scan::new(before)).filter(|tag| !zone::is_name(tag.name.as_bytes()));
+    if let Some(tag) = tag {
         record.app = Some(tag.name);
         record.pid = tag.pid;
     }
@@ -148,6 +151,38 @@ fn without_level(body: &[u8]) -> &[u8] {
         return scan.rest;
     }
     body
+}
+
+/// Radware and `NetScreen`, which name the device in a frame of their own: `[Device: name address]
+/// M_20000: text`, `name: NetScreen device_id=name  [Root]system-notification-00257(traffic): text`.
+pub(super) fn framed_device<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    if scan.eat_all(b"[Device: ") {
+        record.device = host::name(scan.take_while(|byte| !is_blank(byte) && byte != b']'));
+        scan.take_while(|byte| byte != b']');
+        scan.skip(1);
+        scan.blanks();
+    } else {
+        let name = scan.take_while(|byte| !is_blank(byte) && byte != b':');
+        if !scan.eat_all(b": NetScreen ") {
+            return false;
+        }
+        record.device = host::name(name);
+        if let Some(at) = memchr::memmem::find(scan.rest, b"system-") {
+            let word =
+                Scan::new(&scan.rest[at..]).take_while(|byte| byte != b'(' && !is_blank(byte));
+            record.code = text(word).map(|word| Code::plain(word, None));
+        }
+    }
+    record.format = Format::Rfc3164;
+    record.message = scan.rest;
+    if record.code.is_none()
+        && let Some(tag) = header::tag(scan)
+    {
+        record.code = Some(Code::plain(tag.name, None));
+        record.message = tag.after;
+    }
+    true
 }
 
 /// `00179 mgr:  SME SSH from ...`: the number of the event stands before the process.

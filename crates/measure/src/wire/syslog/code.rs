@@ -112,11 +112,16 @@ fn percent(body: &[u8]) -> Option<Found<'_>> {
     }
     match cisco(word) {
         Some(code) => found(code, Mark::Cisco { blank }, None),
-        None if is_bare(word) && after.len() < scan.rest.len() && !is_blank(scan.peek()) => {
+        None if is_bare(word) && is_marked(scan) => {
             found(Code::plain(word, None), Mark::Bare, None)
         }
         None => None,
     }
+}
+
+/// Whether a colon and a blank follow, which a name without severity needs to be a code.
+fn is_marked(scan: Scan<'_>) -> bool {
+    scan.peek() == b'(' || scan.rest.starts_with(b": ") || scan.rest == b":"
 }
 
 /// What follows a code: a colon, with or without a blank before it, or just a blank.
@@ -225,6 +230,8 @@ pub(super) fn is_junos_tag(word: &[u8]) -> bool {
 
 /// A Junos daemon's function instead of a tag: `rpd[13037]: bgp_recv: read from peer ...`.
 pub(super) fn junos_function<'l>(app: &'l str, body: &'l [u8]) -> Option<(Code<'l>, &'l [u8])> {
+    // A logical system may stand before the daemon: `CUSTOMER:rpd`.
+    let app = app.rsplit_once(':').map_or(app, |(_, daemon)| daemon);
     if !JUNOS_DAEMONS.contains(&app) {
         return None;
     }
@@ -239,6 +246,7 @@ pub(super) fn junos_function<'l>(app: &'l str, body: &'l [u8]) -> Option<(Code<'
 
 /// Daemons of Junos whose messages bear a function's name where others have a tag.
 const JUNOS_DAEMONS: &[&str] = &[
+    "/kernel",
     "rpd",
     "mib2d",
     "dcd",
@@ -309,10 +317,12 @@ pub(super) fn frr(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
 /// `APP-SEVERITY-event-NNNN [subject]:  text` of Nokia SR OS, behind sequence and router instance.
 pub(super) fn sros(word: &[u8]) -> Option<Code<'_>> {
     let word = text(word)?;
-    let (rest, number) = word.rsplit_once('-')?;
-    let mut parts = rest.split('-');
-    let (application, severity) = (parts.next()?, parts.next()?);
-    parts.next()?;
+    let mut parts = word.split('-');
+    let (application, severity, event) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if application.is_empty() || event.is_empty() || !parts.next().is_none_or(digits) {
+        return None;
+    }
     let severity = match severity {
         "CLEARED" | "INFO" => 6,
         "INDETERMINATE" => 5,
@@ -321,8 +331,7 @@ pub(super) fn sros(word: &[u8]) -> Option<Code<'_>> {
         "MINOR" | "WARNING" => 4,
         _ => return None,
     };
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && !application.is_empty()).then(|| Code::plain(word, Some(severity)))
+    Some(Code::plain(word, Some(severity)))
 }
 
 fn severity_of(byte: u8) -> Option<u8> {
@@ -359,7 +368,10 @@ fn is_module(facility: &str, part: &str) -> bool {
 
 fn is_bare(word: &str) -> bool {
     word.len() >= 3
-        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && word.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
 }
 
 fn is_code_byte(byte: u8) -> bool {

@@ -52,6 +52,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'(' if header.host.is_none() || !stack(scan) => break,
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
+            _ if header.is_empty() && stamp::half(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
             _ => break,
         }
@@ -61,6 +62,10 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
 }
 
 impl<'l> Header<'l> {
+    fn is_empty(&self) -> bool {
+        self.time.is_none() && self.host.is_none()
+    }
+
     fn time(&mut self, scan: &mut Scan<'l>, received: UnixMs) -> bool {
         let start = scan.rest;
         let Some(time) = stamp::read(scan, received) else { return false };
@@ -139,7 +144,7 @@ impl<'l> Header<'l> {
         if let Some(priority_word) = self.host_behind_level(word, scan) {
             return Some(priority_word);
         }
-        if let Some(stem) = word.strip_suffix(b":") {
+        if let Some(stem) = word.strip_suffix(b":").filter(|stem| !stem.contains(&b',')) {
             // `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
             let name = host::name(stem)?;
             let more = header_follows(*scan);
@@ -206,8 +211,10 @@ impl<'l> Header<'l> {
         record.app = self.task;
         record.seq = self.seq;
         record.time = self.time;
-        record.format = match self.time {
-            None if self.host.is_none() && self.seq.is_none() => Format::Unknown,
+        record.format = match (self.time, self.host, self.seq) {
+            (None, None, None) => Format::Unknown,
+            // Only Cisco counts before its text.
+            (_, _, Some(_)) => Format::Ios,
             _ => Format::Rfc3164,
         };
     }
@@ -257,7 +264,7 @@ fn header_follows(mut scan: Scan<'_>) -> Follows {
             continue;
         }
         if scan.peek() == b'%' {
-            return if code::find(scan.rest).is_some_and(|found| found.before.is_empty()) {
+            return if code::find(scan.rest).is_some_and(|found| is_module(found.before)) {
                 Follows::Code
             } else {
                 Follows::Text
@@ -266,12 +273,32 @@ fn header_follows(mut scan: Scan<'_>) -> Follows {
         if stamp::is_next(scan) {
             return Follows::Header;
         }
+        if is_bare_code(scan) {
+            return Follows::Code;
+        }
         let mut header = Header::default();
         if !header.sequence(&mut scan) {
             return if header.task(&mut scan) { Follows::Header } else { origin(scan) };
         }
     }
     Follows::Text
+}
+
+/// `SSH-SERVER-6-CLOSE_SESSION:`, a code of Cisco's grammar without its mark.
+fn is_bare_code(mut scan: Scan<'_>) -> bool {
+    let word = scan.take_while(|byte| !is_blank(byte) && byte != b':');
+    let upper = |byte: &u8| {
+        byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    };
+    scan.peek() == b':'
+        && word.first().is_some_and(u8::is_ascii_uppercase)
+        && word.iter().all(upper)
+        && text(word).and_then(code::cisco).is_some()
+}
+
+/// `%STKUNIT0-M:CP ` of Dell stands between host and code; mostly nothing does.
+fn is_module(before: &[u8]) -> bool {
+    !trim(before).iter().any(|&byte| is_blank(byte))
 }
 
 /// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.

@@ -11,6 +11,8 @@ const LONGEST: usize = 255;
 pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
     let name = text(word)?;
+    // syslog-ng may chain names: `host@address`.
+    let name = name.split_once('@').map_or(name, |(first, _)| first);
     let name = without_engine(without_slot(name));
     let fits = name.len() <= LONGEST
         && name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80)

@@ -45,10 +45,13 @@ fn cef<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     record.app = record.app.or(text(fields[2]));
     record.message = if fields[5].is_empty() { body } else { from(body, fields[5]) };
     let extension = fields[7];
-    let named = ["dvchost", "deviceHostName", "dvc"]
-        .iter()
-        .find_map(|key| value(extension, key.as_bytes(), b' '));
-    record.device = record.device.or(named.and_then(host::name));
+    let named =
+        ["dvchost", "deviceHostName"].iter().find_map(|key| value(extension, key.as_bytes(), b' '));
+    // A manager forwards for the device it names; an address does not outweigh a name.
+    if let Some(name) = named.and_then(host::name) {
+        record.relay = record.device.filter(|outer| *outer != name).or(record.relay);
+        record.device = Some(name);
+    }
     true
 }
 

@@ -43,7 +43,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs
         record.format = Format::Meraki;
         return true;
     }
-    fields(record, scan);
+    fields(record, scan, received);
     true
 }
 
@@ -83,7 +83,7 @@ pub(super) fn fits_without_version(scan: Scan<'_>) -> bool {
 }
 
 /// Reads `APP PROCID MSGID SD MSG`; whatever is missing, the structured data or the text end it.
-pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>) {
+pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     let mut scan = scan;
     let start = scan;
     let word = scan.token();
@@ -118,11 +118,11 @@ pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>) {
     scan.blanks();
     scan.eat_all(b"\xEF\xBB\xBF");
     record.message = scan.rest;
-    text_code(record, message_id);
+    text_code(record, message_id, received);
 }
 
 /// The code: what the text bears, else the message id.
-fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>) {
+fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received: UnixMs) {
     let text = record.message;
     let junos = record.structured.starts_with(b"[junos@");
     if junos || message_id.is_some_and(|id| code::is_junos_tag(id.as_bytes())) {
@@ -136,7 +136,7 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>) {
         return;
     }
     if code::find(text).is_some_and(|found| header_like(found.before)) {
-        return body::read(record, &Header::default(), text);
+        return inner(record, text, received);
     }
     body::message(record, text);
     if record.code.is_none() {
@@ -144,6 +144,19 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>) {
             .filter(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()))
             .map(|id| Code::plain(id, None));
     }
+}
+
+/// A text with a code, and mostly with the device's own header before it: what framed it was a relay.
+fn inner<'l>(record: &mut Record<'l>, text: &'l [u8], received: UnixMs) {
+    let mut scan = Scan::new(text);
+    let header = header::read(&mut scan, received);
+    let outer = *record;
+    header.fill(record);
+    record.relay = outer.device.filter(|_| record.device.is_some());
+    record.device = record.device.or(outer.device);
+    record.time = record.time.or(outer.time);
+    (record.app, record.pid) = (record.app.or(outer.app), outer.pid);
+    body::read(record, &header, scan.rest);
 }
 
 /// Whether what stands before a code is nothing, a process or a time, and no sentence.

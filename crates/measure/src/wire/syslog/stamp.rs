@@ -129,7 +129,12 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTi
     let synced = !(try_scan.eat(b'*') || try_scan.eat(b'.'));
     let first = try_scan.peek();
     let stamp = if first.is_ascii_digit() {
-        match year_first(&mut try_scan) {
+        let start = try_scan;
+        let stamp = year_first(&mut try_scan).or_else(|| {
+            try_scan = start;
+            numbers(&mut try_scan)
+        });
+        match stamp {
             Some(stamp) => stamp,
             None => return uptime(scan),
         }
@@ -231,7 +236,7 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
             }
             scan.blanks();
             stamp.day = scan.number(1, 2)? as u8;
-            if !scan.eat(b'T') && scan.blanks() == 0 {
+            if !scan.eat(b'T') && !scan.eat(b',') && scan.blanks() == 0 {
                 return None;
             }
         }
@@ -253,13 +258,65 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     Some(stamp)
 }
 
+/// `04/15/2020:13:58:46 GMT` of `NetScaler`, `07/20/2026 12:00:00.00` of EXOS. The month comes first, unless
+/// there is no such month.
+fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
+    let first = scan.number(1, 2)? as u8;
+    scan.eat(b'/').then_some(())?;
+    let second = scan.number(1, 2)? as u8;
+    scan.eat(b'/').then_some(())?;
+    let (month, day) = if first > 12 { (second, first) } else { (first, second) };
+    let year = scan.number(4, 4)? as i16;
+    if !scan.eat(b':') && scan.blanks() == 0 {
+        return None;
+    }
+    let mut stamp = Stamp { year, month, day, has_year: true, ..Stamp::default() };
+    time_of_day(scan, &mut stamp)?;
+    zone_behind(scan, &mut stamp);
+    Some(stamp)
+}
+
+/// Takes a clock that is no time: a bare `Z`, a date, or a time of day with its zone, as devices send them
+/// that lost the other half.
+pub(super) fn half(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    let mut stamp = Stamp::default();
+    let date = |scan: &mut Scan<'_>| {
+        scan.number(4, 4).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+    };
+    let mut day = *scan;
+    if date(&mut day) {
+        try_scan = day;
+    } else if try_scan.peek().is_ascii_digit() {
+        if time_of_day(&mut try_scan, &mut stamp).is_none() {
+            return false;
+        }
+        zone_behind(&mut try_scan, &mut stamp);
+        if stamp.offset.is_none() {
+            return false;
+        }
+    } else if !try_scan.eat(b'Z') {
+        return false;
+    }
+    let known = is_blank(try_scan.peek());
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
 fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     stamp.hour = scan.number(1, 2)? as u8;
     scan.eat(b':').then_some(())?;
     stamp.minute = scan.number(2, 2)? as u8;
     scan.eat(b':').then_some(())?;
     stamp.second = scan.number(2, 2)? as u8;
-    if scan.peek() == b'.' && scan.peek_at(1).is_ascii_digit() {
+    let comma = scan.peek() == b',' && scan.peek_at(4) == b' ';
+    if (scan.peek() == b'.' || comma) && scan.peek_at(1).is_ascii_digit() {
         scan.skip(1);
         (stamp.nanos, stamp.digits) = fraction(scan)?;
         // Huawei VRP counts the lines of one moment: `01:00:34.270.1`.
@@ -289,7 +346,7 @@ fn year_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
     }
     if let Some(year) = try_scan.number(4, 4)
         && (1970..=2199).contains(&year)
-        && matches!(try_scan.peek(), b' ' | b'\t' | b':' | 0)
+        && (matches!(try_scan.peek(), b' ' | b'\t' | 0) || try_scan.rest.starts_with(b": "))
     {
         stamp.year = year as i16;
         stamp.has_year = true;

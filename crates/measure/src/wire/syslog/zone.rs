@@ -99,6 +99,11 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     Some(found)
 }
 
+/// Whether a word is the name of a zone.
+pub(super) fn is_name(word: &[u8]) -> bool {
+    NAMES.iter().any(|(known, _)| *known == word) || AMBIGUOUS.contains(&word)
+}
+
 /// Whether a word with a colon behind it is a zone nobody knows (`VIENNA: %SYS-5-CONFIG_I`) and not the
 /// name of a process (`Rib: %AGENT-6-INITIALIZED`, `bgpd: %ADJCHANGE`).
 fn is_unknown_zone(name: &[u8], mut behind: Scan<'_>) -> bool {
