@@ -1,13 +1,19 @@
 //! From judgements to messages that the right people get once. It judges no series (`detect` does), and
 //! its state machine does no I/O and reads no clock: time is a parameter.
 //!
-//! Reading order: [`outbox`], the queue on disk between those who write messages and those who deliver
-//! them; [`delivery`], which empties it; [`render`], what messages look like; [`channel`], the ways out of
-//! the house.
+//! Reading order: [`matching`] and [`calendar`], what labels and hours must be; [`route`], who is told;
+//! [`engine`], the state machine; [`outbox`], the queue on disk between those who write messages and those
+//! who deliver them; [`delivery`], which empties it; [`render`], what messages look like; [`channel`], the
+//! ways out of the house.
 
+pub mod calendar;
 pub mod channel;
 pub mod delivery;
+pub mod engine;
+pub mod matching;
 pub mod outbox;
 pub mod render;
+pub mod route;
 
+pub use engine::{CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Watched};
 pub use outbox::{Attempt, Outbox, StateOutbox};

@@ -1,0 +1,498 @@
+//! Scenes: what people are told when this and that happens.
+
+use super::*;
+
+fn three() -> Vec<Target> {
+    vec![target("a", "r", &[]), target("b", "s", &[]), target("c", "t", &[])]
+}
+
+/// So many targets, each with a region of its own.
+fn strangers(count: usize) -> Vec<Target> {
+    (0..count).map(|n| target(&format!("h{n}"), &format!("r{n}"), &[])).collect()
+}
+
+#[test]
+fn a_bad_target_is_told_once_after_the_wait_and_its_end_at_once() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(29);
+    assert_eq!(world.told("noc"), [""; 0]);
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    world.pass(3600);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    world.good("a");
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a", "resolved a"]);
+    let messages = world.messages();
+    assert_eq!(messages[0].thread, messages[1].thread);
+    assert_eq!((messages[0].number, messages[1].number, messages[1].resolved), (1, 2, 1));
+    world.pass(100_000);
+    assert_eq!(world.told("noc").len(), 2);
+}
+
+#[test]
+fn three_metrics_of_a_target_are_one_alert_with_three_findings() {
+    let mut world = World::new(three());
+    for metric in Metric::ALL {
+        world.bad_at(0, metric);
+    }
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    let alert = world.alert("a");
+    let metrics: Vec<Metric> = alert.findings.iter().map(|found| found.metric).collect();
+    assert_eq!(metrics, [Metric::Loss, Metric::Rtt, Metric::Jitter]);
+    assert_eq!(alert.severity, Severity::Critical, "more than half is lost");
+    for metric in [Metric::Jitter, Metric::Loss] {
+        world.judge(0, metric, Standing::Usual, Changed::Cleared);
+        world.pass(400);
+    }
+    assert_eq!(world.told("noc").len(), 1, "that a part is better is no news");
+    world.judge(0, Metric::Rtt, Standing::Usual, Changed::Cleared);
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a", "resolved a"]);
+    assert_eq!(world.alert("a").normal, Metric::ALL);
+}
+
+#[test]
+fn what_is_over_before_the_wait_is_told_to_nobody_and_kept() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(20);
+    world.good("a");
+    world.pass(1000);
+    assert_eq!(world.told("noc"), [""; 0]);
+    assert_eq!((world.alert("a").state, world.alert("a").told), (AlertState::Resolved, false));
+}
+
+#[test]
+fn what_stays_is_accepted_and_not_resolved() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(60);
+    world.judge(0, Metric::Rtt, Standing::Usual, Changed::Accepted);
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a", "accepted a"]);
+    assert_eq!(world.alert("a").state, AlertState::Accepted);
+    assert_eq!(world.engine.counts().accepted, 1);
+}
+
+#[test]
+fn it_is_repeated_every_four_hours_until_somebody_knows_and_again_when_it_gets_worse() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(30 + 4 * 3600);
+    assert_eq!(world.told("noc"), ["firing a", "repeat a"]);
+    let id = world.alert("a").id;
+    world.ack(id).unwrap();
+    world.pass(10 * 3600);
+    assert_eq!(world.told("noc").len(), 2);
+    world.bad_at(0, Metric::Jitter);
+    world.pass(400);
+    assert_eq!(world.told("noc")[2..], ["update a"]);
+    assert_eq!(world.alert("a").ack, None);
+    world.good("a");
+    world.judge(0, Metric::Jitter, Standing::Usual, Changed::Cleared);
+    world.pass(1);
+    assert_eq!(world.told("noc")[3..], ["resolved a"]);
+    assert_eq!(world.ack(id), Err(CommandError::Over(id)));
+    assert_eq!(world.ack(AlertId(99)), Err(CommandError::NoAlert(AlertId(99))));
+}
+
+#[test]
+fn a_silence_stops_the_beginning_but_never_the_end() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(60);
+    world.silence("host=~a|b", 7200);
+    world.bad("b");
+    world.pass(3600);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    assert_eq!(world.alert("b").quiet, [QuietBy::Silence(SilenceId(1))]);
+    world.good("a");
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a", "resolved a"]);
+    world.pass(3700);
+    assert_eq!(world.told("noc")[2..], ["firing b"], "it is still wrong when the silence ends");
+}
+
+#[test]
+fn a_silence_ends_when_somebody_ends_it_and_only_once() {
+    let mut world = World::new(three());
+    let id = world.silence("region=r", 7200);
+    world.bad("a");
+    world.pass(60);
+    assert_eq!(world.told("noc"), [""; 0]);
+    world.engine.expire(id, "uid 7", world.now).unwrap();
+    world.pass(1);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    assert_eq!(world.engine.expire(id, "uid 7", world.now), Err(CommandError::NoSilence(id)));
+    let kept = world.memory.silences.lock().unwrap();
+    assert_eq!(kept[&id].expired.as_ref().unwrap().1, "uid 7");
+}
+
+#[test]
+fn silences_that_would_hold_for_ever_or_for_all_are_refused() {
+    let mut world = World::new(three());
+    let silence = |matchers, until| NewSilence {
+        matchers,
+        from: None,
+        until,
+        weekly: None,
+        note: String::new(),
+    };
+    let of_a = || vec![parse("host=a").unwrap()];
+    let mut refused = |new| world.engine.silence(new, "x", world.now).unwrap_err().to_string();
+    let later = Some(UnixMs(START + 1));
+    assert!(refused(silence(vec![], later)).contains("needs a matcher"));
+    assert!(refused(silence(of_a(), None)).contains("needs an end"));
+    assert!(refused(silence(of_a(), Some(UnixMs(START)))).contains("before it begins"));
+    let bad = Matcher { label: "host".into(), operator: Operator::Fits, value: "(".into() };
+    assert!(refused(silence(vec![bad], later)).contains("regular expression"));
+}
+
+#[test]
+fn three_of_eight_behind_a_gateway_are_one_alert_of_the_gateway() {
+    let mut targets: Vec<Target> = (0..8)
+        .map(|n| target(&format!("edge{n}"), &format!("r{n}"), &[("gateway", "gw1")]))
+        .collect();
+    targets.extend(strangers(20));
+    let mut world = World::new(targets);
+    world.bad("edge0");
+    world.pass(40);
+    assert_eq!(world.told("noc"), ["firing edge0"], "the first is told at once");
+    world.bad("edge1");
+    world.pass(5);
+    world.bad("edge2");
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing edge0", "update gateway gw1"]);
+    let threads: Vec<String> = world.messages().into_iter().map(|message| message.thread).collect();
+    assert_eq!(threads[0], threads[1]);
+    let group = world.messages()[1].alerts[0].clone();
+    assert_eq!((group.affected, group.total, group.members.len()), (3, 8, 3));
+    for host in ["edge0", "edge1", "edge2"] {
+        world.pass(700);
+        world.good(host);
+    }
+    world.pass(1);
+    assert_eq!(world.told("noc")[2..], ["resolved gateway gw1"]);
+}
+
+#[test]
+fn onsets_more_than_five_minutes_apart_are_not_one_fault() {
+    let targets = (0..8).map(|n| target(&format!("e{n}"), "r", &[])).collect();
+    let mut world = World::new(targets);
+    for host in ["e0", "e1", "e2"] {
+        world.bad(host);
+        world.pass(310);
+    }
+    assert_eq!(world.told("noc"), ["firing e0", "firing e1", "firing e2"]);
+}
+
+#[test]
+fn a_parent_speaks_for_what_is_behind_it_whoever_is_noticed_first() {
+    let child = |name: &str| Target { parent: Some("gw".into()), ..target(name, "r", &[]) };
+    let mut targets = vec![target("gw", "core", &[]), child("x"), child("y")];
+    targets.extend(strangers(10));
+    let mut world = World::new(targets);
+    world.reach("gw", Reach::Lost);
+    world.down("x");
+    world.pass(35);
+    assert_eq!(world.told("noc"), [""; 0], "the parent is about to be noticed");
+    world.down("gw");
+    world.down("y");
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing gw"]);
+    let gateway = world.alert("gw");
+    assert_eq!((gateway.affected, gateway.total), (2, 2));
+    assert_eq!(world.alert("x").quiet, [QuietBy::Alert(gateway.id)]);
+    world.up("x");
+    world.up("gw");
+    world.pass(100);
+    assert_eq!(world.told("noc"), ["firing gw", "resolved gw", "firing y"], "y has a fault too");
+    world.up("y");
+    world.pass(1);
+    assert_eq!(world.told("noc").last().unwrap(), "resolved y");
+}
+
+#[test]
+fn a_site_that_loses_most_targets_at_once_says_only_that_it_cannot_see() {
+    let mut world = World::new(strangers(20));
+    for n in 0..15 {
+        world.reach(&format!("h{n}"), Reach::Lost);
+    }
+    world.pass(60);
+    for n in 0..15 {
+        world.down(&format!("h{n}"));
+    }
+    world.pass(120);
+    assert_eq!(world.told("noc"), ["firing site here"]);
+    let site = world.messages()[0].alerts[0].clone();
+    assert_eq!((site.affected, site.total, site.severity), (15, 20, Severity::Critical));
+    for n in 0..15 {
+        world.reach(&format!("h{n}"), Reach::Seen);
+    }
+    world.pass(10);
+    assert_eq!(world.told("noc"), ["firing site here", "resolved site here"]);
+    world.pass(300);
+    for n in 0..14 {
+        world.judge(n, Metric::Loss, Standing::Usual, Changed::Cleared);
+    }
+    world.pass(900);
+    assert_eq!(world.told("noc")[2..], ["firing h14"], "what stays bad is a fault of its own");
+}
+
+#[test]
+fn a_gateway_lost_with_all_behind_it_is_the_sites_fault_even_where_there_are_only_two() {
+    let targets = vec![target("gw", "lan", &[("role", "gateway")]), target("far", "world", &[])];
+    let mut world = World::new(targets);
+    world.down("gw");
+    world.down("far");
+    world.pass(200);
+    assert_eq!(world.told("noc"), ["firing site here"]);
+}
+
+#[test]
+fn silence_of_a_source_is_no_data_and_a_firing_alert_is_neither_repeated_nor_resolved() {
+    let mut world = World::new(strangers(9));
+    world.bad("h0");
+    world.pass(60);
+    world.reach("h0", Reach::Silent);
+    world.reach("h1", Reach::Silent);
+    world.pass(9 * 3600);
+    assert_eq!(world.told("noc"), ["firing h0", "firing h1"]);
+    assert_eq!(
+        (world.alert("h0").state, world.alert("h1").state),
+        (AlertState::NoData, AlertState::NoData)
+    );
+    world.reach("h0", Reach::Seen);
+    world.reach("h1", Reach::Seen);
+    world.pass(1);
+    assert_eq!(world.alert("h0").state, AlertState::Firing);
+    assert_eq!(world.told("noc")[2..], ["repeat h0", "resolved h1"]);
+}
+
+#[test]
+fn a_target_that_was_never_heard_of_gets_its_three_intervals() {
+    let mut world = World::new(strangers(9));
+    world.engine = Engine::default();
+    world.set();
+    world.reach("h0", Reach::Silent);
+    world.pass(35);
+    assert!(world.memory.alerts.lock().unwrap().is_empty());
+    world.pass(5);
+    assert_eq!(world.alert("h0").state, AlertState::NoData);
+}
+
+#[test]
+fn a_target_that_nobody_asked_for_and_that_never_answered_is_no_fault() {
+    let mut world = World::new(strangers(9));
+    world.engine = Engine::default();
+    let mut watched: Vec<Watched> = world.targets.iter().map(Watched::of).collect();
+    watched[0].discovered = true;
+    world.engine.set(world.settings.clone(), watched, world.now);
+    world.reach("h0", Reach::Never);
+    let standing = Standing::Firing { since: world.now, rule: Rule::Down };
+    world.judge(0, Metric::Loss, standing, Changed::Raised);
+    world.pass(3600);
+    assert_eq!(world.told("noc"), [""; 0]);
+}
+
+#[test]
+fn short_flaps_are_silent_and_the_third_is_held_for_an_hour() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(60);
+    for _ in 0..3 {
+        world.good("a");
+        world.pass(120);
+        world.bad("a");
+        world.pass(120);
+    }
+    assert_eq!(world.told("noc"), ["firing a", "resolved a"], "three reopenings, all short");
+    let alert = world.alert("a");
+    assert_eq!((alert.reopened, alert.flapping), (3, true));
+    world.pass(300);
+    assert_eq!(world.told("noc")[2..], ["firing a"], "it lasts: people have to know");
+    for _ in 0..8 {
+        world.good("a");
+        world.pass(600);
+        world.bad("a");
+        world.pass(600);
+    }
+    assert_eq!(world.told("noc")[2..], ["firing a"], "held open");
+    world.good("a");
+    world.pass(3599);
+    assert!(world.alert("a").is_open());
+    world.pass(1);
+    assert_eq!(world.told("noc")[3..], ["resolved a"]);
+    assert_eq!(world.memory.alerts.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn routes_pick_by_severity_region_tag_and_hours() {
+    let targets = vec![
+        target("a", "aws-london", &[("owner", "dba")]),
+        target("b", "lab", &[]),
+        target("c", "lab", &[]),
+    ];
+    let mut office = route("office", &[]);
+    office.hours = Some(
+        crate::calendar::Hours::new(&model::alert::Weekly {
+            days: vec![model::alert::Weekday::Mon],
+            from: 11 * 60,
+            until: 12 * 60,
+            zone: "UTC".into(),
+        })
+        .unwrap(),
+    );
+    let routes = vec![
+        route("pager", &["severity=critical"]),
+        route("cloud", &["region=~aws-.*"]),
+        route("dba", &["owner=dba"]),
+        office,
+    ];
+    let mut world = World::with(targets, routes);
+    world.bad("a");
+    world.pass(1);
+    world.down("b");
+    world.pass(60);
+    assert_eq!(world.told("pager"), ["firing b"]);
+    assert_eq!(world.told("cloud"), ["firing a"]);
+    assert_eq!(world.told("dba"), ["firing a"]);
+    assert_eq!(world.told("office"), [""; 0], "it is ten o'clock");
+    world.pass(3600);
+    assert_eq!(world.told("office"), ["firing a", "firing b"]);
+    world.pass(2 * 3600);
+    world.up("b");
+    world.pass(1);
+    assert_eq!(world.told("office").last().unwrap(), "resolved b", "whoever heard hears the end");
+}
+
+#[test]
+fn filtered_icmp_is_a_note_that_wakes_nobody() {
+    let routes = vec![route("noc", &[]), route("log", &["severity=~.*"])];
+    let mut world = World::with(three(), routes);
+    world.bad("a");
+    let id = world.alert("a").id;
+    world.engine.set_cause(id, Cause::IcmpFiltered, world.now);
+    world.pass(60);
+    assert_eq!(world.told("noc"), [""; 0]);
+    assert_eq!(world.told("log"), ["firing a"]);
+    assert_eq!(world.alert("a").severity, Severity::Info);
+}
+
+#[test]
+fn a_restart_in_mid_alert_tells_nobody_twice_and_loses_no_end() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.bad("b");
+    world.pass(60);
+    world.restart();
+    world.pass(3600);
+    assert_eq!(world.told("noc"), ["firing a", "firing b"]);
+    world.restart();
+    world.good("a");
+    world.pass(1);
+    world.restart();
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing a", "firing b", "resolved a"]);
+    world.restart();
+    world.good("b");
+    world.bad("c");
+    world.pass(60);
+    assert_eq!(world.told("noc")[3..], ["resolved b", "firing c"]);
+    let ids: Vec<u64> = world.memory.alerts.lock().unwrap().keys().map(|id| id.0).collect();
+    assert_eq!(ids, [1, 2, 3], "numbers go on");
+}
+
+#[test]
+fn a_group_and_a_silence_survive_a_restart() {
+    let targets = (0..8).map(|n| target(&format!("e{n}"), "r", &[])).collect();
+    let mut world = World::new(targets);
+    world.targets.extend(strangers(9));
+    world.set();
+    world.silence("host=h0", 7200);
+    for host in ["e0", "e1", "e2"] {
+        world.bad(host);
+    }
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing region r"]);
+    world.restart();
+    world.bad("h0");
+    world.bad("e3");
+    world.pass(600);
+    assert_eq!(world.told("noc")[1..], ["update region r"], "one more of the group");
+    world.restart();
+    for host in ["e0", "e1", "e2", "e3"] {
+        world.good(host);
+    }
+    world.pass(1);
+    assert_eq!(world.told("noc")[2..], ["resolved region r"]);
+}
+
+#[test]
+fn a_target_that_leaves_the_configuration_ends_its_alert() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.bad("b");
+    world.pass(60);
+    world.targets.remove(0);
+    world.set();
+    world.pass(1);
+    assert_eq!(world.told("noc")[2..], ["resolved a"]);
+    assert!(world.alert("a").history.iter().any(|entry| entry.what == Happening::Removed));
+    world.targets.remove(0);
+    world.restart();
+    world.pass(1);
+    assert_eq!(world.told("noc")[3..], ["resolved b"]);
+}
+
+#[test]
+fn ten_thousand_alerts_in_a_minute_are_at_most_twenty_messages() {
+    let mut world = World::new(strangers(10_000));
+    for n in 0..10_000 {
+        world.bad_at(n, Metric::Rtt);
+        if n % 167 == 0 {
+            world.pass(1);
+        }
+    }
+    world.pass(400);
+    let told = world.messages();
+    assert!(told.len() <= 3, "{} messages", told.len());
+    let last = told.last().unwrap();
+    assert_eq!(last.open + told[0].open, 10_000, "the very first came alone");
+    assert_eq!(last.alerts.len(), Message::ALERTS);
+    for n in 0..10_000 {
+        world.judge(n, Metric::Rtt, Standing::Usual, Changed::Cleared);
+    }
+    world.pass(400);
+    let told = world.messages();
+    assert!(told.len() <= 20, "{} messages", told.len());
+    assert_eq!(told.last().unwrap().kind, MessageKind::Resolved);
+    let notices: Vec<Notice> = world.memory.notices.lock().unwrap().values().cloned().collect();
+    assert_eq!(check_threads(notices), Ok(true));
+}
+
+#[test]
+fn a_slow_storm_is_bounded_too() {
+    let mut world = World::new(strangers(1_500));
+    for n in 0..800 {
+        world.bad_at(n, Metric::Rtt);
+        world.pass(1);
+    }
+    world.pass(600);
+    let told = world.messages().len();
+    assert!(told <= 20, "{told} messages");
+}
+
+#[test]
+fn a_test_message_goes_to_the_receiver_that_is_named_or_to_all() {
+    let mut world = World::with(three(), vec![route("noc", &[]), route("boss", &[])]);
+    assert_eq!(world.engine.test(None, world.now).unwrap().len(), 2);
+    assert_eq!(world.engine.test(Some("boss"), world.now).unwrap().len(), 1);
+    let wrong = world.engine.test(Some("bos"), world.now).unwrap_err().to_string();
+    assert!(wrong.contains("noc, boss"), "{wrong}");
+    world.store();
+    assert_eq!(world.told("boss"), ["test ", "test "]);
+}
