@@ -3,6 +3,7 @@
 
 mod cookie;
 pub mod icmp;
+pub mod netlink;
 pub mod syslog;
 pub mod tcp;
 
@@ -81,6 +82,13 @@ pub fn parse(cookie: &Cookie, arrival: &Arrival<'_>) -> Result<Message, Reject> 
     }
 }
 
+/// What follows the IPv4 header that raw sockets hand over (RFC 791, section 3.1); `None` if the header
+/// lies about its length.
+pub fn after_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
+    let header = usize::from(packet.first()? & 15) * 4;
+    if header < 20 { None } else { packet.get(header..) }
+}
+
 /// The internet checksum (RFC 1071) of `bytes` on top of a partial sum.
 pub(crate) fn checksum(bytes: &[u8], start: u32) -> u16 {
     let (pairs, rest) = bytes.as_chunks::<2>();
@@ -115,6 +123,17 @@ pub(crate) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_lies_leaves_nothing() {
+        assert_eq!(after_ipv4_header(&[]), None);
+        assert_eq!(after_ipv4_header(&[0x41; 40]), None, "shorter than a header can be");
+        assert_eq!(after_ipv4_header(&[0x4f; 40]), None, "longer than the packet");
+        let mut packet = [0; 22];
+        packet[0] = 0x45;
+        packet[20] = 7;
+        assert_eq!(after_ipv4_header(&packet), Some(&[7, 0][..]));
+    }
 
     #[test]
     fn the_checksum_is_that_of_rfc_1071() {

@@ -11,9 +11,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use crate::wire::netlink::{
+    self, Attributes, HEADER, NLMSG_DONE, NLMSG_ERROR, Netlink, u16_at, u32_at,
+};
+
 // Message types, flags and attributes of linux/netlink.h and linux/rtnetlink.h.
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const NLM_F_REQUEST: u16 = 0x001;
@@ -28,10 +30,7 @@ const RTA_PRIORITY: u16 = 6;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
-/// Upper bits of an attribute's type: nested, network byte order.
-const NLA_TYPE_MASK: u16 = 0x3fff;
 
-const NLMSG_HEADER: usize = 16;
 const RTMSG: usize = 12;
 const RTNEXTHOP: usize = 8;
 
@@ -140,8 +139,8 @@ fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
 }
 
 /// `RTM_GETROUTE` for all families and tables.
-fn dump_request() -> [u8; NLMSG_HEADER + RTMSG] {
-    let mut request = [0; NLMSG_HEADER + RTMSG];
+fn dump_request() -> [u8; HEADER + RTMSG] {
+    let mut request = [0; HEADER + RTMSG];
     let len = request.len() as u32;
     request[0..4].copy_from_slice(&len.to_ne_bytes());
     request[4..6].copy_from_slice(&RTM_GETROUTE.to_ne_bytes());
@@ -152,7 +151,7 @@ fn dump_request() -> [u8; NLMSG_HEADER + RTMSG] {
 /// Reads one datagram of a route dump into `dump`. Any bytes will do; netlink is in host byte order.
 pub fn parse_route_messages(mut datagram: &[u8], dump: &mut RouteDump) {
     while !datagram.is_empty() && !dump.done {
-        let Some((kind, flags, body, rest)) = split_message(datagram) else {
+        let Some((Netlink { kind, flags, body }, rest)) = netlink::split(datagram) else {
             dump.malformed += 1;
             return;
         };
@@ -171,14 +170,6 @@ pub fn parse_route_messages(mut datagram: &[u8], dump: &mut RouteDump) {
             _ => {}
         }
     }
-}
-
-/// Type, flags and body of the first message, and what follows it.
-fn split_message(datagram: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
-    let len = u32_at(datagram, 0)? as usize;
-    let (kind, flags) = (u16_at(datagram, 4)?, u16_at(datagram, 6)?);
-    let body = datagram.get(NLMSG_HEADER..len)?;
-    Some((kind, flags, body, datagram.get(len.next_multiple_of(4)..).unwrap_or_default()))
 }
 
 /// Adds the next hops of a default route; `None` if the message contradicts itself.
@@ -248,37 +239,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Type and value of each attribute; one `None`, then the end, where a length is wrong.
-struct Attributes<'a>(&'a [u8]);
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Option<(u16, &'a [u8])>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let bytes = std::mem::take(&mut self.0);
-        let read = || {
-            let len = u16_at(bytes, 0)? as usize;
-            let kind = u16_at(bytes, 2)? & NLA_TYPE_MASK;
-            let value = bytes.get(4..len)?;
-            Some((len, kind, value))
-        };
-        let Some((len, kind, value)) = read() else { return Some(None) };
-        self.0 = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Some((kind, value)))
-    }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -320,7 +280,7 @@ mod tests {
     }
 
     fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
-        let mut bytes = ((NLMSG_HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+        let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(flags.to_ne_bytes());
         bytes.extend([0; 8]);

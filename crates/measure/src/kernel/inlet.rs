@@ -13,6 +13,8 @@ use model::transport::{Arrival, Inlet, Layer, SNAP};
 use model::{Clock, Family, StampSource, UnixNs};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::wire;
+
 /// Packets in one call.
 const BATCH: usize = 128;
 /// Bytes for one packet, its IPv4 header included.
@@ -122,7 +124,7 @@ impl KernelInlet {
                 Some(at) => (at, StampSource::Kernel),
                 None => (self.clock.now(), StampSource::User),
             };
-            let bytes = if source.header { without_header(bytes) } else { Some(bytes) };
+            let bytes = if source.header { wire::after_ipv4_header(bytes) } else { Some(bytes) };
             take(Arrival {
                 from,
                 layer: source.layer,
@@ -200,27 +202,5 @@ fn address_of(name: &libc::sockaddr_in6, family: Family) -> SocketAddr {
         Family::V6 => {
             SocketAddrV6::new(name.sin6_addr.s6_addr.into(), 0, 0, name.sin6_scope_id).into()
         }
-    }
-}
-
-/// What follows the IPv4 header.
-fn without_header(bytes: &[u8]) -> Option<&[u8]> {
-    let header = usize::from(bytes.first()? & 15) * 4;
-    if header < 20 { None } else { bytes.get(header..) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_that_lies_leaves_nothing() {
-        assert_eq!(without_header(&[]), None);
-        assert_eq!(without_header(&[0x41; 40]), None, "shorter than a header can be");
-        assert_eq!(without_header(&[0x4f; 40]), None, "longer than the packet");
-        let mut packet = [0; 22];
-        packet[0] = 0x45;
-        packet[20] = 7;
-        assert_eq!(without_header(&packet), Some(&[7, 0][..]));
     }
 }
