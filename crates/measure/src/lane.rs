@@ -20,7 +20,7 @@ use std::time::Duration;
 use model::transport::SocketKind;
 use model::{Family, Outcome, ProbeResult, Reason, StampSource, TargetId};
 
-use self::flight::{Flights, Probe, Stage};
+use self::flight::{Flights, Probe};
 use self::ids::Ids;
 use self::wheel::Wheel;
 use crate::pace::Pace;
@@ -361,15 +361,7 @@ impl Lane {
         if self.plan.kind == SocketKind::TcpSyn && from.is_none() {
             return Err(NO_ROUTE);
         }
-        let probe = Probe {
-            target: index,
-            round: entry.round,
-            before: now.wall,
-            left: 0,
-            sent_ms: now.ms() as u32,
-            stage: Stage::Ready,
-            stamp: StampSource::User,
-        };
+        let probe = Probe::new(index, entry.round, now.wall, now.ms() as u32);
         let slot = self.flights.push(shape.ring, probe).ok_or(Reason::Overload)?;
         let cookie = &self.plan.cookie;
         if let (SocketKind::TcpSyn, Some(source)) = (self.plan.kind, from) {

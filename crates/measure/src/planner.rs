@@ -126,9 +126,9 @@ impl Planner {
         let mut gone = Vec::new();
         let mut relieved = HashSet::new();
         for old in before {
-            if let (Some(place), Some(target)) = (old.place, &old.target) {
-                self.count_rate(place.ip, -rate_of(target));
-                relieved.insert(place.ip);
+            if let (Some(place), Some(target)) = (&old.place, &old.target) {
+                self.count_rate(place.ip(), -rate_of(target));
+                relieved.insert(place.ip());
             }
             self.waiting.remove(&old.id);
             gone.push(old.id);
@@ -180,10 +180,12 @@ impl Planner {
         }
         for index in 0..self.known.len() {
             let known = &self.known[index];
-            let shares = known.place.is_some_and(|place| crowded.contains(&place.ip));
-            if let (true, Some(place), Some(target)) = (shares, known.place, known.target.clone()) {
+            let shares = known.place.as_ref().is_some_and(|place| crowded.contains(&place.ip()));
+            if let (true, Some(place), Some(target)) = (shares, &known.place, known.target.clone())
+            {
+                let address = place.address();
                 let mut known = self.known[index].clone();
-                self.place(&mut known, place.address(), &target);
+                self.place(&mut known, address, &target);
                 self.known[index] = known;
             }
         }
@@ -193,7 +195,7 @@ impl Planner {
     fn place(&mut self, known: &mut Known, address: SocketAddr, target: &Target) {
         let mut to = address;
         // The port that an ICMP target was found to answer at by TCP stays as long as the address.
-        let scouted = known.place.filter(|place| place.is_at(to)).map_or(0, Place::port);
+        let scouted = known.place.as_ref().filter(|place| place.is_at(to)).map_or(0, Place::port);
         to.set_port(if let Protocol::Tcp(port) = target.protocol { port } else { scouted });
         known.place = Some(Place::of(to));
         let key = routes::key_of(target);
@@ -307,7 +309,7 @@ impl Planner {
         if let Some(index) = self.find(found.id) {
             let mut known = self.known[index].clone();
             let target = known.target.clone();
-            let same = known.place.is_some_and(|place| place.is_at(found.to));
+            let same = known.place.as_ref().is_some_and(|place| place.is_at(found.to));
             if let (Some(target), true) = (target, same) {
                 known.place = Some(Place::of(found.to));
                 self.place(&mut known, found.to, &target);
@@ -327,12 +329,12 @@ impl Planner {
     ) -> HashSet<IpAddr> {
         let mut shared = HashSet::new();
         let Some(&first) = addresses.first() else { return shared };
-        if let Some(place) = known.place {
+        if let Some(place) = &known.place {
             if addresses.iter().any(|address| place.is_at(*address)) {
                 return shared;
             }
-            self.count_rate(place.ip, -rate_of(target));
-            shared.insert(place.ip);
+            self.count_rate(place.ip(), -rate_of(target));
+            shared.insert(place.ip());
             let (from, mut to) = (place.address(), first);
             to.set_port(from.port());
             let at = self.options.clock.now_ms();
@@ -355,9 +357,10 @@ impl Planner {
             let known = &self.known[index];
             let Some(route) = known.route else { continue };
             let due = again.contains(&route) || (refresh && self.routes.needs_source(route));
-            if let (true, Some(place), Some(target)) = (due, known.place, known.target.clone()) {
+            if let (true, Some(place), Some(target)) = (due, &known.place, known.target.clone()) {
+                let address = place.address();
                 let mut known = known.clone();
-                self.place(&mut known, place.address(), &target);
+                self.place(&mut known, address, &target);
                 self.known[index] = known;
             }
         }
@@ -369,15 +372,15 @@ impl Planner {
         let status = |known: &Known| {
             let (method, note) =
                 known.route.map_or((None, None), |route| self.routes.describe(route));
-            let interval = match (known.place, known.route, &known.target) {
+            let interval = match (&known.place, known.route, &known.target) {
                 (Some(place), Some(route), Some(target)) => {
-                    Some(self.interval_of(target, place.ip, route))
+                    Some(self.interval_of(target, place.ip(), route))
                 }
                 _ => None,
             };
             TargetStatus {
                 id: known.id,
-                address: known.place.map(Place::address),
+                address: known.place.as_ref().map(Place::address),
                 method,
                 interval,
                 note,

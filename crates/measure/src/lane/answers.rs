@@ -31,8 +31,8 @@ impl Lane {
             Departure::Sent { ticket, before, about } => {
                 let Some(probe) = self.flights.get_mut(ticket) else { return };
                 probe.before = before;
-                probe.left = span(before, about).unwrap_or(0);
-                probe.stage = Stage::Open;
+                probe.set_left(span(before, about).unwrap_or(0), StampSource::User);
+                self.flights.set_stage(ticket, Stage::Open);
                 self.counters.sent += 1;
             }
             Departure::Refused { ticket, errno } => {
@@ -58,9 +58,9 @@ impl Lane {
     fn stamped(&mut self, slot: Slot, at: UnixNs, source: StampSource) {
         let used = self.flights.get_mut(slot).is_some_and(|probe| {
             let Some(left) = span(probe.before, at) else { return false };
-            let better = probe.stage == Stage::Open && source < probe.stamp;
+            let better = probe.stage() == Stage::Open && source < probe.stamp();
             if better {
-                (probe.left, probe.stamp) = (left, source);
+                probe.set_left(left, source);
             }
             better
         });
@@ -87,7 +87,7 @@ impl Lane {
             }
             Message::Tcp { slot, port, refused } => {
                 let asked = self.flights.get(slot).is_some_and(|probe| {
-                    self.entries[probe.target as usize].port == port
+                    self.entries[probe.target() as usize].port == port
                         && self.was_at(probe, heard.from)
                 });
                 asked.then(|| self.answered(slot, heard, refused))
@@ -107,9 +107,9 @@ impl Lane {
 
     /// Whether the probe was sent to this address.
     fn was_at(&self, probe: &Probe, address: IpAddr) -> bool {
-        let asked = match self.former.get(&probe.target) {
+        let asked = match self.former.get(&probe.target()) {
             Some(&(former, until)) if probe.round < until => former,
-            _ => self.entries[probe.target as usize].address,
+            _ => self.entries[probe.target() as usize].address,
         };
         asked == address
     }
@@ -117,7 +117,7 @@ impl Lane {
     /// The probe that a reply without a cookie answers.
     fn short_echo(&self, sequence: u16, from: IpAddr) -> Option<Slot> {
         let bare = |probe: &Probe| {
-            let shape = self.entries[probe.target as usize].shape;
+            let shape = self.entries[probe.target() as usize].shape;
             usize::from(self.shapes[usize::from(shape)].payload) < icmp::COOKIE
         };
         let mut candidates = self
@@ -138,14 +138,14 @@ impl Lane {
 
     /// An error counts for a probe under way; after its deadline or answer it changes nothing.
     fn unreachable(&mut self, slot: Slot, reason: Reason) {
-        if self.flights.get(slot).is_some_and(|probe| probe.stage == Stage::Open) {
+        if self.flights.get(slot).is_some_and(|probe| probe.stage() == Stage::Open) {
             self.close(slot, Outcome::Unreachable, Some(reason));
         }
     }
 
     fn answered(&mut self, slot: Slot, heard: &Heard, refused: bool) {
         let Some(&probe) = self.flights.get(slot) else { return };
-        if probe.stage == Stage::Closed {
+        if probe.stage() == Stage::Closed {
             // Already reported as something that no answer can mend.
             self.counters.late += 1;
             return;
@@ -156,16 +156,16 @@ impl Lane {
         let rtt = self.watch.true_span(wall);
         let report = |outcome| Report { outcome, reason: None, rtt: Some(rtt), sent_at, stamp };
         let in_time = rtt <= u64::from(self.flights.timeout_of(slot)) * 1_000_000;
-        match probe.stage {
+        match probe.stage() {
             Stage::Open | Stage::Ready if in_time => {
                 self.flights.set_stage(slot, Stage::Answered);
-                self.entries[probe.target as usize].silence.answered();
+                self.entries[probe.target() as usize].silence.answered();
                 self.counters.received += 1;
                 let outcome = if refused { Outcome::Refused } else { Outcome::Reply };
                 self.report(&probe, &report(outcome));
             }
             Stage::Open | Stage::Ready | Stage::Lost => {
-                if probe.stage != Stage::Lost {
+                if probe.stage() != Stage::Lost {
                     self.close(slot, Outcome::Lost, None);
                 }
                 self.flights.set_stage(slot, Stage::Answered);
@@ -183,11 +183,11 @@ impl Lane {
     /// Wall time from departure to arrival, with the departure and the worse of the two clocks. A stamp
     /// from after the reply is another packet's; `None` if even our own clock was ahead of the reply.
     fn round_trip(&mut self, probe: &Probe, heard: &Heard) -> Option<(u64, UnixNs, StampSource)> {
-        let sent_at = UnixNs(probe.before.0 + i64::from(probe.left));
+        let sent_at = probe.sent_at();
         if let Ok(wall) = u64::try_from(heard.at.since(sent_at)) {
-            return Some((wall, sent_at, probe.stamp.max(heard.source)));
+            return Some((wall, sent_at, probe.stamp().max(heard.source)));
         }
-        self.counters.stamps_discarded += u64::from(probe.stamp != StampSource::User);
+        self.counters.stamps_discarded += u64::from(probe.stamp() != StampSource::User);
         let wall = u64::try_from(heard.at.since(probe.before)).ok()?;
         Some((wall, probe.before, StampSource::User))
     }
@@ -251,21 +251,21 @@ impl Lane {
         }
         let stage = if outcome == Outcome::Lost { Stage::Lost } else { Stage::Closed };
         self.flights.set_stage(slot, stage);
-        let sent_at = UnixNs(probe.before.0 + i64::from(probe.left));
-        self.report(&probe, &Report { outcome, reason, rtt: None, sent_at, stamp: probe.stamp });
+        let sent_at = probe.sent_at();
+        self.report(&probe, &Report { outcome, reason, rtt: None, sent_at, stamp: probe.stamp() });
     }
 
     /// Counts a loss of the address that is asked now.
     fn missed(&mut self, probe: &Probe) {
-        let address = self.entries[probe.target as usize].address;
+        let address = self.entries[probe.target() as usize].address;
         if self.was_at(probe, address) {
-            self.entries[probe.target as usize].silence.lost();
-            self.missed.push(probe.target);
+            self.entries[probe.target() as usize].silence.lost();
+            self.missed.push(probe.target());
         }
     }
 
     fn report(&mut self, probe: &Probe, report: &Report) {
-        let entry = &self.entries[probe.target as usize];
+        let entry = &self.entries[probe.target() as usize];
         if entry.gone {
             return;
         }

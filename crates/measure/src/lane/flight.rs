@@ -23,23 +23,76 @@ pub(super) enum Stage {
     Closed,
 }
 
-/// One probe, 32 bytes.
+/// One probe, 24 bytes: a hundred thousand are remembered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
-    /// Index of its target in the lane.
-    pub(super) target: u32,
-    /// Round of the target.
-    pub(super) round: u32,
     /// Wall clock before it was sent.
     pub(super) before: UnixNs,
     /// When it left, in nanoseconds after `before`.
-    pub(super) left: u32,
+    left: u32,
+    /// Round of the target.
+    pub(super) round: u32,
     /// Millisecond of the monotonic clock at which it was sent, lower half.
     pub(super) sent_ms: u32,
+    /// From the top: [`Stage`] in 3 bits, [`StampSource`] in 2, index of the target.
+    packed: u32,
+}
+
+impl Probe {
+    /// Targets are counted in so many bits.
+    const TARGET_BITS: u32 = 27;
+    const STAMP_BITS: u32 = 2;
+    /// In the order of their numbers.
+    const STAGES: [Stage; 5] =
+        [Stage::Ready, Stage::Open, Stage::Answered, Stage::Lost, Stage::Closed];
+    const STAMPS: [StampSource; 4] =
+        [StampSource::Kernel, StampSource::Between, StampSource::Sched, StampSource::User];
+    /// Most targets of a lane.
+    pub(super) const TARGETS: usize = 1 << Self::TARGET_BITS;
+
+    /// A probe that is [`Stage::Ready`]. Indices beyond [`Probe::TARGETS`] are cut off.
+    pub(super) fn new(target: u32, round: u32, before: UnixNs, sent_ms: u32) -> Self {
+        let packed = target & (Self::TARGETS - 1) as u32;
+        let mut probe = Self { before, left: 0, round, sent_ms, packed };
+        probe.set_left(0, StampSource::User);
+        probe
+    }
+
+    /// Index of its target in the lane.
+    pub(super) fn target(&self) -> u32 {
+        self.packed & (Self::TARGETS - 1) as u32
+    }
+
     /// What became of it so far.
-    pub(super) stage: Stage,
-    /// Which clock `left` rests on.
-    pub(super) stamp: StampSource,
+    pub(super) fn stage(&self) -> Stage {
+        Self::STAGES[(self.packed >> (Self::TARGET_BITS + Self::STAMP_BITS)) as usize]
+    }
+
+    /// Which clock [`Probe::sent_at`] rests on.
+    pub(super) fn stamp(&self) -> StampSource {
+        Self::STAMPS[(self.packed >> Self::TARGET_BITS) as usize % Self::STAMPS.len()]
+    }
+
+    /// When it left.
+    pub(super) fn sent_at(&self) -> UnixNs {
+        UnixNs(self.before.0 + i64::from(self.left))
+    }
+
+    /// Sets when it left, in nanoseconds after `before`, and by which clock.
+    pub(super) fn set_left(&mut self, left: u32, stamp: StampSource) {
+        self.left = left;
+        self.put(Self::TARGET_BITS, Self::STAMP_BITS, stamp as u32);
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        let at = Self::TARGET_BITS + Self::STAMP_BITS;
+        self.put(at, u32::BITS - at, stage as u32);
+    }
+
+    fn put(&mut self, at: u32, bits: u32, value: u32) {
+        let mask = ((1 << bits) - 1) << at;
+        self.packed = self.packed & !mask | value << at;
+    }
 }
 
 /// Probes of one timeout, oldest first.
@@ -153,8 +206,8 @@ impl Flights {
     /// Moves a probe on to another stage.
     pub(super) fn set_stage(&mut self, slot: Slot, stage: Stage) {
         let Some(probe) = self.get_mut(slot) else { return };
-        let was_open = matches!(probe.stage, Stage::Ready | Stage::Open);
-        probe.stage = stage;
+        let was_open = matches!(probe.stage(), Stage::Ready | Stage::Open);
+        probe.set_stage(stage);
         if was_open && !matches!(stage, Stage::Ready | Stage::Open) {
             self.open -= 1;
         }
@@ -189,7 +242,7 @@ impl Flights {
                 }
                 let number = ring.first.wrapping_add(ring.judged as u32) & NUMBER;
                 ring.judged += 1;
-                if matches!(probe.stage, Stage::Open | Stage::Ready) {
+                if matches!(probe.stage(), Stage::Open | Stage::Ready) {
                     return Some((index as u32) << 24 | number);
                 }
             }
@@ -201,7 +254,7 @@ impl Flights {
     pub(super) fn open_slots(&self) -> impl Iterator<Item = Slot> {
         self.rings.iter().enumerate().flat_map(|(index, ring)| {
             let open = ring.probes.range(ring.judged..).enumerate();
-            open.filter(|(_, probe)| probe.stage == Stage::Open).map(move |(offset, _)| {
+            open.filter(|(_, probe)| probe.stage() == Stage::Open).map(move |(offset, _)| {
                 let number = ring.first.wrapping_add((ring.judged + offset) as u32) & NUMBER;
                 (index as u32) << 24 | number
             })
@@ -224,20 +277,25 @@ mod tests {
     use super::*;
 
     fn probe(sent_ms: u32) -> Probe {
-        Probe {
-            target: sent_ms,
-            round: 0,
-            before: UnixNs(0),
-            left: 0,
-            sent_ms,
-            stage: Stage::Open,
-            stamp: StampSource::User,
-        }
+        let mut probe = Probe::new(sent_ms, 0, UnixNs(0), sent_ms);
+        probe.set_stage(Stage::Open);
+        probe
     }
 
     #[test]
-    fn a_probe_is_32_bytes() {
-        assert_eq!(size_of::<Probe>(), 32);
+    fn a_probe_is_24_bytes_and_keeps_what_is_put_into_it() {
+        assert_eq!(size_of::<Probe>(), 24);
+        let most = Probe::TARGETS as u32 - 1;
+        let mut probe = Probe::new(most, 7, UnixNs(1_000), 5);
+        assert_eq!((probe.stage(), probe.stamp()), (Stage::Ready, StampSource::User));
+        for stage in Probe::STAGES {
+            for stamp in Probe::STAMPS {
+                probe.set_stage(stage);
+                probe.set_left(u32::MAX, stamp);
+                assert_eq!((probe.target(), probe.stage(), probe.stamp()), (most, stage, stamp));
+            }
+        }
+        assert_eq!(probe.sent_at(), UnixNs(1_000 + i64::from(u32::MAX)));
     }
 
     #[test]
@@ -268,9 +326,9 @@ mod tests {
         let kept = slots.iter().filter_map(|&slot| flights.get(slot)).count();
         assert!((10_000..10_100).contains(&kept), "{kept} remembered");
         let last = *slots.last().expect("some");
-        assert_eq!(flights.get(last).map(|probe| probe.target), Some(199_999));
+        assert_eq!(flights.get(last).map(Probe::target), Some(199_999));
         assert_eq!(flights.open(), 11);
-        let found: Vec<u32> = flights.of_sequence(last as u16).map(|(_, p)| p.target).collect();
+        let found: Vec<u32> = flights.of_sequence(last as u16).map(|(_, p)| p.target()).collect();
         assert_eq!(found, [199_999]);
     }
 
@@ -281,7 +339,7 @@ mod tests {
         for sent in 0..150_000 {
             flights.push(ring, probe(sent)).expect("room");
         }
-        let found: Vec<u32> = flights.of_sequence(7).map(|(_, probe)| probe.target).collect();
+        let found: Vec<u32> = flights.of_sequence(7).map(|(_, probe)| probe.target()).collect();
         assert_eq!(found, [7 + 131_072, 7 + 65_536, 7]);
     }
 

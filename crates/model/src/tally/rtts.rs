@@ -14,8 +14,9 @@ const COUNT_BITS: u32 = 20;
 /// The RTTs of one target.
 #[derive(Clone, Debug)]
 pub(super) enum Rtts {
-    /// Each RTT in nanoseconds, in order of arrival.
-    Few(Vec<u32>),
+    /// Each RTT in nanoseconds, in order of arrival. Without spare room, which for 100,000 targets would be
+    /// megabytes.
+    Few(Box<[u32]>),
     /// Occupied buckets, ascending.
     Many(Vec<Bucket>),
 }
@@ -27,7 +28,7 @@ pub(super) struct Bucket(u32);
 
 impl Default for Rtts {
     fn default() -> Self {
-        Rtts::Few(Vec::new())
+        Rtts::Few(Box::default())
     }
 }
 
@@ -37,7 +38,12 @@ impl Rtts {
         match self {
             Rtts::Many(buckets) => count(buckets, rtt),
             Rtts::Few(rtts) => match u32::try_from(rtt) {
-                Ok(short) if rtts.len() < EXACT => rtts.push(short),
+                Ok(short) if rtts.len() < EXACT => {
+                    let mut more = std::mem::take(rtts).into_vec();
+                    more.reserve_exact(1);
+                    more.push(short);
+                    *rtts = more.into_boxed_slice();
+                }
                 _ => {
                     let mut buckets = Vec::new();
                     for &rtt in &*rtts {
