@@ -6,11 +6,11 @@ use alert::channel::{
     Channel, Login, Missed, Receiver, Secret, SendError, Sent, Smtp, SmtpConfig, SmtpTimeouts,
 };
 use alert::render::Curve;
-use model::alert::{Message, MessageKind};
+use model::alert::{Alert, AlertId, Message, MessageKind};
 use model::{Metric, UnixMs};
 
-use crate::mail_server::{Certificates, MailServer};
 use crate::messages::{self, NOW, ago};
+use crate::server::{Certificates, Mail, Server};
 
 /// Mail to `to` over `server`, a full address.
 pub(crate) fn config(server: &str, to: &[&str]) -> SmtpConfig {
@@ -65,7 +65,7 @@ fn why(sent: &Sent) -> &SendError {
 async fn mail_over_implicit_tls_arrives_with_text_html_chart_and_headers() {
     let certificates = Certificates::of("localhost");
     let options = ["--tls", "implicit", "--login", "netmend:hunter2"];
-    let server = MailServer::start(&certificates, &options);
+    let server = Server::mail(&certificates, &options);
     let mut config =
         config(&format!("smtps://localhost:{}", server.port), &["NOC <noc@example.com>"]);
     config.ca = Some(certificates.ca.clone());
@@ -76,7 +76,7 @@ async fn mail_over_implicit_tls_arrives_with_text_html_chart_and_headers() {
         (&["noc@example.com".to_owned()][..], &[][..])
     );
 
-    let mail = server.mail();
+    let mail = server.next_mail();
     assert_eq!(mail.get("encrypted"), true);
     assert_eq!(mail.get("authenticated"), true);
     assert_eq!(mail.get("defects"), &serde_json::json!([]));
@@ -110,7 +110,7 @@ async fn mail_over_implicit_tls_arrives_with_text_html_chart_and_headers() {
 }
 
 /// Leaves the mail where `NETMEND_KEEP_MAIL` says, to be opened and looked at.
-fn keep(mail: &crate::mail_server::Mail, name: &str) {
+fn keep(mail: &Mail, name: &str) {
     if let Some(folder) = std::env::var_os("NETMEND_KEEP_MAIL") {
         let path = std::path::Path::new(&folder).join(name).with_extension("eml");
         std::fs::write(path, mail.get("raw").as_str().unwrap()).unwrap();
@@ -120,7 +120,7 @@ fn keep(mail: &crate::mail_server::Mail, name: &str) {
 #[tokio::test]
 async fn mail_over_starttls_arrives_and_the_end_hangs_below_the_beginning() {
     let certificates = Certificates::of("localhost");
-    let server = MailServer::start(&certificates, &["--tls", "starttls", "--login", "n@x:hunter2"]);
+    let server = Server::mail(&certificates, &["--tls", "starttls", "--login", "n@x:hunter2"]);
     let address = format!("starttls://localhost:{}", server.port);
     for (kind, number) in [(MessageKind::Firing, 1), (MessageKind::Resolved, 2)] {
         let mut config = config(&address, &["noc@example.com"]);
@@ -131,7 +131,7 @@ async fn mail_over_starttls_arrives_and_the_end_hangs_below_the_beginning() {
         let sent = send(config, messages::message(kind, number, vec![alert])).await;
         assert_eq!(sent.missed, []);
     }
-    let (first, last) = (server.mail(), server.mail());
+    let (first, last) = (server.next_mail(), server.next_mail());
     assert_eq!(first.get("encrypted"), true);
     assert_eq!(last.header("In-Reply-To"), first.header("Message-ID"));
     assert_eq!(last.header("References"), first.header("Message-ID"));
@@ -144,11 +144,11 @@ async fn mail_over_starttls_arrives_and_the_end_hangs_below_the_beginning() {
 #[tokio::test]
 async fn a_plain_server_gets_mail_only_when_asked_for_and_never_a_password() {
     let certificates = Certificates::of("localhost");
-    let server = MailServer::start(&certificates, &["--tls", "none"]);
+    let server = Server::mail(&certificates, &["--tls", "none"]);
     let address = format!("smtp://127.0.0.1:{}", server.port);
     let sent = send(config(&address, &["noc@example.com"]), messages::firing()).await;
     assert_eq!(sent.missed, []);
-    assert_eq!(server.mail().get("encrypted"), false);
+    assert_eq!(server.next_mail().get("encrypted"), false);
 
     let mut with_login = config(&address, &["noc@example.com"]);
     with_login.login = Some(Login { user: "n".into(), password: Secret::new("hunter2") });
@@ -166,7 +166,7 @@ async fn an_address_that_is_refused_does_not_stop_the_others() {
     let gone = "gone@example.com=550 5.1.1 no such user";
     let grey = "grey@example.com=451 4.7.1 come back later";
     let options = ["--tls", "none", "--refuse", gone, "--refuse", grey];
-    let server = MailServer::start(&certificates, &options);
+    let server = Server::mail(&certificates, &options);
     let address = format!("smtp://127.0.0.1:{}", server.port);
     let to = ["a@example.com", "gone@example.com", "grey@example.com", "b@example.com"];
     let sent = send(config(&address, &to), messages::firing()).await;
@@ -179,13 +179,16 @@ async fn an_address_that_is_refused_does_not_stop_the_others() {
         said.ends_with("refused the address <gone@example.com>: 550 5.1.1 no such user"),
         "{said}"
     );
-    assert_eq!(server.mail().get("to"), &serde_json::json!(["a@example.com", "b@example.com"]));
+    assert_eq!(
+        server.next_mail().get("to"),
+        &serde_json::json!(["a@example.com", "b@example.com"])
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_not_right_is_refused_with_what_to_do() {
     let (ours, other) = (Certificates::of("localhost"), Certificates::of("mail.example.com"));
-    let server = MailServer::start(&ours, &["--tls", "implicit"]);
+    let server = Server::mail(&ours, &["--tls", "implicit"]);
     let address = format!("smtps://localhost:{}", server.port);
     let mut untrusted = config(&address, &["noc@example.com"]);
     let said = why(&send(untrusted.clone(), messages::firing()).await).to_string();
@@ -195,7 +198,7 @@ async fn a_certificate_that_is_not_right_is_refused_with_what_to_do() {
     assert!(said.contains("is not trusted"), "{said}");
 
     for (tls, scheme) in [("implicit", "smtps"), ("starttls", "starttls")] {
-        let server = MailServer::start(&other, &["--tls", tls]);
+        let server = Server::mail(&other, &["--tls", tls]);
         let mut misnamed =
             config(&format!("{scheme}://localhost:{}", server.port), &["n@example.com"]);
         misnamed.ca = Some(other.ca.clone());
@@ -212,7 +215,7 @@ async fn a_certificate_that_is_not_right_is_refused_with_what_to_do() {
 #[tokio::test]
 async fn a_wrong_password_is_told_without_it_and_tried_again() {
     let certificates = Certificates::of("localhost");
-    let server = MailServer::start(&certificates, &["--tls", "implicit", "--login", "n:right"]);
+    let server = Server::mail(&certificates, &["--tls", "implicit", "--login", "n:right"]);
     let mut config = config(&format!("smtps://localhost:{}", server.port), &["noc@example.com"]);
     config.ca = Some(certificates.ca.clone());
     config.login = Some(Login { user: "n".into(), password: Secret::new("hunter2") });
@@ -234,7 +237,7 @@ async fn nobody_home_and_tls_where_there_is_none_are_told_apart() {
     let said = why(&send(nowhere, messages::firing()).await).to_string();
     assert!(said.starts_with("cannot connect to smtps://nowhere.invalid:465: "), "{said}");
 
-    let server = MailServer::start(&Certificates::of("localhost"), &["--tls", "starttls"]);
+    let server = Server::mail(&Certificates::of("localhost"), &["--tls", "starttls"]);
     let wrong = config(&format!("smtps://localhost:{}", server.port), &["noc@example.com"]);
     let said = why(&send(wrong, messages::firing()).await).to_string();
     assert!(said.contains("try starttls://"), "{said}");
@@ -250,7 +253,7 @@ async fn a_server_that_says_nothing_more_is_left_after_the_time_limit() {
         ("DATA", "start to take the message"),
         ("END", "confirm the message"),
     ] {
-        let server = MailServer::start(&certificates, &["--tls", "none", "--silent-at", silent]);
+        let server = Server::mail(&certificates, &["--tls", "none", "--silent-at", silent]);
         let mut config = config(&format!("smtp://127.0.0.1:{}", server.port), &["noc@example.com"]);
         let long = Duration::from_mins(1);
         config.timeouts = SmtpTimeouts { connect: long, command: long, message: long };
@@ -269,20 +272,19 @@ async fn a_server_that_says_nothing_more_is_left_after_the_time_limit() {
 
 #[tokio::test]
 async fn a_slow_server_gets_the_mail_once() {
-    let server =
-        MailServer::start(&Certificates::of("localhost"), &["--tls", "none", "--slow", "1"]);
+    let server = Server::plain_mail(&["--slow", "1"]);
     let mut config = config(&format!("smtp://127.0.0.1:{}", server.port), &["noc@example.com"]);
     // Shorter than the server's pause: once it has the message, another limit holds.
     config.timeouts.command = Duration::from_millis(900);
     assert_eq!(send(config, messages::firing()).await.missed, []);
-    server.mail();
+    server.next_mail();
     assert!(server.stop().iter().all(|said| said["event"] != "mail"));
 }
 
 #[tokio::test]
 async fn a_message_that_is_refused_for_good_is_not_tried_again() {
-    let options = ["--tls", "none", "--reply", "554 5.6.0 too spammy\u{1b}[31m"];
-    let server = MailServer::start(&Certificates::of("localhost"), &options);
+    let options = ["--reply", "554 5.6.0 too spammy\u{1b}[31m"];
+    let server = Server::plain_mail(&options);
     let address = format!("smtp://127.0.0.1:{}", server.port);
     let sent = send(config(&address, &["noc@example.com"]), messages::firing()).await;
     assert!(why(&sent).is_for_good());
@@ -292,7 +294,7 @@ async fn a_message_that_is_refused_for_good_is_not_tried_again() {
 
 #[tokio::test]
 async fn no_name_of_a_target_becomes_a_header_an_address_or_markup() {
-    let server = MailServer::start(&Certificates::of("localhost"), &["--tls", "none"]);
+    let server = Server::plain_mail(&[]);
     let address = format!("smtp://127.0.0.1:{}", server.port);
     let evil =
         "a\r\nBcc: victim@example.com\r\n\r\n.\r\nMAIL FROM:<x>\u{202e}<script>alert(1)</script>";
@@ -304,7 +306,7 @@ async fn no_name_of_a_target_becomes_a_header_an_address_or_markup() {
     }
     let sent = send(config(&address, &["noc@example.com"]), message).await;
     assert_eq!(sent.missed, []);
-    let mail = server.mail();
+    let mail = server.next_mail();
     assert_eq!(mail.get("to"), &serde_json::json!(["noc@example.com"]));
     for header in ["Bcc", "X-Evil"] {
         assert_eq!(mail.header(header), None);
@@ -322,14 +324,14 @@ async fn no_name_of_a_target_becomes_a_header_an_address_or_markup() {
 
 #[tokio::test]
 async fn other_scripts_and_very_long_names_arrive_whole_or_shortened() {
-    let server = MailServer::start(&Certificates::of("localhost"), &["--tls", "none"]);
+    let server = Server::plain_mail(&[]);
     let mut config =
         config(&format!("smtp://127.0.0.1:{}", server.port), &["Störung <noc@example.com>"]);
     config.from = "Überwachung 東京 <netmend@example.com>".parse().unwrap();
     let message =
         |host: &str| messages::message(MessageKind::Firing, 1, vec![messages::alert(host)]);
     assert_eq!(send(config.clone(), message("Zürich–東京")).await.missed, []);
-    let mail = server.mail();
+    let mail = server.next_mail();
     let subject = "WARNING Zürich–東京: latency 62 ms, usual 24 ms [london-1]";
     assert_eq!(mail.header("Subject"), Some(subject));
     assert_eq!(mail.header("From"), Some("Überwachung 東京 <netmend@example.com>"));
@@ -337,20 +339,21 @@ async fn other_scripts_and_very_long_names_arrive_whole_or_shortened() {
     assert!(mail.part("text/plain").contains("Latency Zürich–東京 62 ms"));
 
     assert_eq!(send(config, message(&"長".repeat(5_000))).await.missed, []);
-    let mail = server.mail();
+    let mail = server.next_mail();
     assert!(mail.header("Subject").unwrap().chars().count() <= 160);
     assert!(mail.get("longest").as_u64().unwrap() <= 998, "RFC 5322, 2.1.1");
 }
 
 #[tokio::test]
 async fn many_alerts_are_one_mail_that_tells_the_first_in_full_and_counts_the_rest() {
-    let server = MailServer::start(&Certificates::of("localhost"), &["--tls", "none"]);
+    let server = Server::plain_mail(&[]);
     let config = config(&format!("smtp://127.0.0.1:{}", server.port), &["noc@example.com"]);
-    let alerts = (0..50).map(|number| messages::alert(&format!("edge{number}"))).collect();
+    let alert = |number| Alert { id: AlertId(number), ..messages::alert(&format!("edge{number}")) };
+    let alerts = (0..50).map(alert).collect();
     let mut message = messages::message(MessageKind::Firing, 1, alerts);
     message.open = 10_000;
     assert_eq!(send(config, message).await.missed, []);
-    let mail = server.mail();
+    let mail = server.next_mail();
     let subject = mail.header("Subject").unwrap();
     assert!(subject.ends_with("usual 24 ms and 9999 more [london-1]"), "{subject}");
     for part in ["text/plain", "text/html"] {
@@ -358,17 +361,18 @@ async fn many_alerts_are_one_mail_that_tells_the_first_in_full_and_counts_the_re
         assert!(text.contains("10000 open") && text.contains("and 9950 more"), "{text}");
         assert_eq!(text.matches("above the limit for").count(), 5);
     }
+    assert_eq!(mail.part("text/html").matches("cid:").count(), 1);
     assert!(mail.get("raw").as_str().unwrap().len() < 100_000, "Gmail cuts mails off at 102 kB");
     keep(&mail, "many");
 }
 
 #[tokio::test]
 async fn a_test_says_that_it_is_one_and_that_nothing_is_wrong() {
-    let server = MailServer::start(&Certificates::of("localhost"), &["--tls", "none"]);
+    let server = Server::plain_mail(&[]);
     let config = config(&format!("smtp://127.0.0.1:{}", server.port), &["noc@example.com"]);
     let message = messages::message(MessageKind::Test, 1, vec![]);
     assert_eq!(send(config, message).await.missed, []);
-    let mail = server.mail();
+    let mail = server.next_mail();
     assert_eq!(mail.header("Subject"), Some("TEST netmend at london-1 reaches you"));
     for part in ["text/plain", "text/html"] {
         assert!(mail.part(part).contains("This is a test. Nothing is wrong"), "{part}");

@@ -6,6 +6,8 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod delivery;
 mod mail;
-mod mail_server;
 mod messages;
+mod server;
+mod webhook;

@@ -1,7 +1,8 @@
-//! A mail server for the tests: `smtp_server.py`, a real one, in a process of its own that ends with the
-//! test. Its certificate is signed by a CA that lives as long as the test.
+//! Servers for the tests: `smtp_server.py`, a real mail server, and `web_server.py`, each in a process of its
+//! own that ends with the test. Their certificates are signed by a CA that lives as long as the test.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -40,7 +41,7 @@ impl Certificates {
 }
 
 /// A running server.
-pub(crate) struct MailServer {
+pub(crate) struct Server {
     child: Child,
     /// The server ends when this closes.
     stdin: Option<ChildStdin>,
@@ -49,16 +50,30 @@ pub(crate) struct MailServer {
     pub(crate) port: u16,
 }
 
-impl MailServer {
-    /// Starts one; `options` are those of `smtp_server.py`.
-    pub(crate) fn start(certificates: &Certificates, options: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/smtp_server.py");
-        let mut child = Command::new(PYTHON)
-            .arg(script)
-            .arg("--certificate")
-            .arg(certificates.folder.path().join("certificate.pem"))
-            .arg("--key")
-            .arg(certificates.folder.path().join("key.pem"))
+impl Server {
+    /// Starts a mail server; `options` are those of `smtp_server.py`.
+    pub(crate) fn mail(certificates: &Certificates, options: &[&str]) -> Self {
+        Self::start("smtp_server.py", Some(certificates), options)
+    }
+
+    /// Starts a mail server without TLS.
+    pub(crate) fn plain_mail(options: &[&str]) -> Self {
+        Self::start("smtp_server.py", None, &[&["--tls", "none"], options].concat())
+    }
+
+    /// Starts a web server; `options` are those of `web_server.py`.
+    pub(crate) fn web(certificates: Option<&Certificates>, options: &[&str]) -> Self {
+        Self::start("web_server.py", certificates, options)
+    }
+
+    fn start(script: &str, certificates: Option<&Certificates>, options: &[&str]) -> Self {
+        let mut command = Command::new(PYTHON);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script));
+        if let Some(Certificates { folder, .. }) = certificates {
+            command.arg("--certificate").arg(folder.path().join("certificate.pem"));
+            command.arg("--key").arg(folder.path().join("key.pem"));
+        }
+        let mut child = command
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -81,13 +96,18 @@ impl MailServer {
     }
 
     /// The next mail it takes.
-    pub(crate) fn mail(&self) -> Mail {
+    pub(crate) fn next_mail(&self) -> Mail {
         self.until("mail").map(Mail).expect("the server has taken a mail")
     }
 
     /// The next event of this name.
     pub(crate) fn until(&self, event: &str) -> Option<Value> {
         std::iter::from_fn(|| self.next()).find(|said| said["event"] == event)
+    }
+
+    /// The next request it gets.
+    pub(crate) fn next_post(&self) -> Value {
+        self.until("post").expect("the server has got a request")
     }
 
     /// Ends it, and gives what it said that nobody has heard.
@@ -114,7 +134,7 @@ impl MailServer {
     }
 }
 
-impl Drop for MailServer {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
