@@ -209,6 +209,10 @@ pub fn finding(finding: &Finding, who: Option<&str>, now: UnixMs) -> String {
         (_, Rule::Sigma) => {
             push(&mut text, &format!(": the last 5 min are above the hour before, {span}"));
         }
+        // For loss the share is that of the evidence, not of time.
+        (_, Rule::Nm | Rule::Down) if metric == Metric::Loss => {
+            push(&mut text, &format!(": above the limit, {span}"));
+        }
         (_, Rule::Nm | Rule::Down) => {
             let percent = (finding.share.clamp(0.0, 1.0) * 100.0).round();
             push(

@@ -110,8 +110,7 @@ fn each_rule_says_what_it_found() {
         (
             &loss,
             "loss 12.3 %, usual 0.1 %",
-            "Loss h 12.3 %, usual 0.1 % at Tue 10:00 UTC (limit +1): above the limit for 78 % of the last \
-             4 min, since 10:02 UTC",
+            "Loss h 12.3 %, usual 0.1 % at Tue 10:00 UTC (limit +1): above the limit, since 10:02 UTC",
         ),
     ] {
         assert_eq!(brief(found), brief_words);
