@@ -113,8 +113,10 @@ impl Delivery {
     /// Starts a courier for each receiver that has something due, is not being told already, and is not held.
     async fn start_due(&mut self) {
         let now = self.parts.clock.now_ms();
+        self.held.retain(|_, until| *until > now);
+        let except: Vec<String> = self.names.values().chain(self.held.keys()).cloned().collect();
         let outbox = Arc::clone(&self.parts.outbox);
-        let due = tokio::task::spawn_blocking(move || outbox.due(now, BATCH)).await;
+        let due = tokio::task::spawn_blocking(move || outbox.due(now, except, BATCH)).await;
         let due = match due {
             Ok(Ok(due)) => due,
             Ok(Err(error)) => {
@@ -123,12 +125,8 @@ impl Delivery {
             }
             Err(panicked) => return tracing::error!(%panicked, "reading the queue of messages"),
         };
-        self.held.retain(|_, until| *until > now);
         let receivers = Arc::clone(&self.parts.receivers.borrow());
         for (name, notices) in by_receiver(due) {
-            if self.held.contains_key(&name) || self.names.values().any(|busy| *busy == name) {
-                continue;
-            }
             let courier = Courier {
                 parts: self.parts.clone(),
                 counters: Arc::clone(&self.counters),

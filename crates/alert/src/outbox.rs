@@ -9,10 +9,11 @@ use store::{Change, Error, Query, State, Value};
 
 /// The delivering side of the queue.
 pub trait Outbox: Send + Sync {
-    /// Notices to be tried at `now`, oldest first and at most `limit`. Of one receiver and thread only the
+    /// Notices to be tried at `now` but those to the receivers in `except`, oldest first and at most `limit`:
+    /// who cannot be told now must not crowd out the others. Of one receiver and thread only the
     /// oldest is among them, so that an end never overtakes its beginning. A notice is due until
     /// [`settle`](Self::settle) says otherwise: one deliverer at a time.
-    fn due(&self, now: UnixMs, limit: u32) -> Result<Vec<Notice>, Error>;
+    fn due(&self, now: UnixMs, except: Vec<String>, limit: u32) -> Result<Vec<Notice>, Error>;
 
     /// Remembers what became of a try that ended at `now`; on disk when it returns.
     fn settle(&self, notice: Notice, attempt: Attempt, now: UnixMs) -> Result<(), Error>;
@@ -60,8 +61,8 @@ impl StateOutbox {
 }
 
 impl Outbox for StateOutbox {
-    fn due(&self, now: UnixMs, limit: u32) -> Result<Vec<Notice>, Error> {
-        let records = self.state.find(&Query::DueNotices { now, limit })?;
+    fn due(&self, now: UnixMs, except: Vec<String>, limit: u32) -> Result<Vec<Notice>, Error> {
+        let records = self.state.find(&Query::DueNotices { now, except, limit })?;
         let notice = |value| match value {
             Value::Notice(notice) => Some(*notice),
             _ => None,
@@ -143,7 +144,7 @@ mod tests {
         let put = |notice| Change::Notice(Box::new(notice));
         state.apply(vec![put(notice(1)), put(notice(2))]).unwrap();
         let outbox = StateOutbox::new(state);
-        let due = |now| outbox.due(UnixMs(now), 9).unwrap();
+        let due = |now| outbox.due(UnixMs(now), vec![], 9).unwrap();
         let failed = |next_try| Attempt::Failed {
             why: "451 busy".into(),
             delivered: vec!["a@b".into()],

@@ -189,6 +189,8 @@ pub enum Query {
     DueNotices {
         /// What now is.
         now: UnixMs,
+        /// Receivers whose notices are left out.
+        except: Vec<String>,
         /// At most this many.
         limit: u32,
     },

@@ -136,8 +136,8 @@ impl StateReader {
             Query::NoticesOf { alert, limit } => {
                 self.read("find notices", |db| notice::of(db, *alert, *limit))
             }
-            Query::DueNotices { now, limit } => {
-                self.read("find due notices", |db| notice::due(db, *now, *limit))
+            Query::DueNotices { now, except, limit } => {
+                self.read("find due notices", |db| notice::due(db, *now, except, *limit))
             }
             Query::Memos { prefix } => self.read("find memos", |db| memo::find(db, prefix)),
             Query::Lines(query) => {

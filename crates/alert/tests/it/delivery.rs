@@ -238,6 +238,27 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_messages_for_somebody_who_is_away_do_not_crowd_out_one_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let well = Server::plain_mail(&[]);
+    let receivers = vec![
+        by_mail("away", free_port(), &["noc@example.com"]),
+        by_mail("well", well.port, &["noc@example.com"]),
+    ];
+    let mut daemon = Daemon::start(folder.path(), NOW, receivers);
+    let away = (1..=1_000).map(|id| {
+        let mut notice = messages::notice(id, "away", messages::firing());
+        notice.message.thread = format!("thread-{id}");
+        notice
+    });
+    daemon.write(away.chain([messages::notice(1_001, "well", messages::firing())]));
+    daemon.delivery.round().await;
+    daemon.delivery.round().await;
+    well.next_mail();
+    assert_eq!(daemon.counts(), Counts { sent: 1, failed: 1, ..Counts::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_the_configuration_lost_gets_its_messages_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::start(folder.path(), NOW, vec![]);

@@ -61,17 +61,24 @@ pub(super) fn of(db: &Connection, alert: AlertId, limit: u32) -> rusqlite::Resul
         .collect()
 }
 
-/// Notices to be tried now, oldest first. Of one thread and receiver only the oldest: an end must not
-/// overtake its beginning.
-pub(super) fn due(db: &Connection, now: UnixMs, limit: u32) -> rusqlite::Result<Vec<Record>> {
+/// Notices to be tried now but those to the receivers in `except`, oldest first. Of one thread and receiver
+/// only the oldest: an end must not overtake its beginning.
+pub(super) fn due(
+    db: &Connection,
+    now: UnixMs,
+    except: &[String],
+    limit: u32,
+) -> rusqlite::Result<Vec<Record>> {
+    let except = json(&except)?;
     let mut ask = db.prepare_cached(
         "SELECT revision, body FROM notice AS late
          WHERE state = 'waiting' AND next_try <= ?1 AND NOT EXISTS (
              SELECT 1 FROM notice AS early WHERE early.state = 'waiting' AND early.id < late.id
                  AND early.receiver = late.receiver AND early.thread = late.thread)
+             AND receiver NOT IN (SELECT value FROM json_each(?3))
          ORDER BY id LIMIT ?2",
     )?;
-    ask.query_map(params![now.0, limit], |row| record(row, Value::Notice))?.collect()
+    ask.query_map(params![now.0, limit, except], |row| record(row, Value::Notice))?.collect()
 }
 
 /// Notices that changed after a revision.

@@ -207,8 +207,13 @@ fn a_due_notice_waits_for_the_earlier_ones_of_its_thread() {
         notice(4, "boss", "t1", Waiting, 10),
         notice(5, "boss", "t3", Waiting, 99),
     ]);
-    let due = |now| notice_ids(&state, &Query::DueNotices { now: UnixMs(now), limit: 9 });
+    let due_except = |now, except: &[&str]| {
+        let except = except.iter().map(ToString::to_string).collect();
+        notice_ids(&state, &Query::DueNotices { now: UnixMs(now), except, limit: 9 })
+    };
+    let due = |now| due_except(now, &[]);
     assert_eq!(due(10), [3, 4]);
+    assert_eq!(due_except(10, &["noc", "nobody"]), [4]);
     put(vec![notice(1, "noc", "t1", Sent, 500), notice(3, "noc", "t2", Sent, 10)]);
     assert_eq!(due(10), [2, 4]);
     let find = |state_of| notice_ids(&state, &Query::Notices { state: state_of, limit: 9 });
