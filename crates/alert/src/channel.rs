@@ -13,6 +13,7 @@ use model::alert::Notice;
 
 use crate::render::Curve;
 
+pub use lettre::message::Mailbox;
 pub use secret::Secret;
 pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
 pub use webhook::{Webhook, WebhookConfig};
