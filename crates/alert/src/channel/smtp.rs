@@ -200,11 +200,11 @@ impl Smtp {
         let SmtpConfig { server, from, timeouts, .. } = &self.config;
         let command = timeouts.command;
         let utf8 = connection.server_info().supports_feature(Extension::SmtpUtfEight);
-        let parameters = if utf8 && !from.email.to_string().is_ascii() {
-            vec![MailParameter::SmtpUtfEight]
-        } else {
-            Vec::new()
-        };
+        // RFC 6531: addresses in other scripts are announced with the sender. A server that does not know
+        // them refuses them one by one, which is what we want of it.
+        let mut addresses = to.iter().chain([from]).map(|mailbox| mailbox.email.to_string());
+        let foreign = utf8 && addresses.any(|address| !address.is_ascii());
+        let parameters = if foreign { vec![MailParameter::SmtpUtfEight] } else { Vec::new() };
         let sender = connection.command(Mail::new(Some(from.email.clone()), parameters));
         within(self.at(), "take the sender", command, async {
             let what = format!("the sender <{}>", from.email);

@@ -5,8 +5,10 @@ use std::time::Duration;
 use alert::channel::{
     Channel, Login, Missed, Receiver, Secret, SendError, Sent, Smtp, SmtpConfig, SmtpTimeouts,
 };
-use alert::render::Curve;
-use model::alert::{Alert, AlertId, Message, MessageKind};
+use alert::render::{self, Curve, subject};
+use model::alert::{
+    Alert, AlertId, AlertState, GroupSubject, Message, MessageKind, Subject, words,
+};
 use model::{Metric, UnixMs};
 
 use crate::messages::{self, NOW, ago};
@@ -300,7 +302,7 @@ async fn no_name_of_a_target_becomes_a_header_an_address_or_markup() {
         "a\r\nBcc: victim@example.com\r\n\r\n.\r\nMAIL FROM:<x>\u{202e}<script>alert(1)</script>";
     let mut message = messages::message(MessageKind::Firing, 1, vec![messages::alert(evil)]);
     message.site = "lon\r\nX-Evil: 1".into();
-    if let model::Subject::Target(target) = &mut message.alerts[0].subject {
+    if let Subject::Target(target) = &mut message.alerts[0].subject {
         target.region = "r\r\nX-Evil: 2\r\n.\r\n".into();
         target.tags.insert("<b>".into(), "\u{202e}\u{0}".into());
     }
@@ -338,6 +340,14 @@ async fn other_scripts_and_very_long_names_arrive_whole_or_shortened() {
     assert_eq!(mail.header("To"), Some("Störung <noc@example.com>"));
     assert!(mail.part("text/plain").contains("Latency Zürich–東京 62 ms"));
 
+    assert_eq!(mail.get("utf8"), false, "names are encoded; addresses are ASCII");
+
+    config.to = vec!["störung@example.com".parse().unwrap()];
+    assert_eq!(send(config.clone(), message("edge7")).await.missed, []);
+    let mail = server.next_mail();
+    assert_eq!(mail.get("utf8"), true);
+    assert_eq!(mail.get("to"), &serde_json::json!(["störung@example.com"]));
+
     assert_eq!(send(config, message(&"長".repeat(5_000))).await.missed, []);
     let mail = server.next_mail();
     assert!(mail.header("Subject").unwrap().chars().count() <= 160);
@@ -366,6 +376,45 @@ async fn many_alerts_are_one_mail_that_tells_the_first_in_full_and_counts_the_re
     keep(&mail, "many");
 }
 
+#[test]
+fn a_subject_begins_with_the_state_and_ends_with_the_site() {
+    for (kind, start) in [
+        (MessageKind::Firing, "WARNING edge7: latency 62 ms"),
+        (MessageKind::Update, "UPDATE WARNING edge7: latency 62 ms"),
+        (MessageKind::Repeat, "STILL WARNING edge7: latency 62 ms"),
+        (MessageKind::Accepted, "ACCEPTED edge7: latency 62 ms"),
+    ] {
+        let subject = subject(&messages::message(kind, 2, vec![messages::alert("edge7")]));
+        assert!(subject.starts_with(start) && subject.ends_with(" [london-1]"), "{subject}");
+    }
+    let none = messages::message(MessageKind::Resolved, 2, vec![]);
+    assert_eq!(subject(&none), "RESOLVED nothing is open any more [london-1]");
+}
+
+#[test]
+fn each_kind_of_alert_says_the_same_in_both_parts() {
+    let group = GroupSubject { tag: "gateway".into(), value: "gw1".into() };
+    let target = messages::alert("edge7");
+    let silent =
+        Alert { state: AlertState::NoData, findings: vec![], normal: vec![], ..target.clone() };
+    let many = |subject| Alert { subject, affected: 7, total: 9, ..silent.clone() };
+    let alerts = [
+        messages::over(target.clone()),
+        silent.clone(),
+        Alert { state: AlertState::Firing, ..many(Subject::Group(group)) },
+        Alert { state: AlertState::Firing, ..many(Subject::Site { site: "london-1".into() }) },
+    ];
+    for alert in alerts {
+        let message = messages::message(MessageKind::Firing, 1, vec![alert.clone()]);
+        let mail = render::mail(&message, None);
+        assert_eq!(mail.chart, None);
+        for words in [words::facts(&alert, NOW), words::headline(&alert)] {
+            assert!(!words.is_empty() && mail.html.contains(&words), "{words}: {}", mail.html);
+        }
+        assert!(mail.text.contains(&words::facts(&alert, NOW)), "{}", mail.text);
+    }
+}
+
 #[tokio::test]
 async fn a_test_says_that_it_is_one_and_that_nothing_is_wrong() {
     let server = Server::plain_mail(&[]);
@@ -382,7 +431,7 @@ async fn a_test_says_that_it_is_one_and_that_nothing_is_wrong() {
 
 #[test]
 fn a_chart_of_nothing_is_none_and_of_nonsense_still_a_picture() {
-    let png = |curve: &Curve| alert::render::Chart::of(curve).map(|chart| chart.png());
+    let png = |curve: &Curve| render::Chart::of(curve).map(|chart| chart.png());
     let mut odd = curve();
     odd.level = vec![(ago(9), f64::NAN), (ago(8), f64::INFINITY)];
     assert_eq!(png(&odd), None);

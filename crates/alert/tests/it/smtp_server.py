@@ -69,6 +69,7 @@ class Mailbox:
         say(event="mail", sender=envelope.mail_from, to=envelope.rcpt_tos,
             encrypted=session.ssl is not None or options.tls == "implicit",
             authenticated=bool(session.authenticated),
+            utf8=envelope.smtp_utf8,
             headers=[[name, str(value)] for name, value in mail.items()],
             structure=structure,
             defects=[repr(defect) for one in mail.walk() for defect in one.defects],
@@ -116,7 +117,7 @@ async def main():
 
     def protocol():
         say(event="connection")
-        more = {}
+        more = {"enable_SMTPUTF8": True}
         if options.tls == "starttls":
             more.update(tls_context=context, require_starttls=True)
         if options.login:
