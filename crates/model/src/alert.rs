@@ -179,10 +179,15 @@ impl Subject {
     /// Identity over restarts and reloads: at most one open alert has it.
     pub fn key(&self) -> String {
         match self {
-            Subject::Target(target) => format!("target {}", target.series),
+            Subject::Target(target) => Self::key_of_target(target.series),
             Subject::Group(group) => format!("group {}={}", group.tag, group.value),
             Subject::Site { .. } => "site".to_owned(),
         }
+    }
+
+    /// The [`key`](Self::key) of the target whose RTT series this is.
+    pub fn key_of_target(rtt: SeriesId) -> String {
+        format!("target {rtt}")
     }
 
     /// The value of a label that routes and silences match: `kind`, `host`, `region`, `protocol`,
