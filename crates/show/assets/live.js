@@ -4,6 +4,9 @@
 (() => {
   const LEVELS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
   const SLOTS = 60, MAX_KEYS = 400, STALE_MS = 12000;
+  // Lists of alerts are fetched again when one came or went, and for their values now and then.
+  const SOONEST_MS = 2000, LATEST_MS = 15000;
+  const fetched = new Map();
   let rows = new Map(), visible = new Set(), source = null, asked = "", timer = 0, lastAt = 0, retry = 2000;
   // Spans are counted by the server's clock, whatever this machine's shows.
   let skew = Date.now() - Number(document.getElementById("live").dataset.at);
@@ -46,7 +49,9 @@
     const seen = [...visible].filter((element) => element.isConnected);
     const keys = [...new Set(seen.map(key))].slice(0, MAX_KEYS).sort();
     const full = seen.some((element) => element.querySelector(".cells"));
-    const url = "/live?parts=" + (full ? "full" : "short") + "&rows=" + keys.join(",");
+    const alert = document.getElementById("alert-now");
+    const about = alert ? "&alert=" + alert.dataset.alertId : "";
+    const url = "/live?parts=" + (full ? "full" : "short") + about + "&rows=" + keys.join(",");
     if (source && source.readyState !== EventSource.CLOSED && url === asked) return;
     if (source) source.close();
     asked = url;
@@ -66,6 +71,11 @@
       item.querySelector("b").textContent = count.toLocaleString("en").replaceAll(",", "\u202f");
       item.hidden = count === 0 && item.dataset.count !== "up";
     }
+    for (const badge of document.querySelectorAll(".calling")) {
+      badge.hidden = news.calling === 0;
+      badge.textContent = String(news.calling);
+      swapClass(badge, "al-", news.worst || "none");
+    }
     // A daemon that stands still sends the same time again and again: that is not live.
     const live = document.getElementById("live");
     if (!lastAt || live.dataset.at !== String(news.at)) {
@@ -78,18 +88,31 @@
       wrong.dataset.mark = news.wrong;
       htmx.ajax("GET", "/?part=wrong", { target: "#wrong", swap: "outerHTML" });
     }
+    for (const list of document.querySelectorAll("[data-alerts]")) renew(list, list.dataset.alerts !== news.alerts);
+    const alert = document.getElementById("alert-now");
+    if (alert && !alert.hasAttribute("data-over")) renew(alert, alert.dataset.alertMark !== news.alert);
+  }
+
+  // Fetches a section again: soon if it changed, else once in a while for its values.
+  function renew(section, changed) {
+    const now = Date.now(), since = now - (fetched.get(section.id) ?? now);
+    if (!fetched.has(section.id)) fetched.set(section.id, now);
+    if (changed ? fetched.get(section.id + "!") && since < SOONEST_MS : since < LATEST_MS) return;
+    fetched.set(section.id, now); fetched.set(section.id + "!", true);
+    htmx.ajax("GET", section.dataset.from, { target: "#" + section.id, select: "#" + section.id, swap: "outerHTML" });
   }
 
   function update(element, row) {
-    const [, state, words, rtt, median, jitter, loss, grade, since, levels, cells] = row;
+    const [, state, words, rtt, median, jitter, loss, grade, since, standing, levels, cells] = row;
     swapClass(element, "st-", state);
-    for (const shape of element.querySelectorAll(".s")) swapClass(shape, "s-", state);
+    for (const shape of element.querySelectorAll(".badge .s")) swapClass(shape, "s-", state);
     for (const badge of element.querySelectorAll(".badge")) swapClass(badge, "st-", state);
     if (!text(element, ".v-state", words) && state !== "up") {
       const word = document.createElement("span");
       word.className = "v-state"; word.textContent = words;
       element.append(word);
     }
+    stand(element, standing);
     text(element, ".v-rtt", rtt);
     text(element, ".v-median", median);
     text(element, ".v-jitter", jitter);
@@ -107,6 +130,29 @@
     strip.querySelector(".c-lost").setAttribute("d", cellsPath(cells, "x"));
     const lost = cells.split("x").length - 1;
     strip.setAttribute("aria-label", lost + " of the last " + cells.length + " probes lost");
+  }
+
+  // What the detector says, beside the name; within a tile, which is a link itself, as mere words.
+  function stand(element, standing) {
+    let found = element.querySelector(".v-alert");
+    if (!standing) { if (found) found.remove(); return; }
+    const wrong = element.querySelector(".c-why"), narrow = !wrong && element.querySelector(".c-state");
+    if (!found) {
+      const place = wrong || narrow || element.querySelector(".h, .who");
+      if (!place) return;
+      found = document.createElement(element.matches("a") ? "span" : "a");
+      found.className = "v-alert";
+      if (found.matches("a")) found.append(Object.assign(document.createElement("i"), { className: "s" }));
+      found.append(document.createElement("span"));
+      if (wrong) { wrong.classList.remove("none"); wrong.prepend(found, " "); } else place.append(" ", found);
+    }
+    if (found.matches("a")) found.href = "/alerts/" + standing.alert;
+    swapClass(found, "al-", standing.sign);
+    found.classList.toggle("hushed", standing.quiet);
+    const shape = found.querySelector(".s");
+    if (shape) swapClass(shape, "s-", standing.sign);
+    found.title = standing.words;
+    text(found, "span", narrow ? standing.short : standing.words);
   }
 
   function text(element, selector, words) {
@@ -181,6 +227,53 @@
     const form = event.detail.formData;
     if (form) for (const [name, value] of [...form]) if (value === "") form.delete(name);
   });
+
+  // What could not be done is said in the form that asked for it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (requestConfig.verb === "get" || xhr.status < 400) return;
+    event.detail.isError = false;
+    event.detail.shouldSwap = (xhr.getResponseHeader("content-type") || "").startsWith("text/html");
+    if (!event.detail.shouldSwap) {
+      complain(requestConfig.elt, xhr.status === 403
+        ? "netmend was started again since this page was loaded: load it again, then repeat this."
+        : "It could not be done: " + xhr.responseText.slice(0, 300));
+    }
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.requestConfig.verb !== "get") complain(event.detail.requestConfig.elt, "netmend does not answer: it may be stopped.");
+  });
+
+  function complain(form, words) {
+    const problem = form.querySelector(".problem");
+    if (!problem) return;
+    problem.hidden = false; problem.querySelector("span").textContent = words;
+  }
+
+  // A name is typed once on each machine.
+  for (const field of document.querySelectorAll("[data-remember]")) {
+    const name = "netmend-" + field.dataset.remember;
+    try { field.value = localStorage.getItem(name) || ""; } catch { /* storage is off */ }
+    field.addEventListener("change", () => { try { localStorage.setItem(name, field.value); } catch { /* storage is off */ } });
+  }
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async (event) => {
+      event.preventDefault();
+      const source = document.querySelector(button.dataset.copy);
+      source.closest("details").open = true;
+      getSelection().selectAllChildren(source);
+      // Without TLS a browser may keep its clipboard to itself: then the text is selected at least.
+      try { await navigator.clipboard.writeText(source.textContent); button.textContent = "Copied"; } catch { button.textContent = "Selected"; }
+    });
+  }
+
+  // What the address names is open.
+  const named = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  const closed = named && named.querySelector("details");
+  if (closed) closed.open = true;
+
   setInterval(tick, 1000);
   scan();
 })();

@@ -5,13 +5,18 @@
 #[expect(dead_code, reason = "shared with the tests, which use the rest")]
 mod sim;
 
+#[path = "../tests/it/alarms.rs"]
+#[expect(dead_code, reason = "shared with the tests, which use the rest")]
+mod alarms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use alarms::Alarms;
 use model::{Clock, SystemClock};
 use netmend_show as show;
-use sim::{Marks, Past, Sim};
-use store::{Mark, State as _};
+use sim::{Past, Sim};
+use store::{Mark, State, StateFile};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -24,7 +29,8 @@ async fn main() -> std::io::Result<()> {
     let sim = Arc::new(Sim::new(targets, now));
     sim.edit_system(|system| system.warnings.push(sim::fallback_warning()));
     let past = Past::of(&*sim);
-    let marks = Marks::default();
+    let folder = tempfile::tempdir()?;
+    let marks = StateFile::open(folder.path(), &clock).map_err(std::io::Error::other)?;
     let mark = |ago: u64, subject: &str, kind: &str, text: &str| {
         let at = now - Duration::from_mins(ago);
         let (subject, kind, text) = (subject.to_owned(), kind.to_owned(), text.to_owned());
@@ -36,13 +42,22 @@ async fn main() -> std::io::Result<()> {
         mark(40, "www.aws-london.example.net", "address", "the address changed from 198.18.9.9"),
     ]);
     made.map_err(std::io::Error::other)?;
+    let state: Arc<dyn State> = Arc::new(marks);
+    let alarms = Arc::new(Alarms::new(Arc::clone(&state), Arc::new(clock)));
+    if count.is_none() {
+        alarms::fill(&alarms, &show::Now::targets(&*sim).targets, now);
+        let slow = |now: &&Arc<model::TargetNow>| now.target.host == "db1.aws-london.example.net";
+        if let Some(slow) = show::Now::targets(&*sim).targets.iter().find(slow) {
+            past.slow_down(slow.series.rtt, now - Duration::from_mins(27));
+        }
+    }
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     let router = show::router(show::Deps {
         now: Arc::<Sim>::clone(&sim),
-        alerts: Arc::new(show::Unjudged),
-        commands: Arc::new(show::Unjudged),
+        alerts: Arc::<Alarms>::clone(&alarms),
+        commands: alarms,
         samples: Arc::new(past),
-        state: Arc::new(marks),
+        state,
         clock: Arc::new(clock),
         listen: listener.local_addr()?,
         hosts: Vec::new(),

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::Deps;
 use crate::history::History;
+use crate::judged::Judging;
 use crate::present::Present;
 
 /// So many live feeds at once; each is a connection that stays.
@@ -18,6 +19,8 @@ pub(crate) struct App {
     pub(crate) deps: Deps,
     /// The present, summed up.
     pub(crate) present: Present,
+    /// What is wrong, put in order.
+    pub(crate) judging: Judging,
     /// The past.
     pub(crate) history: History,
     /// One permit a live feed.
@@ -28,6 +31,7 @@ impl App {
     pub(crate) fn new(deps: Deps) -> Self {
         Self {
             present: Present::new(Arc::clone(&deps.now)),
+            judging: Judging::new(Arc::clone(&deps.alerts)),
             history: History::new(Arc::clone(&deps.samples), Arc::clone(&deps.state)),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
             deps,

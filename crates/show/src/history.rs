@@ -124,7 +124,17 @@ impl History {
         .await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Asks the records of the store.
+    pub(crate) async fn ask_state<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn State) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let state = Arc::clone(&self.state);
+        self.ask(move || question(&*state)).await
+    }
+
+    /// Asks on a thread that may block, a few at a time.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, Unavailable> {

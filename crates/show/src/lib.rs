@@ -1,8 +1,9 @@
 //! Pages, JSON API, live feed and metrics. Reads the store and the ports [`Now`] and [`Alerts`]; changes
 //! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
-//! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, what
-//! there is to show; `select`, which targets; then `pages`, `api`, `live`, `metrics` and `health`, one kind
+//! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, `judged` and
+//! `archive`, what there is to show of targets and of alerts; `select` and `sift`, which of them; `act`, what
+//! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
 //! of answer each; `serve` and `patient`, the sockets.
 
 use std::net::SocketAddr;
@@ -14,13 +15,16 @@ use store::{Samples, State};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
+mod act;
 mod api;
 mod app;
+mod archive;
 mod assets;
 mod format;
 mod guard;
 mod health;
 mod history;
+mod judged;
 mod live;
 mod metrics;
 mod pages;
@@ -29,6 +33,7 @@ pub mod port;
 mod present;
 mod select;
 mod serve;
+mod sift;
 mod strips;
 mod time;
 

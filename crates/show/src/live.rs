@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use model::{TargetNow, TargetState};
+use model::{AlertId, Severity, TargetNow, TargetState, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -22,6 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::app::{App, MAX_FEEDS};
+use crate::judged::{Judged, alert_mark};
 use crate::present::{Values, View, key};
 use crate::{format, strips};
 
@@ -47,6 +48,8 @@ struct Params {
     /// `full` adds the strips.
     #[serde(default)]
     parts: String,
+    /// Number of the alert whose page it is.
+    alert: Option<u64>,
 }
 
 async fn live(State(app): State<Arc<App>>, Query(params): Query<Params>) -> Response {
@@ -65,7 +68,7 @@ async fn live(State(app): State<Arc<App>>, Query(params): Query<Params>) -> Resp
         let body = axum::Json(json!({ "error": error }));
         return (StatusCode::SERVICE_UNAVAILABLE, retry, body).into_response();
     };
-    let feed = Feed::new(keys, params.parts == "full");
+    let feed = Feed::new(keys, params.parts == "full", params.alert.map(AlertId));
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(run(app, feed, sender, permit));
     // Proxies that buffer would turn a live feed into a late one.
@@ -90,7 +93,7 @@ async fn run(
         // Waits until the client took the event before; only then the snapshot is read.
         let Ok(slot) = sender.reserve().await else { return };
         let must = last_event.is_none_or(|at| at.elapsed() >= HEARTBEAT);
-        if let Some(text) = feed.next(&app.present.view(), must) {
+        if let Some(text) = feed.next(&app.present.view(), &app.judging.view(), must) {
             last_event = Some(Instant::now());
             slot.send(Ok(Event::default().data(text)));
         }
@@ -102,7 +105,8 @@ struct Feed {
     keys: Vec<u64>,
     full: bool,
     told: HashMap<u64, u64>,
-    told_mark: Option<(u64, [usize; TargetState::ALL.len()])>,
+    alert: Option<AlertId>,
+    told_mark: Option<(u64, [usize; TargetState::ALL.len()], u64)>,
     first: usize,
 }
 
@@ -112,19 +116,26 @@ struct Told<'a> {
     time: String,
     wrong: String,
     counts: BTreeMap<&'static str, usize>,
+    /// How many alerts call for somebody, and the worst severity among them.
+    calling: usize,
+    worst: Option<Severity>,
+    /// Changes when lists of alerts should be fetched again.
+    alerts: String,
+    /// Changes when the page of the alert should be; empty once it is over.
+    alert: Option<String>,
     rows: Vec<&'a serde_json::value::RawValue>,
 }
 
 impl Feed {
-    fn new(keys: Vec<u64>, full: bool) -> Self {
+    fn new(keys: Vec<u64>, full: bool, alert: Option<AlertId>) -> Self {
         let told = HashMap::with_capacity(keys.len());
-        Self { keys, full, told, told_mark: None, first: 0 }
+        Self { keys, full, told, alert, told_mark: None, first: 0 }
     }
 
     /// The next event, or none if nothing changed and none `must` be sent.
-    fn next(&mut self, view: &View, must: bool) -> Option<String> {
-        let rows = self.rows(view);
-        let mark = Some((view.wrong_mark, view.counts));
+    fn next(&mut self, view: &View, judged: &Judged, must: bool) -> Option<String> {
+        let rows = self.rows(view, judged);
+        let mark = Some((view.wrong_mark, view.counts, judged.mark));
         if rows.is_empty() && self.told_mark == mark && !must {
             return None;
         }
@@ -139,6 +150,13 @@ impl Feed {
             time: format::time(view.snapshot.at),
             wrong: format!("{:016x}", view.wrong_mark),
             counts: counts.collect(),
+            calling: judged.calling,
+            worst: judged.worst,
+            alerts: format!("{:016x}", judged.mark),
+            alert: self.alert.map(|id| {
+                let alert = judged.find(id);
+                alert.map(|alert| format!("{:016x}", alert_mark(alert))).unwrap_or_default()
+            }),
             rows: rows.iter().map(AsRef::as_ref).collect(),
         };
         serde_json::to_string(&told).ok()
@@ -146,14 +164,14 @@ impl Feed {
 
     /// Rows that differ from what the client was told, as many as fit, starting where the last event
     /// stopped.
-    fn rows(&mut self, view: &View) -> Vec<String> {
+    fn rows(&mut self, view: &View, judged: &Judged) -> Vec<String> {
         let count = self.keys.len();
         let mut rows = Vec::new();
         let mut bytes = 0;
         for step in 0..count {
             let place = (self.first + step) % count;
             let Some(target) = view.find_key(self.keys[place]) else { continue };
-            let row = row(target, self.full);
+            let row = row(target, judged, view.snapshot.at, self.full);
             let hash = xxh3_64(row.as_bytes());
             if self.told.get(&self.keys[place]) == Some(&hash) {
                 continue;
@@ -171,8 +189,8 @@ impl Feed {
 }
 
 /// One row: key, state, its words, RTT, median, jitter, loss, grade of the loss, since when in the
-/// state, and the two strips if asked for. Texts, as the page shows them.
-fn row(now: &TargetNow, full: bool) -> String {
+/// state, what the detector says, and the two strips if asked for. Texts, as the page shows them.
+fn row(now: &TargetNow, judged: &Judged, at: UnixMs, full: bool) -> String {
     let values = Values::of(now);
     let mut row = json!([
         format!("{:016x}", key(now)),
@@ -184,6 +202,7 @@ fn row(now: &TargetNow, full: bool) -> String {
         format::percent(values.loss_pct),
         format::loss_grade(values.loss_pct),
         now.since.0,
+        judged.standing(now.series.rtt, at),
     ]);
     if let (true, Some(row)) = (full, row.as_array_mut()) {
         row.push(strips::levels(&now.recent).into());

@@ -10,9 +10,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use model::{TargetNow, TargetState};
+use model::{AlertState, Severity, TargetNow, TargetState};
 
 use crate::app::App;
+use crate::judged::Judged;
 use crate::port::{Counter, System};
 use crate::present::{Values, View};
 
@@ -22,7 +23,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = render(&app.present.view(), &app.deps.now.system());
+    let text = render(&app.present.view(), &app.judging.view(), &app.deps.now.system());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -99,7 +100,7 @@ fn seconds(us: Option<f32>) -> Option<f64> {
     us.map(|us| f64::from(us) / 1e6)
 }
 
-fn render(view: &View, system: &System) -> String {
+fn render(view: &View, judged: &Judged, system: &System) -> String {
     let targets = &view.snapshot.targets;
     let mut out = String::with_capacity(4_096 + targets.len() * PER_TARGET.len() * 130);
     about(&mut out, "netmend_build_info", "Version and site of this instance.", "gauge");
@@ -112,6 +113,7 @@ fn render(view: &View, system: &System) -> String {
         let label = format!("state=\"{}\"", state.name());
         line(&mut out, "netmend_targets", &label, view.count(state) as f64);
     }
+    alerts(&mut out, judged);
     counters(&mut out, &system.counters);
     let labels: Vec<String> = targets.iter().map(|now| labels(now)).collect();
     let values: Vec<Values> = targets.iter().map(|now| Values::of(now)).collect();
@@ -129,6 +131,27 @@ fn render(view: &View, system: &System) -> String {
         line(&mut out, "netmend_target_state", &labels, 1.0);
     }
     out
+}
+
+/// Open alerts by severity and state, those that are kept quiet apart. All combinations have a line, so that
+/// a rule on one never lacks its series.
+fn alerts(out: &mut String, judged: &Judged) {
+    const NAME: &str = "netmend_alerts";
+    let help = "Open alerts; quiet ones are silenced, in maintenance or told by another alert.";
+    about(out, NAME, help, "gauge");
+    for severity in Severity::ALL {
+        for state in [AlertState::Firing, AlertState::NoData] {
+            for (quiet, word) in [(false, "no"), (true, "yes")] {
+                let count = judged.open.iter().filter(|alert| {
+                    (alert.severity, alert.state, !alert.quiet.is_empty())
+                        == (severity, state, quiet)
+                });
+                let labels =
+                    format!("severity=\"{severity}\",state=\"{}\",quiet=\"{word}\"", state.name());
+                line(out, NAME, &labels, count.count() as f64);
+            }
+        }
+    }
 }
 
 /// Lines of one name must stand together, whatever the order they come in.

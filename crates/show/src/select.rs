@@ -156,14 +156,7 @@ impl Select {
     /// The query that stands for this selection; empty if it is the default.
     pub(crate) fn to_query(&self) -> String {
         let mut query = String::new();
-        let mut add = |name: &str, value: &str| {
-            if !value.is_empty() {
-                query.push(if query.is_empty() { '?' } else { '&' });
-                query.push_str(name);
-                query.push('=');
-                encode(value, &mut query);
-            }
-        };
+        let mut add = |name: &str, value: &str| add(&mut query, name, value);
         add("host", &self.host);
         add("region", &self.region);
         add("tag", &self.tag);
@@ -296,9 +289,20 @@ fn parse_order(value: &str) -> Result<bool, BadParam> {
     }
 }
 
-fn parse_count(name: &'static str, value: &str) -> Result<usize, BadParam> {
+/// A number of rows or of a page.
+pub(crate) fn parse_count(name: &'static str, value: &str) -> Result<usize, BadParam> {
     let count = value.parse().ok().filter(|count| (1..=MAX_ROWS).contains(count));
     count.ok_or_else(|| BadParam::new(name, value, format!("a number from 1 to {MAX_ROWS}")))
+}
+
+/// Adds a parameter to a query; one without a value is left out.
+pub(crate) fn add(query: &mut String, name: &str, value: &str) {
+    if !value.is_empty() {
+        query.push(if query.is_empty() { '?' } else { '&' });
+        query.push_str(name);
+        query.push('=');
+        encode(value, query);
+    }
 }
 
 /// Percent-encodes a query value (RFC 3986, unreserved characters stay).

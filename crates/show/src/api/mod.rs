@@ -1,21 +1,30 @@
 //! The JSON API, described in `API.md`. Errors are JSON with what is allowed; numbers that are not known
 //! are null. It must not share types with the pages.
 
+mod alerts;
 mod range;
+mod silences;
 mod system;
 mod targets;
 
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
+use crate::Refusal;
+use crate::act;
 use crate::app::App;
 use crate::history::Unavailable;
 use crate::select::BadParam;
+
+/// Most bytes of a request's body.
+const BODY_BYTES: usize = 64 * 1_024;
 
 /// The routes below `/api/v1`.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -24,14 +33,20 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/targets/{id}", get(targets::one))
         .route("/range", get(range::range))
         .route("/marks", get(range::marks))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::one))
+        .route("/alerts/{id}/ack", post(alerts::ack))
+        .route("/silences", get(silences::list).post(silences::add))
+        .route("/silences/{id}", delete(silences::expire))
         .route("/system", get(system::system))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .fallback(not_found);
     Router::new().nest("/api/v1", v1).route("/api/{*rest}", get(not_found))
 }
 
 async fn not_found(uri: Uri) -> Problem {
-    let allowed =
-        "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, /api/v1/system";
+    let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
+                   /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }
 
@@ -61,6 +76,19 @@ impl From<BadParam> for Problem {
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "")
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(act::status(&refusal), refusal.to_string(), "")
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let allowed = "a JSON object, with content-type: application/json";
+        Self::new(rejection.status(), rejection.body_text(), allowed)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use model::{Metric, SeriesId};
+use model::{Band, Metric, SeriesId};
 use serde::Serialize;
 use store::{Bucket, RangeAnswer};
 
@@ -41,6 +41,7 @@ pub(super) struct Answer {
 struct One {
     series: String,
     metric: Option<&'static str>,
+    band: Option<&'static str>,
     unit: Option<&'static str>,
     points: Points,
 }
@@ -84,16 +85,17 @@ pub(super) async fn range(
     State(app): State<Arc<App>>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Answer>, Problem> {
-    only(&pairs, &["target", "series", "metric", "from", "until", "span", "step"])?;
+    only(&pairs, &["target", "series", "metric", "band", "from", "until", "span", "step"])?;
     let (asked, narrowest) = series(&app, &pairs)?;
     let span = time::span(&pairs, app.now())?;
     let (span, step) = width(span, value(&pairs, "step"), narrowest)?;
-    let ids = asked.iter().map(|(id, _)| *id).collect();
+    let ids = asked.iter().map(|asked| asked.id).collect();
     let answers = app.history.range(ids, span, step).await?;
-    let one = |((id, metric), answer): (Asked, RangeAnswer)| One {
-        series: id.to_string(),
-        metric: metric.map(Metric::as_str),
-        unit: metric.map(Metric::unit),
+    let one = |(asked, answer): (Asked, RangeAnswer)| One {
+        series: asked.id.to_string(),
+        metric: asked.metric.map(Metric::as_str),
+        band: asked.band.map(Band::as_str),
+        unit: asked.metric.map(Metric::unit),
         points: match answer {
             RangeAnswer::Samples(samples) => {
                 Points::Samples(samples.into_iter().map(|(at, value)| (at.0, value)).collect())
@@ -114,11 +116,15 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
     pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
 }
 
-/// A series, and its metric where it is known.
-type Asked = (SeriesId, Option<Metric>);
+/// A series, and what it is where that is known.
+struct Asked {
+    id: SeriesId,
+    metric: Option<Metric>,
+    band: Option<Band>,
+}
 
-/// The series asked for, `series` by identity, or `target` and `metric`, and the narrowest step that
-/// suits them.
+/// The series asked for, `series` by identity, or `target` and `metric`, with the detector's lines of the
+/// first metric if `band` asks for them; and the narrowest step that suits them.
 fn series(app: &App, pairs: &[(String, String)]) -> Result<(Vec<Asked>, Duration), Problem> {
     const ID: &str = "32 hexadecimal digits, several separated by commas, at most 20";
     let text = value(pairs, "series");
@@ -126,7 +132,8 @@ fn series(app: &App, pairs: &[(String, String)]) -> Result<(Vec<Asked>, Duration
         let ids: Option<Vec<_>> = text.split(',').map(SeriesId::from_hex).collect();
         let ids = ids.filter(|ids| ids.len() <= MAX_SERIES);
         let ids = ids.ok_or_else(|| BadParam::new("series", text, ID))?;
-        return Ok((ids.into_iter().map(|id| (id, None)).collect(), Duration::ZERO));
+        let asked = ids.into_iter().map(|id| Asked { id, metric: None, band: None });
+        return Ok((asked.collect(), Duration::ZERO));
     }
     let text = value(pairs, "target");
     let view = app.present.view();
@@ -137,18 +144,26 @@ fn series(app: &App, pairs: &[(String, String)]) -> Result<(Vec<Asked>, Duration
         "" => "rtt",
         text => text,
     };
-    let asked: Result<Vec<_>, Problem> = text
-        .split(',')
-        .take(MAX_SERIES)
-        .map(|name| {
-            let metric = Metric::from_name(name).ok_or_else(|| {
-                let names = Metric::ALL.map(Metric::as_str).join(", ");
-                BadParam::new("metric", text, format!("{names}; several separated by commas"))
-            })?;
-            Ok((now.series.get(metric), Some(metric)))
-        })
-        .collect();
-    Ok((asked?, step_of_interval(now.target.interval)))
+    let mut metrics = Vec::new();
+    for name in text.split(',') {
+        let metric = Metric::from_name(name).ok_or_else(|| {
+            let names = Metric::ALL.map(Metric::as_str).join(", ");
+            BadParam::new("metric", text, format!("{names}; several separated by commas"))
+        })?;
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    let of = |metric| Asked { id: now.series.get(metric), metric: Some(metric), band: None };
+    let mut asked: Vec<Asked> = metrics.iter().copied().map(of).collect();
+    let text = value(pairs, "band");
+    for name in text.split(',').filter(|name| !name.is_empty()).take(Band::ALL.len()) {
+        let band = Band::from_name(name)
+            .ok_or_else(|| BadParam::new("band", text, "usual, limit or usual,limit"))?;
+        let id = now.target.series(metrics[0]).band(band).id();
+        asked.push(Asked { id, metric: Some(metrics[0]), band: Some(band) });
+    }
+    Ok((asked, step_of_interval(now.target.interval)))
 }
 
 /// The span in whole steps, and the step; refused if the answer would be too large.

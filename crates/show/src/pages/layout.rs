@@ -5,10 +5,17 @@ use model::TargetState;
 
 use super::parts;
 use crate::app::App;
+use crate::judged::Judged;
 use crate::present::View;
 use crate::{assets, format};
 
-const PAGES: [(&str, &str); 3] = [("/", "Now"), ("/targets", "Targets"), ("/system", "System")];
+const PAGES: [(&str, &str); 5] = [
+    ("/", "Now"),
+    ("/targets", "Targets"),
+    ("/alerts", "Alerts"),
+    ("/silences", "Silences"),
+    ("/system", "System"),
+];
 
 /// Where the body of a page will stand; what is escaped cannot hold it.
 const BODY: &str = "<!--body-->";
@@ -44,7 +51,7 @@ pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Marku
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
-                (top(site, view, here))
+                (top(site, view, &app.judging.view(), here))
                 main #main { (body) }
                 (foot(system.version, view))
             }
@@ -55,7 +62,7 @@ pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Marku
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
 %3Cpath d='M1 9h3l2-6 4 10 2-4h3' fill='none' stroke='%23178a4c' stroke-width='2'/%3E%3C/svg%3E";
 
-fn top(site: &str, view: &View, here: &str) -> Markup {
+fn top(site: &str, view: &View, judged: &Judged, here: &str) -> Markup {
     html! {
         header.top {
             a.brand href="/" {
@@ -65,11 +72,24 @@ fn top(site: &str, view: &View, here: &str) -> Markup {
             span.site title="site" { (site) }
             nav aria-label="Pages" {
                 @for (address, name) in PAGES {
-                    a href=(address) aria-current=[(address == here).then_some("page")] { (name) }
+                    a href=(address) aria-current=[(address == here).then_some("page")] {
+                        (name)
+                        @if address == "/alerts" { (calling(judged)) }
+                    }
                 }
             }
             (counts(view))
             button #theme type="button" hidden title="Light or dark" aria-label="Light or dark" { "◐" }
+        }
+    }
+}
+
+/// How many alerts call for somebody; the live feed replaces the number.
+fn calling(judged: &Judged) -> Markup {
+    let sign = judged.worst.map_or("none", model::Severity::as_str);
+    html! {
+        b.calling.{ "al-" (sign) } hidden[judged.calling == 0] title="firing and not silenced" {
+            (format::count(judged.calling))
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The pages, rendered on the server: one file each. They must read nothing but the present and the
 //! past that `App` holds, and escape everything (maud does).
 
+mod alert;
+mod alerts;
+mod chart;
 mod layout;
 mod now;
 mod parts;
 mod past;
+mod signs;
+mod silences;
 mod system;
 mod target;
 mod targets;
@@ -12,13 +17,17 @@ mod targets;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::app::App;
+
+/// Most bytes of a form.
+const FORM_BYTES: usize = 64 * 1_024;
 
 /// The routes of all pages.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -26,7 +35,13 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/", get(now::page))
         .route("/targets", get(targets::page))
         .route("/targets/{id}", get(target::page))
+        .route("/alerts", get(alerts::page))
+        .route("/alerts/{id}", get(alert::page))
+        .route("/alerts/{id}/ack", post(alert::ack))
+        .route("/silences", get(silences::page).post(silences::add))
+        .route("/silences/{id}/expire", post(silences::expire))
         .route("/system", get(system::page))
+        .layer(DefaultBodyLimit::max(FORM_BYTES))
         .fallback(not_found)
 }
 

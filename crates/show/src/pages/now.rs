@@ -12,9 +12,10 @@ use maud::{Markup, html};
 use model::{TargetNow, TargetState, UnixMs};
 use serde::Deserialize;
 
-use super::{layout, parts};
+use super::{layout, parts, signs};
 use crate::app::App;
 use crate::format::{self, NOTHING};
+use crate::judged::Judged;
 use crate::present::{Values, View};
 use crate::strips;
 
@@ -22,10 +23,12 @@ use crate::strips;
 const ROWS_UP_TO: usize = 120;
 /// So many of the wrong ones are listed; the rest is a link.
 const WRONG_ROWS: usize = 40;
+/// So many alerts are listed, those that others speak for not counted; the rest is a link.
+const ALERTS: usize = 12;
 
 #[derive(Deserialize)]
 pub(super) struct Params {
-    /// `wrong` asks for that section alone.
+    /// `wrong` and `firing` ask for that section alone.
     part: Option<String>,
 }
 
@@ -34,16 +37,23 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     if params.part.as_deref() == Some("wrong") {
         return wrong(&app, &view).into_response();
     }
+    let judged = app.judging.view();
+    if params.part.as_deref() == Some("firing") {
+        return signs::firing(&app, &judged, ALERTS).into_response();
+    }
     let (head, foot) = layout::halves(&app, &view, "Now", "/");
     let top = html! {
         h1.sr { "Now" }
         (parts::warnings(&app))
+        (signs::firing(&app, &judged, ALERTS))
         (wrong(&app, &view))
     };
     let first = head + &top.into_string();
     // Rendered as it is sent: the browser paints the first regions while the others are on their way.
     let regions = by_region(&view).into_iter();
-    let rest = regions.map(move |(name, places)| region(&view, &name, &places).into_string());
+    let at = app.now();
+    let rest =
+        regions.map(move |(name, places)| region(&view, &judged, at, &name, &places).into_string());
     let pieces = std::iter::once(first).chain(rest).chain(std::iter::once(foot));
     let body = Body::from_stream(tokio_stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
@@ -51,7 +61,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
 
 /// Everything that is not up. The live script fetches this section again when `data-mark` changed.
 fn wrong(app: &App, view: &View) -> Markup {
-    let at = app.now();
+    let (judged, at) = (app.judging.view(), app.now());
     let rows = view.wrong.iter().take(WRONG_ROWS).map(|place| &view.snapshot.targets[*place]);
     html! {
         section #wrong data-mark=(format!("{:016x}", view.wrong_mark)) {
@@ -73,7 +83,7 @@ fn wrong(app: &App, view: &View) -> Markup {
                         th.n { "Loss " small { "%" } } th.n.c-median { "RTT " small { "ms" } }
                         th.c-cells { "Last 60 probes" } th.c-why { "Why" }
                     } }
-                    tbody { @for now in rows { (wrong_row(now, at)) } }
+                    tbody { @for now in rows { (wrong_row(now, &judged, at)) } }
                 } }
                 @if view.wrong.len() > WRONG_ROWS {
                     p { a href="/targets?sort=state" {
@@ -85,13 +95,16 @@ fn wrong(app: &App, view: &View) -> Markup {
     }
 }
 
-fn wrong_row(now: &TargetNow, at: UnixMs) -> Markup {
+fn wrong_row(now: &TargetNow, judged: &Judged, at: UnixMs) -> Markup {
     let values = Values::of(now);
     let why = parts::why(now);
+    let standing = judged.standing(now.series.rtt, at);
     html! {
         tr data-k=(parts::live_key(now)) class={ "st-" (now.state.name()) } {
             td.c-state { (parts::badge(now)) }
-            th.c-host scope="row" { a href=(parts::link(now)) { (now.target) } }
+            th.c-host scope="row" {
+                a href=(parts::link(now)) { (now.target) }
+            }
             td.c-region { (now.target.region) }
             td.n.c-for { (parts::since(now, at)) }
             td.n.c-loss.v-loss data-loss=(format::loss_grade(values.loss_pct)) {
@@ -99,7 +112,10 @@ fn wrong_row(now: &TargetNow, at: UnixMs) -> Markup {
             }
             td.n.c-median.v-rtt { (format::ms(values.rtt_us)) }
             td.c-cells { (strips::cells_svg(&strips::cells(&now.recent))) }
-            td.c-why.none[why.is_empty()] { @if why.is_empty() { (NOTHING) } @else { (why) } }
+            td.c-why.none[why.is_empty() && standing.is_none()] {
+                @if let Some(standing) = &standing { (parts::standing(standing)) " " }
+                @if !why.is_empty() { (why) } @else if standing.is_none() { (NOTHING) }
+            }
         }
     }
 }
@@ -118,7 +134,7 @@ fn by_region(view: &View) -> Vec<(String, Vec<usize>)> {
     groups
 }
 
-fn region(view: &View, name: &str, places: &[usize]) -> Markup {
+fn region(view: &View, judged: &Judged, at: UnixMs, name: &str, places: &[usize]) -> Markup {
     let targets = &view.snapshot.targets;
     let group = || places.iter().map(|place| &*targets[*place]);
     let up = group().filter(|now| now.state == TargetState::Up).count();
@@ -130,10 +146,12 @@ fn region(view: &View, name: &str, places: &[usize]) -> Markup {
             }
             @if targets.len() <= ROWS_UP_TO {
                 div.scroll { table.targets.one-region { (parts::plain_head()) tbody {
-                    @for now in group() { (parts::row(now)) }
+                    @for now in group() { (parts::row(now, judged.standing(now.series.rtt, at).as_ref())) }
                 } } }
             } @else {
-                div.tiles { @for now in group() { (parts::tile(now)) } }
+                div.tiles {
+                    @for now in group() { (parts::tile(now, judged.standing(now.series.rtt, at).as_ref())) }
+                }
             }
         }
     }

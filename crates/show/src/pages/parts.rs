@@ -5,6 +5,7 @@ use model::{TargetNow, TargetState, UnixMs};
 
 use crate::app::App;
 use crate::format::{self, NOTHING};
+use crate::judged::Standing;
 use crate::port::Warning;
 use crate::present::{Values, key};
 use crate::strips;
@@ -58,13 +59,16 @@ pub(super) fn plain_head() -> Markup {
     }
 }
 
-/// One dense row of a target.
-pub(super) fn row(now: &TargetNow) -> Markup {
+/// One dense row of a target, with what the detector says of it.
+pub(super) fn row(now: &TargetNow, standing: Option<&Standing>) -> Markup {
     let target = &now.target;
     let values = Values::of(now);
     html! {
         tr data-k=(live_key(now)) class={ "st-" (now.state.name()) } {
-            td.c-state { (badge(now)) }
+            td.c-state {
+                (badge(now))
+                @if let Some(standing) = standing { " " (alerted(standing, &standing.short)) }
+            }
             th.c-host scope="row" { a href=(link(now)) title=(title(now)) { (target.host) } }
             td.c-region { (target.region) }
             td.c-proto { (target.protocol) }
@@ -83,17 +87,37 @@ pub(super) fn row(now: &TargetNow) -> Markup {
 
 /// One target in little space, for lists of thousands: every element counts. Its shape is drawn by the
 /// style sheet, its key is in its address, and the usual is left out: no loss, the word for up.
-pub(super) fn tile(now: &TargetNow) -> Markup {
+pub(super) fn tile(now: &TargetNow, standing: Option<&Standing>) -> Markup {
     let values = Values::of(now);
     let grade = format::loss_grade(values.loss_pct);
     let graded = (grade > 0).then_some(grade);
     html! {
         a.tile.{ "st-" (now.state.name()) } href=(link(now)) {
-            span.h { (now.target) }
+            span.h {
+                (now.target)
+                @if let Some(standing) = standing {
+                    " " span.v-alert.{ "al-" (standing.sign) }.hushed[standing.quiet] { span { (standing.words) } }
+                }
+            }
             b.v-rtt { (format::ms(values.rtt_us)) }
             i.v-jitter { (format::ms(values.jitter_us)) }
             u.v-loss data-loss=[graded] { (format::percent(values.loss_pct)) }
             @if now.state != TargetState::Up { span.v-state { (now.state_words()) } }
+        }
+    }
+}
+
+/// What the detector says of a target: a link with shape and words, to stand beside its name.
+pub(super) fn standing(standing: &Standing) -> Markup {
+    alerted(standing, &standing.words)
+}
+
+fn alerted(standing: &Standing, words: &str) -> Markup {
+    html! {
+        a.v-alert.{ "al-" (standing.sign) }.hushed[standing.quiet] href={ "/alerts/" (standing.alert) }
+            title=(standing.words)
+        {
+            i.s.{ "s-" (standing.sign) } aria-hidden="true" {} span { (words) }
         }
     }
 }

@@ -2,47 +2,18 @@
 //! and the same numbers as text. It must not need the target to be there still.
 
 use maud::{Markup, html};
-use model::{Labels, Metric, Series, TargetNow, TargetSeries, UnixMs};
+use model::{Alert, Metric, UnixMs};
 use store::{Bucket, Mark, RangeAnswer};
 
+use super::chart::{Figure, Subject};
+use super::signs;
 use crate::app::App;
+use crate::format;
 use crate::history::{Span, Unavailable};
 use crate::time::SPANS;
-use crate::{assets, format};
 
 /// Rows of the table of numbers.
 const TABLE_ROWS: i64 = 24;
-
-/// Whose past it is.
-pub(super) struct Subject {
-    host: String,
-    series: TargetSeries,
-    /// Whether it is still probed.
-    present: bool,
-}
-
-impl Subject {
-    /// A target of now.
-    pub(super) fn of(now: &TargetNow) -> Self {
-        Self { host: now.target.host.clone(), series: now.series, present: true }
-    }
-
-    /// A target of which only the store knows, by the labels of its series.
-    pub(super) fn left(labels: &Labels) -> Self {
-        let id = |metric| Series { metric, labels: labels.clone() }.id();
-        let series = TargetSeries {
-            rtt: id(Metric::Rtt),
-            jitter: id(Metric::Jitter),
-            loss: id(Metric::Loss),
-        };
-        let host = labels.get("host").unwrap_or_default().to_owned();
-        Self { host, series, present: false }
-    }
-
-    fn link(&self) -> String {
-        format!("/targets/{}", self.series.rtt)
-    }
-}
 
 /// Everything of a span: what to choose from, charts, numbers, marks, with `facts` beside them. A store that
 /// cannot answer is said where the answer would stand.
@@ -54,9 +25,18 @@ pub(super) async fn story(
     facts: &Markup,
 ) -> Markup {
     let past = past(app, subject, span).await;
+    let alerts =
+        app.history.alerts_in(model::Subject::key_of_target(subject.series.rtt), span).await;
     html! {
         (spans(subject, pairs, span))
-        (chart(subject, span, follows(pairs).filter(|_| subject.present)))
+        (Figure {
+            subject,
+            metric: metric(pairs),
+            span,
+            follows: follows(pairs).filter(|_| subject.is_present()),
+            open_end: false,
+            alert: None,
+        }.markup())
         div.columns.wide {
             section.numbers { h2 { "Numbers" } @match &past {
                 Ok((rows, _)) => (numbers(rows)),
@@ -64,14 +44,16 @@ pub(super) async fn story(
             } }
             div {
                 (facts)
+                section #past-alerts { h2 { "Alerts" } @match &alerts {
+                    Ok(alerts) => (list_of_alerts(alerts, app.now())),
+                    Err(error) => p.empty { (error) },
+                } }
                 section { h2 { "Marks" } @match &past {
                     Ok((_, marks)) => (list_of_marks(marks)),
                     Err(error) => p.empty { (error) },
                 } }
             }
         }
-        script defer src=(assets::url("uPlot.iife.min.js")) {}
-        script defer src=(assets::url("chart.js")) {}
     }
 }
 
@@ -81,6 +63,12 @@ struct Row {
     rtt: Option<Bucket>,
     jitter: Option<Bucket>,
     loss: Option<Bucket>,
+}
+
+/// The metric of the chart, by its name in the URL; RTT unless another is named.
+fn metric(pairs: &[(String, String)]) -> Metric {
+    let named = pairs.iter().find(|(name, _)| name == "metric");
+    named.and_then(|(_, value)| Metric::from_name(value)).unwrap_or(Metric::Rtt)
 }
 
 /// Rows and marks of a span, newest first.
@@ -119,18 +107,39 @@ fn follows(pairs: &[(String, String)]) -> Option<&str> {
     (!fixed).then(|| get("span").unwrap_or(SPANS[0].0))
 }
 
-/// The spans to choose from, and what is shown.
+fn name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Rtt => "RTT",
+        Metric::Jitter => "Jitter",
+        Metric::Loss => "Loss",
+    }
+}
+
+/// The metrics and spans to choose from, and what is shown.
 fn spans(subject: &Subject, pairs: &[(String, String)], span: Span) -> Markup {
-    let follows = follows(pairs);
+    let (follows, metric) = (follows(pairs), metric(pairs));
     let half = span.millis() / 2;
-    let moved = |from: i64, until: i64| {
-        let (from, until) = (span.from.0.saturating_add(from), span.until.0.saturating_add(until));
-        format!("{}?from={from}&until={until}", subject.link())
+    // Whoever looks at another metric goes on with it.
+    let of = |metric: Metric| match metric {
+        Metric::Rtt => String::new(),
+        other => format!("&metric={other}"),
     };
+    let within = |from: i64, until: i64, metric: Metric| {
+        let (from, until) = (span.from.0.saturating_add(from), span.until.0.saturating_add(until));
+        format!("{}?from={from}&until={until}{}", subject.link(), of(metric))
+    };
+    let moved = |from: i64, until: i64| within(from, until, metric);
     html! {
-        nav.spans aria-label="Span of the charts" {
+        nav.spans aria-label="Metric and span of the charts" {
+            @for each in Metric::ALL {
+                a href=(follows.map_or_else(
+                    || within(0, 0, each),
+                    |span| format!("{}?span={span}{}", subject.link(), of(each)),
+                )) aria-current=[(metric == each).then_some("true")] { (name(each)) }
+            }
+            span.between {}
             @for (name, words, _) in SPANS {
-                a href={ (subject.link()) "?span=" (name) }
+                a href={ (subject.link()) "?span=" (name) (of(metric)) }
                     aria-current=[(follows == Some(name)).then_some("true")] { (words) }
             }
             a href=(moved(-half, -half)) rel="prev" { "← earlier" }
@@ -138,27 +147,6 @@ fn spans(subject: &Subject, pairs: &[(String, String)], span: Span) -> Markup {
             a href=(moved(-half, half)) { "zoom out" }
             span #shown { (format::time(span.from)) " to " (format::time(span.until)) " UTC" }
             span.hint { "drag to zoom, double-click to go back" }
-        }
-    }
-}
-
-/// Where `chart.js` draws.
-fn chart(subject: &Subject, span: Span, follows: Option<&str>) -> Markup {
-    let series = &subject.series;
-    let by_series = (!subject.present).then(|| format!("{},{}", series.rtt, series.loss));
-    html! {
-        figure #chart data-target=(subject.series.rtt) data-from=(span.from.0) data-until=(span.until.0)
-            data-span=[follows] data-series=[by_series] data-subject=(subject.host)
-            aria-label="RTT and loss over time; the same numbers stand in the table below"
-        {
-            div #smoke {} div #loss {} div #legend {}
-            figcaption {
-                span.key.k0 { "no loss" } span.key.k1 { "up to 5 %" } span.key.k2 { "up to 20 %" }
-                span.key.k3 { "up to 50 %" } span.key.k4 { "more" }
-                span.key.band1 { "10 to 90 %" } span.key.band2 { "min to max" }
-                span #chart-note role="status" {}
-            }
-            noscript { p.empty { "The charts need JavaScript; the numbers below do not." } }
         }
     }
 }
@@ -190,6 +178,21 @@ fn numbers(rows: &[Row]) -> Markup {
                         td.n { (us(row.jitter, |jitter| jitter.mean)) }
                     }
                 } }
+            } }
+        }
+    }
+}
+
+fn list_of_alerts(alerts: &[Alert], now: UnixMs) -> Markup {
+    html! {
+        @if alerts.is_empty() { p.empty { "None in this span." } } @else {
+            ul.marks { @for alert in alerts {
+                li {
+                    (signs::badge(alert.severity, alert.state)) " "
+                    time { (format::time(alert.since)) } " "
+                    a href=(signs::address(alert)) { (signs::brief(alert)) }
+                    " for " (signs::lasting(alert, now))
+                }
             } }
         }
     }

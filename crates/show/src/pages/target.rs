@@ -8,12 +8,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{SeriesId, TargetNow, TargetState, UnixMs};
+use model::alert::words;
+use model::{Judgement, Metric, SeriesId, TargetNow, TargetState, UnixMs};
 
-use super::past::{self, Subject};
-use super::{layout, parts, sorry};
+use super::chart::Subject;
+use super::{layout, parts, past, sorry};
 use crate::app::App;
 use crate::format::{self, NOTHING};
+use crate::judged::Standing;
 use crate::present::{Values, View};
 use crate::{strips, time};
 
@@ -30,8 +32,8 @@ pub(super) async fn page(
         Err(bad) => return sorry(&app, StatusCode::BAD_REQUEST, &bad.to_string()),
     };
     let body = html! {
-        (head(now, app.now()))
-        (past::story(&app, &Subject::of(now), &pairs, span, &facts(now)).await)
+        (head(now, app.now(), app.judging.view().standing(now.series.rtt, app.now()).as_ref()))
+        (past::story(&app, &Subject::of(now), &pairs, span, &facts(&app, now)).await)
     };
     layout::page(&app, &view, &now.target.to_string(), "/targets", &body).into_response()
 }
@@ -83,7 +85,7 @@ async fn left(app: &App, view: &View, id: SeriesId, pairs: &[(String, String)]) 
     layout::page(app, view, &title, "/targets", &body).into_response()
 }
 
-fn head(now: &TargetNow, at: UnixMs) -> Markup {
+fn head(now: &TargetNow, at: UnixMs, standing: Option<&Standing>) -> Markup {
     let values = Values::of(now);
     let why = parts::why(now);
     html! {
@@ -91,6 +93,7 @@ fn head(now: &TargetNow, at: UnixMs) -> Markup {
             div.who {
                 h1 { (now.target) }
                 p { (parts::badge(now)) " for " (parts::since(now, at)) " · " (meaning(now.state)) }
+                @if let Some(standing) = standing { p { (parts::standing(standing)) } }
                 @if !why.is_empty() { p.why { (why) } }
             }
             dl.big {
@@ -126,8 +129,24 @@ fn meaning(state: TargetState) -> &'static str {
     }
 }
 
-fn facts(now: &TargetNow) -> Markup {
+/// What is usual of a metric at this hour, in words.
+fn usual(metric: Metric, judgement: &Judgement) -> String {
+    if judgement.standing == model::Standing::Learning {
+        return "not known yet: it is being learned".to_owned();
+    }
+    let known = |value: f32| value.is_finite().then(|| words::value(metric, value));
+    let usual = known(judgement.usual).unwrap_or_else(|| NOTHING.to_owned());
+    match (known(judgement.varies), known(judgement.limit)) {
+        (Some(varies), Some(limit)) => format!("{usual} ±{varies}, too high above {limit}"),
+        (None, Some(limit)) => format!("{usual}, too high above {limit}"),
+        _ => usual,
+    }
+}
+
+fn facts(app: &App, now: &TargetNow) -> Markup {
     let target = &now.target;
+    let judged =
+        Metric::ALL.map(|metric| (metric, app.deps.alerts.judgement(now.series.get(metric))));
     html! {
         section {
             h2 { "Facts" }
@@ -139,6 +158,11 @@ fn facts(now: &TargetNow) -> Markup {
                 dt { "Interval" } dd { (format::setting(target.interval)) }
                 dt { "Timeout" } dd { (format::setting(target.timeout)) }
                 dt { "DSCP" } dd { (target.packet.dscp) }
+                @for (metric, judgement) in judged {
+                    @if let Some(judgement) = judgement {
+                        dt { "Usual " (metric) } dd { (usual(metric, &judgement)) }
+                    }
+                }
                 @if let Some(note) = &now.note { dt { "Note" } dd { (note) } }
                 @if let Some(parent) = &target.parent { dt { "Behind" } dd { (parent) } }
                 @for (name, value) in &target.tags { dt { (name) } dd { (value) } }

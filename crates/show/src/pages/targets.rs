@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::TargetState;
+use model::{TargetNow, TargetState};
 
 use super::{layout, parts, sorry};
 use crate::app::App;
@@ -30,10 +30,12 @@ pub(super) async fn page(
     };
     let view = app.present.view();
     let page = select.apply(&view);
+    let (judged, at) = (app.judging.view(), app.now());
+    let row = |now: &TargetNow| parts::row(now, judged.standing(now.series.rtt, at).as_ref());
     let body = html! {
         h1.sr { "Targets" }
         (form(&view, &select))
-        (list(&select, &page))
+        (list(&select, &page, row))
     };
     layout::page(&app, &view, "Targets", "/targets", &body).into_response()
 }
@@ -86,7 +88,7 @@ fn form(view: &View, select: &Select) -> Markup {
     }
 }
 
-fn list(select: &Select, page: &Page) -> Markup {
+fn list(select: &Select, page: &Page, row: impl Fn(&TargetNow) -> Markup) -> Markup {
     html! {
         div #list {
             @if page.rows.is_empty() {
@@ -105,7 +107,7 @@ fn list(select: &Select, page: &Page) -> Markup {
                         th.c-spark { "RTT of the last 60" }
                         th.c-cells { "Last 60 probes" }
                     } }
-                    tbody { @for now in &page.rows { (parts::row(now)) } }
+                    tbody { @for now in &page.rows { (row(now)) } }
                 } }
             }
             (pager(select, page))

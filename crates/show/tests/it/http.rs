@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::world::World;
+
 /// An answer with its body.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -20,11 +22,38 @@ pub(crate) async fn get(router: &Router, path: &str) -> Answer {
 
 /// The same with further request headers.
 pub(crate) async fn get_with(router: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = Request::get(path).header("host", "localhost:8420");
+    ask(router, "GET", path, headers, "").await
+}
+
+/// Sends a form or JSON as a page of ours does: with Origin and token.
+pub(crate) async fn send(world: &World, method: &str, path: &str, body: &str) -> Answer {
+    let kind = if body.starts_with(['{', '[']) {
+        "application/json"
+    } else {
+        "application/x-www-form-urlencoded"
+    };
+    let headers = [
+        ("origin", "http://localhost:8420"),
+        ("x-netmend-token", world.token.as_str()),
+        ("content-type", kind),
+    ];
+    ask(&world.router, method, path, &headers, body).await
+}
+
+/// Asks in any way.
+pub(crate) async fn ask(
+    router: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8420");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     let body = String::from_utf8_lossy(&bytes).into_owned();

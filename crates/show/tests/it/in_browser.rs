@@ -13,7 +13,7 @@ use crate::sim::{Manner, fallback_warning, small_network};
 use crate::world::World;
 
 /// Starts Chromium, or says why the test is left out.
-fn chromium() -> Option<Browser> {
+pub(crate) fn chromium() -> Option<Browser> {
     let browser = Browser::start();
     if browser.is_none() {
         assert!(may_be_missing(), "chromium is not installed, and CI=true asks for it");
@@ -23,7 +23,7 @@ fn chromium() -> Option<Browser> {
 }
 
 /// Serves a world on a port of its own, on threads of its own.
-fn served(world: &World) -> (tokio::runtime::Runtime, SocketAddr) {
+pub(crate) fn served(world: &World) -> (tokio::runtime::Runtime, SocketAddr) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.unwrap();
@@ -161,7 +161,7 @@ fn the_filter_answers_from_the_server_and_stands_in_the_url() {
 #[test]
 fn the_pages_fit_a_phone_and_both_themes() {
     let Some(mut browser) = chromium() else { return };
-    let world = World::new(small_network());
+    let world = World::alarmed();
     world.sim.edit_system(|system| system.warnings.push(fallback_warning()));
     world.mark(40, "db1.aws-london.example.net", "address", "the address changed from 198.18.9.9");
     world.mark(170, "netmend", "reload", "the configuration was read again: 3 targets added");
@@ -173,6 +173,11 @@ fn the_pages_fit_a_phone_and_both_themes() {
         ("now", "/"),
         ("targets", "/targets?sort=loss"),
         ("target", &*chart),
+        ("alerts", "/alerts"),
+        ("past", "/alerts?state=resolved,accepted"),
+        ("alert", "/alerts/21"),
+        ("group", "/alerts/30"),
+        ("silences", "/silences?label=region&value=tokyo#new"),
         ("system", "/system"),
     ];
     let mut papers = Vec::new();
@@ -183,7 +188,7 @@ fn the_pages_fit_a_phone_and_both_themes() {
                 browser.open(&format!("http://{address}{path}"));
                 browser
                     .wait("the page is live", "document.getElementById('live').className === 'on'");
-                if name == "target" {
+                if name == "target" || name == "alert" {
                     browser.wait("drawn", "document.getElementById('chart').dataset.drawn");
                 }
                 let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
@@ -198,6 +203,6 @@ fn the_pages_fit_a_phone_and_both_themes() {
             }
         }
     }
-    assert_ne!(papers[0], papers[4], "light and dark differ");
+    assert_ne!(papers[0], papers[pages.len()], "light and dark differ");
     assert_eq!(browser.complaints, Vec::<String>::new());
 }

@@ -47,7 +47,7 @@ async fn a_feed_sends_the_rows_in_view_and_then_only_what_changed() {
     assert_eq!(first["rows"].as_array().unwrap().len(), 3);
     assert_eq!(first["counts"]["down"], 1);
     let row = first["rows"][0].as_array().unwrap();
-    assert_eq!((row[1].as_str(), row.len()), (Some("up"), 9));
+    assert_eq!((row[1].as_str(), row.len()), (Some("up"), 10));
     let (quiet, _) = feed.next().await;
     assert_eq!(quiet["rows"], serde_json::json!([]), "the heartbeat has no rows");
 

@@ -7,13 +7,18 @@
     reason = "these are tests, though clippy sees that of the marked functions alone"
 )]
 
+mod alarms;
+mod alerts;
 mod api;
 mod browser;
 mod http;
 mod in_browser;
+mod in_browser_alerts;
+mod judged_api;
 mod live;
 mod metrics;
 mod pages;
 mod real_store;
+mod silences;
 mod sim;
 mod world;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ManualClock, Metric, Protocol, Sample, Target, UnixMs};
+use model::{Band, ManualClock, Metric, Protocol, Sample, Target, UnixMs};
 use netmend_show::{Deps, Token, router};
 use store::{Appended, Batch, Change, Mark, Store};
 
@@ -74,7 +74,9 @@ async fn a_target_that_left_the_configuration_keeps_its_page_and_its_past() {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
     let loss = target.series(Metric::Loss).id();
-    assert!(page.body.contains(&format!("data-series=\"{id},{loss}\"")), "{}", page.body);
+    let lines = Band::ALL.map(|band| target.series(Metric::Rtt).band(band).id().to_string());
+    let asked = format!("data-series=\"{id},{loss},{}\"", lines.join(","));
+    assert!(page.body.contains(&asked), "no {asked} in {}", page.body);
     assert!(!page.body.contains("data-k="), "nothing of it is live: {}", page.body);
     let past = format!("/targets/{id}?span=30h");
     assert!(

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::{
-    Method, Metric, Outcome, ProbeResult, Protocol, Reason, Series, SeriesId, StampSource, Target,
-    TargetId, TargetNow, UnixMs,
+    Band, Method, Metric, Outcome, ProbeResult, Protocol, Reason, Series, SeriesId, StampSource,
+    Target, TargetId, TargetNow, UnixMs,
 };
 use netmend_show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 use store::{
-    Appended, Applied, Batch, Bucket, Change, Error, Mark, Query, RangeAnswer, RangeQuery, Record,
-    Retention, Samples, SamplesStats, State, Value,
+    Appended, Batch, Bucket, Error, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,
 };
 
 /// How a simulated target behaves.
@@ -215,6 +214,8 @@ pub(crate) struct Past {
     pub(crate) series: Mutex<Vec<Series>>,
     /// Whether the disk is gone.
     pub(crate) broken: bool,
+    /// Since when this series has been three times as high as it was, and its jitter with it.
+    pub(crate) slow: Mutex<Vec<(SeriesId, UnixMs)>>,
 }
 
 impl Past {
@@ -222,9 +223,55 @@ impl Past {
     pub(crate) fn of(now: &dyn Now) -> Self {
         let targets = now.targets();
         let all = targets.targets.iter().flat_map(|now| {
-            Metric::ALL.into_iter().map(|metric| now.target.series(metric)).collect::<Vec<_>>()
+            let own = Metric::ALL.map(|metric| now.target.series(metric));
+            let lines = own.clone().map(|series| Band::ALL.map(|band| series.band(band)));
+            own.into_iter().chain(lines.into_iter().flatten()).collect::<Vec<_>>()
         });
-        Self { series: Mutex::new(all.collect()), broken: false }
+        Self { series: Mutex::new(all.collect()), ..Self::default() }
+    }
+
+    /// Lets a series be three times as high from this time on.
+    pub(crate) fn slow_down(&self, series: SeriesId, from: UnixMs) {
+        self.slow.lock().expect("no holder of this lock panics").push((series, from));
+    }
+
+    fn of_series(&self, series: &Series, at: i64, count: u32) -> Option<Bucket> {
+        let id = series.id();
+        let mut bucket = match series.labels.get("band") {
+            None => Past::bucket(series.metric, id, at, count)?,
+            Some(band) => return Some(Past::line(series.metric, band, at)),
+        };
+        let slow = self.slow.lock().expect("no holder of this lock panics");
+        if slow.iter().any(|(known, from)| *known == id && bucket.at >= *from) {
+            for value in [
+                &mut bucket.min,
+                &mut bucket.mean,
+                &mut bucket.max,
+                &mut bucket.p10,
+                &mut bucket.p50,
+                &mut bucket.p90,
+                &mut bucket.p99,
+            ] {
+                *value *= 3.0;
+            }
+        }
+        Some(bucket)
+    }
+
+    /// What the detector took for usual and for too much.
+    fn line(metric: Metric, band: &str, at: i64) -> Bucket {
+        let hour = (at.rem_euclid(86_400_000)) as f64 / 3_600_000.0;
+        let busy = (hour / 24.0 * std::f64::consts::TAU).sin().max(0.0) * 3_000.0;
+        let (usual, room) = match metric {
+            Metric::Rtt => (11_350.0 + busy, 8_000.0),
+            Metric::Jitter => (400.0, 6_000.0),
+            Metric::Loss => (0.1, 1.0),
+        };
+        let value = if band == "limit" { usual + room } else { usual };
+        let (at, count) = (UnixMs(at), NonZeroU32::MIN);
+        let (min, mean, max, p10, p50, p90, p99) =
+            (value, value, value, value, value, value, value);
+        Bucket { at, count, min, mean, max, p10, p50, p90, p99, merged: false }
     }
 
     fn bucket(metric: Metric, id: SeriesId, at: i64, count: u32) -> Option<Bucket> {
@@ -296,7 +343,7 @@ impl Samples for Past {
         let count = u32::try_from(step / 3_000).unwrap_or(u32::MAX).max(1);
         let answer = |id: &SeriesId| {
             let known = series.iter().find(|series| series.id() == *id);
-            let bucket = |at| known.and_then(|known| Past::bucket(known.metric, *id, at, count));
+            let bucket = |at| known.and_then(|known| self.of_series(known, at, count));
             if query.step.is_some() {
                 return RangeAnswer::Buckets(times().filter_map(bucket).collect());
             }
@@ -326,36 +373,6 @@ impl Samples for Past {
 
     fn committed_until(&self, _: u32) -> Result<Option<u64>, Error> {
         Ok(None)
-    }
-}
-
-/// Marks in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Marks(pub(crate) Mutex<Vec<Mark>>);
-
-impl State for Marks {
-    fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error> {
-        let mut marks = self.0.lock().expect("no holder of this lock panics");
-        marks.extend(changes.into_iter().filter_map(|change| match change {
-            Change::Mark(mark) => Some(mark),
-            _ => None,
-        }));
-        Ok(Applied::Done(marks.len() as u64))
-    }
-
-    fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
-        let Query::Marks { subject, from, until, limit } = query else { return Ok(Vec::new()) };
-        let wanted = |mark: &&Mark| {
-            subject.as_ref().is_none_or(|subject| *subject == mark.subject)
-                && (from..until).contains(&&mark.at)
-        };
-        let marks = self.0.lock().expect("no holder of this lock panics");
-        let found = marks.iter().rev().filter(wanted).take(*limit as usize).cloned();
-        Ok(found.map(|mark| Record { revision: 1, value: Value::Mark(mark) }).collect())
-    }
-
-    fn changes(&self, _: u64) -> Result<Vec<Record>, Error> {
-        Ok(Vec::new())
     }
 }
 

@@ -6,20 +6,42 @@ use std::time::Duration;
 use axum::Router;
 use model::{ManualClock, Target, TargetNow, UnixMs};
 use netmend_show::{Deps, Now, Token, router};
-use store::{Change, Mark, State as _};
+use store::{Applied, Change, Error, Mark, Query, Record, State, StateFile};
 
-use crate::sim::{Manner, Marks, Past, Sim};
+use crate::alarms::{self, Alarms};
+use crate::sim::{Manner, Past, Sim};
 
 /// 2026-11-21 22:49:07 UTC.
 pub(crate) const NOW: UnixMs = UnixMs(1_795_301_347_000);
+
+/// Records on a disk that is gone.
+#[derive(Debug)]
+struct Gone;
+
+impl State for Gone {
+    fn apply(&self, _: Vec<Change>) -> Result<Applied, Error> {
+        Err(Error::Closed)
+    }
+
+    fn find(&self, _: &Query) -> Result<Vec<Record>, Error> {
+        Err(Error::Closed)
+    }
+
+    fn changes(&self, _: u64) -> Result<Vec<Record>, Error> {
+        Err(Error::Closed)
+    }
+}
 
 /// Everything a test needs.
 pub(crate) struct World {
     pub(crate) sim: Arc<Sim>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) past: Arc<Past>,
-    pub(crate) marks: Arc<Marks>,
+    pub(crate) state: Arc<StateFile>,
+    pub(crate) alarms: Arc<Alarms>,
+    pub(crate) token: Token,
     pub(crate) router: Router,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -32,20 +54,33 @@ impl World {
     pub(crate) fn with(targets: Vec<(Target, Manner)>, broken: bool) -> Self {
         let sim = Arc::new(Sim::new(targets, NOW));
         let clock = Arc::new(ManualClock::new(NOW.to_ns()));
-        let marks = Arc::new(Marks::default());
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateFile::open(folder.path(), &*clock).unwrap());
+        let kept = Arc::<StateFile>::clone(&state) as Arc<dyn State>;
+        let alarms = Arc::new(Alarms::new(kept, Arc::<ManualClock>::clone(&clock)));
+        let token = Token::random().unwrap();
         let past = Arc::new(Past { broken, ..Past::of(&*sim) });
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
-            alerts: Arc::new(netmend_show::Unjudged),
-            commands: Arc::new(netmend_show::Unjudged),
+            alerts: Arc::<Alarms>::clone(&alarms),
+            commands: Arc::<Alarms>::clone(&alarms),
             samples: Arc::<Past>::clone(&past),
-            state: Arc::<Marks>::clone(&marks),
+            state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
-            token: Token::random().unwrap(),
+            token: token.clone(),
         };
-        Self { sim, clock, past, marks, router: router(deps) }
+        Self { sim, clock, past, state, alarms, token, router: router(deps), _folder: folder }
+    }
+
+    /// The small network with one of everything that alerts can be.
+    pub(crate) fn alarmed() -> Self {
+        let world = Self::new(crate::sim::small_network());
+        alarms::fill(&world.alarms, &world.sim.targets().targets, NOW);
+        let slow = world.target("db1.aws-london.example.net").series;
+        world.past.slow_down(slow.rtt, NOW - Duration::from_mins(27));
+        world
     }
 
     /// A second passes, in which each target is asked once.
@@ -59,7 +94,7 @@ impl World {
     pub(crate) fn mark(&self, minutes_ago: u64, subject: &str, kind: &str, text: &str) {
         let at = NOW - Duration::from_mins(minutes_ago);
         let (subject, kind, text) = (subject.to_owned(), kind.to_owned(), text.to_owned());
-        self.marks.apply(vec![Change::Mark(Mark { at, subject, kind, text })]).unwrap();
+        self.state.apply(vec![Change::Mark(Mark { at, subject, kind, text })]).unwrap();
     }
 
     /// The row of a host.
