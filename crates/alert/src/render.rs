@@ -4,6 +4,7 @@
 
 mod chart;
 mod curve;
+mod example;
 mod html;
 mod json;
 mod text;
@@ -42,6 +43,11 @@ impl Mail {
 
 /// The message as a mail. `curve` is that of [`charted`], if there is one.
 pub fn mail(message: &Message, curve: Option<&Curve>) -> Mail {
+    if message.kind == MessageKind::Test && message.alerts.is_empty() {
+        let alerts = vec![example::alert(message.at)];
+        let shown = Message { alerts, ..message.clone() };
+        return mail(&shown, Some(&example::curve(message.at)));
+    }
     let chart = curve.filter(|_| charted(message).is_some()).and_then(Chart::of);
     Mail {
         subject: subject(message),
@@ -108,6 +114,9 @@ fn tally(message: &Message) -> Option<String> {
 
 /// The alert's page, if pages can be reached from elsewhere.
 fn link(message: &Message, alert: &Alert) -> Option<String> {
+    if message.kind == MessageKind::Test {
+        return None;
+    }
     let pages = message.pages.as_deref()?;
     Some(format!("{pages}/alerts/{}", alert.id))
 }
@@ -122,14 +131,15 @@ fn standing(alert: &Alert) -> String {
 
 /// What a test says.
 const TEST: &str = "This is a test. Nothing is wrong: somebody asked netmend to show that its messages \
-                    arrive. Alerts come to you the same way, with the same sender.";
+                    arrive. An alert looks like the made-up one below, and comes with the same sender.";
 
 /// What a message about a thread says that holds no alert.
 const NOTHING: &str = "Nothing is open any more.";
 
 /// Facts of an alert beside its sentences, as name and value, all printable.
 fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Alert", format!("#{} ({})", alert.id, standing(alert)))];
+    let number = if alert.id.0 == 0 { "made up".to_owned() } else { format!("#{}", alert.id) };
+    let mut facts = vec![("Alert", format!("{number} ({})", standing(alert)))];
     facts.push(("Since", stamp(alert.since)));
     match alert.ended {
         Some(ended) => facts.push(("Ended", stamp(ended))),
@@ -165,6 +175,7 @@ fn stamp(at: UnixMs) -> String {
 }
 
 /// How somebody says that they know of it, as long as nobody has.
-fn command(alert: &Alert) -> Option<String> {
-    (alert.is_open() && alert.ack.is_none()).then(|| format!("netmend ack {}", alert.id))
+fn command(message: &Message, alert: &Alert) -> Option<String> {
+    let real = message.kind != MessageKind::Test;
+    (real && alert.is_open() && alert.ack.is_none()).then(|| format!("netmend ack {}", alert.id))
 }

@@ -59,10 +59,10 @@ impl<'c> Chart<'c> {
     /// What its colours mean.
     pub fn legend(&self) -> &'static str {
         match (self.curve.usual.is_empty(), self.curve.limit.is_empty()) {
-            (true, true) => "red: too high",
-            (true, false) => "dashed: limit · red: too high",
-            (false, true) => "grey: usual · red: too high",
-            (false, false) => "grey: usual · dashed: limit · red: too high",
+            (true, true) => "Red: too high.",
+            (true, false) => "Dashed: limit. Red: too high.",
+            (false, true) => "Grey: usual. Red: too high.",
+            (false, false) => "Grey: usual. Dashed: limit. Red: too high.",
         }
     }
 

@@ -103,7 +103,7 @@ fn in_full(message: &Message, alert: &Alert, chart: Option<&Chart<'_>>) -> Marku
             @for (name, value) in facts(alert) {
                 (row(name, &html! { (value) }))
             }
-            @if let Some(command) = command(alert) {
+            @if let Some(command) = command(message, alert) {
                 (row("To ack", &html! {
                     code style="background:#f2f3f0;padding:1px 5px;border-radius:3px" { (command) }
                 }))
@@ -128,12 +128,13 @@ fn figure(chart: &Chart<'_>) -> Markup {
     let cell = "font-size:12px;color:#5f6a70;padding:0";
     html! {
         table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="margin:4px 0 10px" {
-            tr { td.muted style=(cell) { (chart.scale()) } td.muted align="right" style=(cell) { (chart.legend()) } }
+            tr { td.muted colspan="2" style=(cell) { (chart.scale()) } }
             tr { td colspan="2" {
                 img src={ "cid:" (Mail::CHART) } alt=(chart.words()) width="604"
                     style="display:block;width:100%;height:auto;border:0";
             } }
             tr { td.muted style=(cell) { (chart.from()) } td.muted align="right" style=(cell) { (chart.until()) } }
+            tr { td.muted colspan="2" style=(cell) { (chart.legend()) } }
         }
     }
 }

@@ -8,10 +8,12 @@ use super::{IN_FULL, NOTHING, TEST, banner, command, count, facts, link, stamp, 
 /// The text, with `\n` as line ends.
 pub(super) fn text(message: &Message) -> String {
     let mut lines = vec![banner(message), String::new()];
-    match (message.kind, message.alerts.as_slice()) {
-        (MessageKind::Test, _) => lines.push(TEST.to_owned()),
-        (_, []) => lines.push(NOTHING.to_owned()),
-        (_, alerts) => {
+    if message.kind == MessageKind::Test {
+        lines.extend([TEST.to_owned(), String::new()]);
+    }
+    match message.alerts.as_slice() {
+        [] => lines.push(NOTHING.to_owned()),
+        alerts => {
             lines.extend(tally(message).map(|tally| format!("{tally}\n")));
             let (full, brief) = alerts.split_at(alerts.len().min(IN_FULL));
             for alert in full {
@@ -43,6 +45,6 @@ fn in_full(lines: &mut Vec<String>, message: &Message, alert: &Alert) {
         lines.push(format!("  {name:<8} {value}"));
     }
     lines.extend(link(message, alert).map(|link| format!("  {:<8} {link}", "Page")));
-    lines.extend(command(alert).map(|command| format!("  {:<8} {command}", "To ack")));
+    lines.extend(command(message, alert).map(|command| format!("  {:<8} {command}", "To ack")));
     lines.push(String::new());
 }

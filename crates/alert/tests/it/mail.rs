@@ -424,8 +424,12 @@ async fn a_test_says_that_it_is_one_and_that_nothing_is_wrong() {
     let mail = server.next_mail();
     assert_eq!(mail.header("Subject"), Some("TEST netmend at london-1 reaches you"));
     for part in ["text/plain", "text/html"] {
-        assert!(mail.part(part).contains("This is a test. Nothing is wrong"), "{part}");
+        let text = mail.part(part);
+        assert!(text.contains("This is a test. Nothing is wrong"), "{text}");
+        assert!(text.contains("edge7.invalid: latency") || text.contains("Latency edge7.invalid"));
+        assert!(!text.contains("alerts/0") && !text.contains("netmend ack"), "{text}");
     }
+    assert!(mail.part("image/png").starts_with("iVBORw0KGgo"));
     keep(&mail, "test");
 }
 
