@@ -39,6 +39,12 @@ impl Resolve for SystemResolver {
     }
 }
 
+/// The name that the system's resolver knows for an address. Blocks, so it is for threads without other
+/// work; what it gives is anybody's text.
+pub fn name_of(address: IpAddr) -> Option<String> {
+    getaddrinfo::getnameinfo(address)
+}
+
 /// Reads an address that is written out, with its zone if it has one (`fe80::1%eth0` or `fe80::1%2`,
 /// RFC 4007, section 11); `None` if it is a name.
 pub fn literal(host: &str, family: Family) -> Option<Result<SocketAddr, ResolveError>> {
@@ -95,6 +101,11 @@ mod tests {
         assert_eq!(read("2001:db8::1", Family::V6), Some(Ok("[2001:db8::1]:0".into())));
         assert_eq!(read("www.example.com", Family::V4), None);
         assert_eq!(read("10.0.0", Family::V4), None);
+    }
+
+    #[test]
+    fn an_address_has_the_name_that_the_hosts_file_gives_it() {
+        assert_eq!(name_of("127.0.0.1".parse().unwrap()).as_deref(), Some("localhost"));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! One blocking lookup by the C library, so that names mean here what they mean to every other program
+//! One blocking lookup by the C library, either way, so that names mean here what they mean to every other program
 //! on this machine (hosts file, mDNS, LDAP, DNS). It must not be called on a thread that has other work.
 #![expect(
     unsafe_code,
     reason = "getaddrinfo(3) hands out a C list, and only its codes tell errors apart"
 )]
 
-use std::ffi::CString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ffi::{CStr, CString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr;
 
 use model::Family;
@@ -59,6 +59,31 @@ pub(super) fn getaddrinfo(host: &str, family: Family) -> Result<Vec<SocketAddr>,
         next = entry.ai_next;
     }
     if addresses.is_empty() { Err(not_found(host, family)) } else { Ok(addresses) }
+}
+
+/// The name of an address, if it has one (`getnameinfo(3)`). Blocks as [`getaddrinfo`] does.
+pub(super) fn getnameinfo(address: IpAddr) -> Option<String> {
+    /// `NI_MAXHOST` of `netdb.h`.
+    const LONGEST: usize = 1025;
+    let socket = socket2::SockAddr::from(SocketAddr::new(address, 0));
+    let mut name = [0_u8; LONGEST];
+    // SAFETY: `socket` is a socket address of the length it tells, and the answer is written into
+    // `name`, no longer than that; no service is asked for.
+    let code = unsafe {
+        libc::getnameinfo(
+            socket.as_ptr().cast(),
+            socket.len(),
+            name.as_mut_ptr().cast(),
+            LONGEST as libc::socklen_t,
+            ptr::null_mut(),
+            0,
+            libc::NI_NAMEREQD,
+        )
+    };
+    if code != 0 {
+        return None;
+    }
+    CStr::from_bytes_until_nul(&name).ok()?.to_str().ok().map(str::to_owned)
 }
 
 fn address_of(entry: &libc::addrinfo) -> Option<SocketAddr> {

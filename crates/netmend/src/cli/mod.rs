@@ -22,6 +22,7 @@ mod schema;
 mod status;
 mod stdout;
 mod syslog;
+mod trace;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
 /// repair held.
@@ -42,6 +43,8 @@ enum Command {
     Reload(reload::Args),
     /// Probe hosts now and print what was found.
     Probe(probe::Args),
+    /// Find the path to a host now: the routers on the way, and how fast each answers.
+    Trace(trace::Args),
     /// Check config and targets files, and say what is wrong where.
     Check(check::Args),
     /// Print the JSON Schema of the config file.
@@ -91,6 +94,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Status(args) => status::run(args),
         Command::Reload(args) => reload::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Trace(args) => trace::run(args),
         Command::Check(args) => check::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Init(args) => init::run(args),
