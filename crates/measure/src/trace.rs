@@ -86,6 +86,13 @@ pub enum Error {
     Stopped(IpAddr),
 }
 
+impl Error {
+    fn no_route(to: IpAddr, why: &io::Error) -> Self {
+        let source = io::Error::from_raw_os_error(why.raw_os_error().unwrap_or(libc::EHOSTUNREACH));
+        Self::NoRoute { to, source }
+    }
+}
+
 /// What to do where no socket could be opened.
 fn help(error: &OpenError) -> &'static str {
     match (error.is_denied(), error.key.kind) {
@@ -113,13 +120,12 @@ pub fn trace(
     let to = request.to.ip();
     let key = key_of(request);
     let granted = network.grant(&key).map_err(|source| Error::Open { to, source })?;
+    let source = network.source_for(&key, request.to);
     let from = match key.kind {
         SocketKind::Icmp => None,
-        SocketKind::TcpSyn => {
-            let source = network.source_for(&key, request.to);
-            Some(source.map_err(|source| Error::NoRoute { to, source })?)
-        }
+        SocketKind::TcpSyn => Some(source.as_ref().map_err(|why| Error::no_route(to, why))?),
     };
+    let from = from.copied();
     // One port of those that the socket holds: another one is another flow.
     let ports = &granted.opened.source_ports;
     let port = ports.start..ports.start + u16::from(!ports.is_empty());
@@ -139,7 +145,7 @@ pub fn trace(
         from,
     };
     runner.run(to, stop)?;
-    runner.course.finish().map_err(|errno| {
+    runner.course.finish(source.ok()).map_err(|errno| {
         let source = io::Error::from_raw_os_error(errno);
         Error::Send { to, source }
     })

@@ -14,6 +14,8 @@ use crate::{Method, Reason, UnixMs};
 pub struct Path {
     /// When it began.
     pub at: UnixMs,
+    /// The address it was asked from, if the system said.
+    pub from: Option<IpAddr>,
     /// Whereto.
     pub to: IpAddr,
     /// TCP port, if the probes were SYNs.
@@ -298,6 +300,7 @@ mod tests {
         };
         Path {
             at: UnixMs(0),
+            from: None,
             to: "192.0.2.1".parse().expect("an address"),
             port: None,
             method: Method::IcmpRaw,

@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
+mod archive;
 mod attend;
+mod availability;
 mod board;
 mod cli;
 mod config;
 mod control;
 mod data;
+mod evidence;
+mod explain;
 mod feed;
 mod intake;
 mod logs;

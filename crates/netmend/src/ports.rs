@@ -2,15 +2,21 @@
 //! puts numbers together; decides nothing.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use measure::kernel::KernelNetwork;
+use measure::resolve::literal;
+use measure::trace::{Request, trace};
 use measure::{Counters, Prober};
-use model::{Clock, Method, UnixMs};
+use model::{Clock, Method, Protocol, SeriesId, TargetState, UnixMs};
 use show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 
 use crate::board::Board;
+use crate::evidence::{self, Field, Place};
 use crate::feed::Feed;
 use crate::notices::Notices;
 
@@ -43,6 +49,8 @@ pub(crate) struct Present {
     pub(crate) sizes: Mutex<Option<(Duration, Sizes)>>,
     /// When the thread that takes results last moved, by the monotonic clock.
     pub(crate) moved: Mutex<Duration>,
+    /// Paths traced so far.
+    pub(crate) traces: Arc<Mutex<evidence::Counts>>,
 }
 
 /// What the data folder holds.
@@ -163,11 +171,68 @@ impl Present {
                 feed.waiting as f64,
             ),
         ]);
+        let traces = *self.traces.lock().expect("no holder of this lock can panic");
+        counters.extend(trace_counters(traces));
         if let Some(bytes) = resident_bytes() {
             let help = "Resident memory of the process in bytes.";
             counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));
         }
         counters
+    }
+}
+
+fn trace_counters(counts: evidence::Counts) -> [Counter; 3] {
+    let counter = |name, help, value| Counter::total(name, help, value);
+    [
+        counter("netmend_traces_total", "Paths traced.", counts.traced),
+        counter("netmend_traces_failed_total", "Paths that could not be traced.", counts.failed),
+        counter(
+            "netmend_traces_left_out_total",
+            "Alerts whose path was not traced, since too many were raised at once.",
+            counts.left_out,
+        ),
+    ]
+}
+
+/// The targets of the running daemon, and the network that their paths are traced in.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    /// The targets.
+    pub(crate) present: Arc<Present>,
+    /// The way out.
+    pub(crate) network: Arc<KernelNetwork>,
+}
+
+impl Field for Paths {
+    fn all(&self) -> Vec<SeriesId> {
+        self.present.targets().targets.iter().map(|row| row.series.rtt).collect()
+    }
+
+    fn place(&self, rtt: SeriesId) -> Option<Place> {
+        let snapshot = self.present.targets();
+        let row = snapshot.targets.iter().find(|row| row.series.rtt == rtt)?;
+        let target = &row.target;
+        // Only the name of a link-local address has its zone.
+        let mut to = match literal(&target.host, target.family) {
+            Some(written) => written.ok()?,
+            None => SocketAddr::new(row.address?, 0),
+        };
+        to.set_port(match target.protocol {
+            Protocol::Icmp => 0,
+            Protocol::Tcp(port) => port,
+        });
+        Some(Place {
+            name: target.to_string(),
+            to,
+            packet: target.packet.clone(),
+            well: row.state == TargetState::Up,
+        })
+    }
+
+    fn trace(&self, place: &Place, stop: &AtomicBool) -> Result<model::Path, String> {
+        let request = Request { packet: place.packet.clone(), ..Request::new(place.to) };
+        let found = trace(&self.network, &*self.present.clock, &request, stop);
+        found.map_err(|error| error.to_string())
     }
 }
 

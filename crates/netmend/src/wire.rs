@@ -69,6 +69,7 @@ impl Pipeline {
             site: Mutex::new(plan.site),
             data,
             sizes: Mutex::default(),
+            traces: Arc::default(),
         });
         let recorder = Arc::new(Mutex::new(Recorder::default()));
         seat(&present, &recorder, &targets);

@@ -197,13 +197,14 @@ impl Course {
     }
 
     /// The path; `Err` with the system's error number if no probe could be sent.
-    pub(super) fn finish(&self) -> Result<Path, i32> {
+    pub(super) fn finish(&self, from: Option<IpAddr>) -> Result<Path, i32> {
         if let (Some(errno), true) = (self.errno, self.probes.iter().all(|probe| probe.refused)) {
             return Err(errno);
         }
         let length = self.end.map_or(self.farthest, |(distance, _)| distance);
         Ok(Path {
             at: self.at,
+            from,
             to: self.to(),
             port: Some(self.request.to.port()).filter(|port| *port != 0),
             method: self.method,

@@ -8,9 +8,12 @@ use clap::{Parser, Subcommand};
 
 use crate::report::Report;
 
+mod archive;
+mod availability;
 mod backup;
 mod check;
 mod doctor;
+mod explain;
 mod figures;
 mod init;
 mod lab;
@@ -45,6 +48,10 @@ enum Command {
     Probe(probe::Args),
     /// Find the path to a host now: the routers on the way, and how fast each answers.
     Trace(trace::Args),
+    /// Say why netmend thinks what it thinks of a host or an alert, with the numbers.
+    Explain(explain::Args),
+    /// Print how much of a month each target was up, as CSV.
+    Availability(availability::Args),
     /// Check config and targets files, and say what is wrong where.
     Check(check::Args),
     /// Print the JSON Schema of the config file.
@@ -95,6 +102,8 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Reload(args) => reload::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Trace(args) => trace::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Availability(args) => availability::run(args),
         Command::Check(args) => check::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Init(args) => init::run(args),

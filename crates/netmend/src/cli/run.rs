@@ -18,10 +18,13 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive;
 use crate::attend::{Attendant, Fixed, Signals};
 use crate::config::Sources;
 use crate::control::Control;
+use crate::evidence::Evidence;
 use crate::plan::Loader;
+use crate::ports::Paths;
 use crate::report::Report;
 use crate::wire::Pipeline;
 use crate::{data, logs};
@@ -110,13 +113,22 @@ async fn serve(
     let token = Token::random()
         .map_err(|why| Report::because("cannot read random bytes for the token", &why).code(4))?;
     let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
-    let options = Options::daemon(clock, network, Arc::new(SystemResolver));
+    let options =
+        Options::daemon(Arc::clone(&clock), Arc::clone(&network) as _, Arc::new(SystemResolver));
     let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
     let router = show::router(pipeline.deps(bound, token));
+    let paths = Paths { present: Arc::clone(&pipeline.present), network };
+    let traces = Arc::clone(&pipeline.present.traces);
+    let evidence = Evidence::start(Arc::new(paths), store.state(), clock, traces)?;
+    let source = archive::Source {
+        present: Arc::clone(&pipeline.present),
+        samples: store.samples(),
+        state: store.state(),
+    };
     let done = CancellationToken::new();
     let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
     let (orders, taken) = mpsc::channel(ORDERS);
-    let socket = tokio::spawn(control.serve(router, orders, done.clone()));
+    let socket = tokio::spawn(control.serve(archive::router(source, router), orders, done.clone()));
     warn_if_open(bound, &pipeline);
     let attended = Attendant::new(&loader, &pipeline, fixed).attend(signals, taken).await;
     done.cancel();
@@ -125,9 +137,12 @@ async fn serve(
             tracing::warn!(%why, "serving ended badly");
         }
     }
-    tokio::task::spawn_blocking(move || pipeline.stop())
-        .await
-        .map_err(|why| Report::because("stopping failed", &why).code(4))?;
+    tokio::task::spawn_blocking(move || {
+        drop(evidence);
+        pipeline.stop();
+    })
+    .await
+    .map_err(|why| Report::because("stopping failed", &why).code(4))?;
     attended
 }
 

@@ -13,13 +13,13 @@ use measure::kernel::KernelNetwork;
 use measure::resolve::{SystemResolver, name_of};
 use measure::trace::{Error, Request, trace};
 use measure::{Resolve as _, ResolveError};
-use model::path::{Hop, HopAnswer};
-use model::{Path, PathEnd, Reason, SystemClock};
+use model::path::HopAnswer;
+use model::{Path, SystemClock};
 use serde::Serialize;
 
-use super::figures::{percent, rtt};
 use super::stdout::{self, Form};
 use crate::config::{self, Typed};
+use crate::explain::table;
 use crate::report::Report;
 
 /// Exit code: the target did not answer.
@@ -175,134 +175,7 @@ fn text(host: &str, path: &Path, names: &HashMap<IpAddr, String>) -> String {
         let _ = write!(text, ", port {port}");
     }
     let _ = writeln!(text, " by {}, {} rounds", path.method.as_str(), path.rounds);
-    text.push_str(&lines(path, names));
-    let last = path.hops.len();
-    match path.end {
-        PathEnd::Reached => {}
-        PathEnd::Silent if last == 0 => text.push_str("nobody answered on the way\n"),
-        PathEnd::Silent => {
-            let _ = writeln!(text, "nobody answered beyond hop {last}");
-        }
-        PathEnd::Unreachable { from, kind, code } => {
-            let _ = writeln!(text, "{}", Reason::Icmp { from, kind, code });
-        }
-    }
+    text.push_str(&table::lines(path, names));
+    text.push_str(&table::end(path));
     text
-}
-
-const TITLES: [&str; 6] = ["hop", "address", "loss", "min", "mean", "max"];
-
-/// The table of routers.
-pub(super) fn lines(path: &Path, names: &HashMap<IpAddr, String>) -> String {
-    if path.hops.is_empty() {
-        return String::new();
-    }
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    for hop in &path.hops {
-        rows.extend(cells(hop, names));
-    }
-    let mut widths = [0; TITLES.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let start = text.len();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let _ = if column == 1 {
-                write!(text, "{cell:<width$}  ")
-            } else {
-                write!(text, "{cell:>width$}  ")
-            };
-        }
-        text.truncate(start + text[start..].trim_end().len());
-        text.push('\n');
-    }
-    text
-}
-
-/// The rows of one distance: one for each who answered there.
-fn cells(hop: &Hop, names: &HashMap<IpAddr, String>) -> Vec<[String; TITLES.len()]> {
-    let silent = "-".to_owned();
-    if hop.answers.is_empty() {
-        let loss = percent(Some(100.0));
-        let none = || silent.clone();
-        return vec![[hop.distance.to_string(), none(), loss, none(), none(), none()]];
-    }
-    let row = |(number, answer): (usize, &HopAnswer)| {
-        let us = |us: Option<u32>| rtt(us.map(|us| f64::from(us) * 1e3));
-        let times = answer.rtt_us;
-        let first = number == 0;
-        let address = answer.from.to_string();
-        [
-            if first { hop.distance.to_string() } else { String::new() },
-            match names.get(&answer.from) {
-                Some(name) => format!("{name} ({address})"),
-                None => address,
-            },
-            if first { percent(Some(hop.loss_pct())) } else { String::new() },
-            us(times.map(|times| times.min)),
-            us(times.map(|times| times.mean)),
-            us(times.map(|times| times.max)),
-        ]
-    };
-    hop.answers.iter().enumerate().map(row).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use model::path::HopRtt;
-    use model::{Method, UnixMs};
-
-    use super::*;
-
-    fn path() -> Path {
-        let answer = |last: u8, count, us| HopAnswer {
-            from: IpAddr::from([10, 0, 0, last]),
-            count,
-            rtt_us: Some(HopRtt { min: us, mean: us + 10, max: us + 20 }),
-        };
-        let hop = |distance, answers| Hop { distance, sent: 3, answers };
-        Path {
-            at: UnixMs(0),
-            to: "192.0.2.1".parse().expect("an address"),
-            port: Some(443),
-            method: Method::TcpSyn,
-            rounds: 3,
-            hops: vec![
-                hop(1, vec![answer(1, 3, 400)]),
-                hop(2, vec![]),
-                hop(3, vec![answer(3, 1, 12_000), answer(4, 1, 13_000)]),
-            ],
-            end: PathEnd::Silent,
-        }
-    }
-
-    #[test]
-    fn routers_stand_in_lines_with_their_figures_below_each_other() {
-        let names = HashMap::from([(IpAddr::from([10, 0, 0, 1]), "gw.example".to_owned())]);
-        let expected = "\
-path to www.example.com (192.0.2.1), port 443 by TCP SYN (half-open), 3 rounds
-hop  address                 loss     min    mean     max
-  1  gw.example (10.0.0.1)     0%   400µs   410µs   420µs
-  2  -                       100%       -       -       -
-  3  10.0.0.3               33.3%  12.0ms  12.0ms  12.0ms
-     10.0.0.4                      13.0ms  13.0ms  13.0ms
-nobody answered beyond hop 3
-";
-        assert_eq!(text("www.example.com", &path(), &names), expected);
-    }
-
-    #[test]
-    fn the_end_of_the_way_is_told_in_words() {
-        let mut path = path();
-        let from = IpAddr::from([10, 0, 0, 3]);
-        path.end = PathEnd::Unreachable { from, kind: 3, code: 13 };
-        let shown = text("192.0.2.1", &path, &HashMap::new());
-        assert!(shown.ends_with("prohibited by a filter, reported by 10.0.0.3\n"), "{shown}");
-        (path.hops, path.end) = (Vec::new(), PathEnd::Silent);
-        assert!(text("h", &path, &HashMap::new()).ends_with("nobody answered on the way\n"));
-    }
 }

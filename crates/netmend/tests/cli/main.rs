@@ -6,6 +6,7 @@ mod doctor;
 mod live;
 mod manual;
 mod probe;
+mod trace;
 
 use std::process::{Command, Output, Stdio};
 

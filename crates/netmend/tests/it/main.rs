@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod discovery;
 mod disk;
+mod explain;
 mod kill;
 mod lab;
 mod lifecycle;

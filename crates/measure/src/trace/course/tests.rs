@@ -52,7 +52,7 @@ fn run(way: &Way, change: impl Fn(&mut Request)) -> (Path, Vec<(u128, u8)>) {
                 flying.push((now + MS * u32::from(distance), slot, distance));
             }
             Step::Wait(wait) => now += wait.min(MS),
-            Step::Done => return (course.finish().expect("sent"), asked),
+            Step::Done => return (course.finish(None).expect("sent"), asked),
         }
     }
 }
@@ -104,7 +104,7 @@ fn an_error_that_ends_the_way_says_who_and_what() {
             break;
         }
     }
-    let path = course.finish().expect("sent");
+    let path = course.finish(None).expect("sent");
     let from = router(2);
     assert_eq!(path.end, PathEnd::Unreachable { from, kind: 3, code: 1 });
     assert_eq!(path.hops.len(), 2);
@@ -121,7 +121,7 @@ fn probes_that_our_kernel_refuses_are_an_error_with_its_words() {
             Step::Done => break,
         }
     }
-    assert_eq!(course.finish(), Err(libc::EPERM));
+    assert_eq!(course.finish(None), Err(libc::EPERM));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn answers_to_probes_never_sent_and_second_answers_change_nothing() {
     course.sent(slot, Duration::ZERO, UnixNs(10), UnixNs(10));
     course.heard(slot, router(1), UnixNs(1_010), Said::Error { kind: 11, code: 0 });
     course.heard(slot, router(2), UnixNs(2_010), Said::Answer);
-    let path = course.finish().expect("sent");
+    let path = course.finish(None).expect("sent");
     assert_eq!(path.hops.len(), 1);
     assert_eq!(path.hops[0].answers.len(), 1);
     assert_eq!(path.hops[0].answers[0].rtt_us.map(|rtt| rtt.min), Some(1));

@@ -1,0 +1,130 @@
+//! The control socket's answers about the past and about why: `explain` and `availability` beside a running
+//! daemon. Reads alone; what it says is made in [`crate::explain`] and [`crate::availability`].
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use model::alert::AlertId;
+use serde::{Deserialize, Serialize};
+use show::Now as _;
+use store::{Error, Samples, State as Records};
+
+use crate::availability::{self, Month};
+use crate::explain::alert::{self, AlertStory};
+use crate::explain::host::{self, Archive, HostStory};
+use crate::explain::past::Stored;
+use crate::ports::Present;
+
+/// Explains; GET with `host` or `alert`, answered with a [`Story`].
+pub(crate) const EXPLAIN: &str = "/control/v1/explain";
+/// Availability; GET with `month`, answered with CSV in a JSON string.
+pub(crate) const AVAILABILITY: &str = "/control/v1/availability";
+
+/// An explanation; `None` where there is no such host or alert.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Story {
+    /// Of a host.
+    pub(crate) host: Option<HostStory>,
+    /// Of an alert.
+    pub(crate) alert: Option<AlertStory>,
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Asked {
+    /// A host ...
+    pub(crate) host: Option<String>,
+    /// ... or an alert.
+    pub(crate) alert: Option<AlertId>,
+}
+
+/// Where the answers come from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) present: Arc<Present>,
+    pub(crate) samples: Arc<dyn Samples>,
+    pub(crate) state: Arc<dyn Records>,
+}
+
+/// The routes, before those of `pages`.
+pub(crate) fn router(source: Source, pages: Router) -> Router {
+    Router::new()
+        .route(EXPLAIN, get(explain_route))
+        .route(AVAILABILITY, get(availability_route))
+        .with_state(source)
+        .fallback_service(pages)
+}
+
+type Failure = (StatusCode, String);
+
+async fn explain_route(
+    State(source): State<Source>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Story>, Failure> {
+    let site = source.present.system().site;
+    source.read(move |archive| explain(archive, &asked, Some(&site))).await.map(Json)
+}
+
+/// The month that is asked for.
+#[derive(Deserialize)]
+struct Which {
+    month: String,
+}
+
+async fn availability_route(
+    State(source): State<Source>,
+    Query(which): Query<Which>,
+) -> Result<Json<String>, Failure> {
+    let month = Month::parse(&which.month);
+    let month = month.ok_or((StatusCode::BAD_REQUEST, "a month is written as 2026-10\n".into()))?;
+    source.read(move |archive| availability(archive, month)).await.map(Json)
+}
+
+impl Source {
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&Archive<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let failed = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
+        let work = move || {
+            let snapshot = self.present.targets();
+            let now = self.present.clock.now_ms();
+            let (samples, state) = (&*self.samples, &*self.state);
+            read(&Archive { samples, state, live: Some(&snapshot), now })
+        };
+        let answer = tokio::task::spawn_blocking(work).await;
+        answer.map_err(|why| failed(why.to_string()))?.map_err(|why| failed(why.to_string()))
+    }
+}
+
+/// Explains a host or an alert.
+pub(crate) fn explain(
+    archive: &Archive<'_>,
+    asked: &Asked,
+    site: Option<&str>,
+) -> Result<Story, Error> {
+    let mut story = Story::default();
+    if let Some(host) = &asked.host {
+        story.host = host::explain(archive, host)?;
+    }
+    if let Some(id) = asked.alert
+        && let Some(found) = alert::find(archive, id)?
+    {
+        story.alert = Some(alert::explain(archive, &found, site)?);
+    }
+    Ok(story)
+}
+
+/// The month of all targets as CSV.
+pub(crate) fn availability(archive: &Archive<'_>, month: Month) -> Result<String, Error> {
+    let mut csv = String::from(availability::HEADER);
+    for target in Stored::all(archive.samples)? {
+        let row = availability::row(archive.samples, &target, month, archive.now, &|_| false)?;
+        csv.push_str(&row.csv());
+    }
+    Ok(csv)
+}

@@ -1,0 +1,42 @@
+//! How commands read what is stored: of the daemon, where one runs on the data folder, else from the files
+//! themselves. Changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::{Clock as _, SystemClock};
+use serde::de::DeserializeOwned;
+use store::{DataLock, Store};
+
+use crate::control::Client;
+use crate::explain::host::Archive;
+use crate::report::Report;
+
+/// Asks the daemon of the folder by this path of the control socket, or, where none runs, the store by
+/// `read`.
+pub(super) fn ask<T: DeserializeOwned>(
+    folder: &Path,
+    path: &str,
+    read: impl FnOnce(&Archive<'_>) -> Result<T, store::Error>,
+) -> Result<T, Report> {
+    if !folder.join("state.db").exists() {
+        return Err(Report::new(format!("{} holds no store of netmend", folder.display()))
+            .help("name the data folder with --data DIR"));
+    }
+    let failed = |why: &store::Error| {
+        Report::because(format!("cannot read the store in {}", folder.display()), why).code(4)
+    };
+    let _lock = match DataLock::acquire(folder) {
+        Ok(lock) => lock,
+        Err(store::Error::Locked { .. }) => {
+            return Client::new(folder.to_owned())?.get(path);
+        }
+        Err(why) => return Err(failed(&why)),
+    };
+    let clock = Arc::new(SystemClock);
+    let store = Store::open(folder, clock).map_err(|why| failed(&why))?;
+    let (samples, state) = (store.samples(), store.state());
+    let archive =
+        Archive { samples: &*samples, state: &*state, live: None, now: SystemClock.now_ms() };
+    read(&archive).map_err(|why| failed(&why))
+}

@@ -1,0 +1,15 @@
+//! Why we think so: what is known of a host or an alert, in sentences with numbers. Reads the store alone,
+//! and what the daemon sees at this moment where it runs; asks no network and changes nothing.
+//!
+//! Reading order: [`past`] numbers out of the store, [`verdict`] application or network, [`host`],
+//! [`alert`], [`ticket`] for the carrier.
+
+pub(crate) mod alert;
+pub(crate) mod host;
+pub(crate) mod past;
+pub(crate) mod table;
+pub(crate) mod ticket;
+pub(crate) mod verdict;
+
+#[cfg(test)]
+mod tests;
