@@ -26,7 +26,9 @@ fn a_host_is_explained_from_the_daemon_and_from_its_store_after_its_end() {
     run.args(["--target", "127.0.0.1"]);
     let daemon = Daemon::start(run);
     daemon.wait_for("/api/v1/system", |system| {
-        system["store"]["committed_until"].as_u64().filter(|batches| *batches > 1)
+        let counters = system["counters"].as_array()?;
+        let stored = counters.iter().find(|c| c["name"] == "netmend_samples_stored_total")?;
+        stored["value"].as_f64().filter(|samples| *samples > 1.0)
     });
 
     let live = ask(data, &["explain", "--output", "json", "127.0.0.1"]);
