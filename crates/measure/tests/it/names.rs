@@ -3,17 +3,19 @@
 use std::io::{self, Write as _};
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use measure::Resolve as _;
 use measure::discover::{Files, Role, discover};
+use measure::kernel::KernelNetwork;
 use measure::resolve::{Limits, Lookups, SystemResolver};
-use model::{Family, SystemClock, TargetId};
+use measure::{ChangeKind, Options, Prober, Resolve as _};
+use model::{Clock, Family, Outcome, Protocol, SystemClock, TargetId};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::bed::{cable, ip, namespace};
+use crate::bed::{cable, ip, namespace, target};
 
 const NXDOMAIN: u8 = 3;
 const SERVFAIL: u8 = 2;
@@ -29,18 +31,23 @@ fn use_resolv_conf(text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers the questions that come with these response codes in turn, 0 being the address 192.0.2.53.
-fn serve(codes: &'static [u8]) -> io::Result<()> {
+/// Answers the questions that come with these response codes in turn, 0 being the address 192.0.2.53, then
+/// with those that are told; with the last one for ever once nobody can tell more.
+fn serve(codes: &[u8]) -> io::Result<Sender<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:53")?;
+    let (tell, told) = channel();
+    for code in codes {
+        tell.send(*code).expect("the receiver is here");
+    }
     thread::spawn(move || {
-        let mut query = [0; 512];
-        for code in codes {
-            let Ok((len, from)) = socket.recv_from(&mut query) else { return };
-            let Some(answer) = answer_to(&query[..len], *code) else { return };
+        let (mut query, mut code) = ([0; 512], SERVFAIL);
+        while let Ok((len, from)) = socket.recv_from(&mut query) {
+            code = told.recv().unwrap_or(code);
+            let Some(answer) = answer_to(&query[..len], code) else { return };
             let _unheard = socket.send_to(&answer, from);
         }
     });
-    Ok(())
+    Ok(tell)
 }
 
 /// A response with recursion available (RFC 1035, section 4.1.1). Its question ends with type and class,
@@ -74,6 +81,41 @@ fn a_name_that_does_not_exist_is_found_once_it_does() {
         })
         .unwrap();
     assert_eq!(&*addresses, &["192.0.2.53:0".parse().unwrap()]);
+}
+
+#[test]
+fn a_target_whose_name_does_not_exist_is_asked_once_it_does_and_holds_up_nobody() {
+    let here = namespace();
+    ip(&here, "address add 192.0.2.53/32 dev lo");
+    let (first, changes, status) = here
+        .enter(|| {
+            use_resolv_conf("nameserver 127.0.0.1\n").unwrap();
+            let tell = serve(&[NXDOMAIN, NXDOMAIN]).unwrap();
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
+            let options = Options {
+                resolve_every: Duration::from_millis(20),
+                ..Options::command(clock, network, Arc::new(SystemResolver), None)
+            };
+            let targets = ["recovers.example.", "127.0.0.1"]
+                .map(|host| Arc::new(target(host, Protocol::Icmp)));
+            let (prober, results) =
+                Prober::start(options, (0..).map(TargetId).zip(targets)).unwrap();
+            let mut results = results.iter().flatten();
+            let early = results.next().unwrap();
+            assert_eq!(early.target, TargetId(1), "the other is asked meanwhile");
+            tell.send(0).unwrap();
+            drop(tell);
+            let first = results.find(|result| result.target == TargetId(0)).unwrap();
+            (first, prober.changes(), prober.statuses().swap_remove(0))
+        })
+        .unwrap();
+    assert_eq!((first.round, first.outcome), (0, Outcome::Reply), "nothing is sent to nowhere");
+    assert_eq!(status.address, Some("192.0.2.53:0".parse().unwrap()));
+    let said: Vec<_> = changes.iter().filter(|change| change.target == Some(TargetId(0))).collect();
+    let ChangeKind::Unresolved { why } = &said[0].what else { panic!("{said:?}") };
+    assert!(why.contains("name not found"), "{why}");
+    assert_eq!(said[1].what, ChangeKind::Resolved, "told once that it is gone: {said:?}");
 }
 
 #[test]

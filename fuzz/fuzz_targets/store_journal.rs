@@ -1,0 +1,4 @@
+//! Fuzzes the reading of rows of the journal; what must hold stands in `stored`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| netmend_fuzz::stored::journal(bytes));
