@@ -1,4 +1,14 @@
-//! The checks of the tests, for the fuzz targets.
+//! What must hold for every parser, for the fuzz targets. That of the packets is shared with the tests of
+//! its crate; here stands that of parsers which their crates keep to themselves, so the files themselves
+//! are part of this crate too.
 
 #[path = "../crates/measure/tests/it/checks.rs"]
 pub mod checks;
+#[expect(dead_code, reason = "the daemon uses more of it")]
+#[path = "../crates/store/src/codec/mod.rs"]
+mod codec;
+#[expect(dead_code, unused_imports, reason = "the commands use more of it")]
+#[path = "../crates/netmend/src/config/mod.rs"]
+mod config;
+pub mod configs;
+pub mod stored;

@@ -8,7 +8,8 @@ use crate::config::{self, Problems};
 
 /// Where this process writes what is to be read.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = if PathBuf::from("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+    let folder =
+        if PathBuf::from("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
     folder.join(format!("netmend-fuzz-{}", std::process::id()))
 });
 

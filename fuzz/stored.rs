@@ -33,7 +33,8 @@ pub fn journal(bytes: &[u8]) {
     batch.extend(checksum::seal(bytes));
     for row in [bytes, &batch] {
         let mut samples = Vec::new();
-        let read = journal::read(row, |series, at, value| samples.push((series, at, value.value())));
+        let read =
+            journal::read(row, |series, at, value| samples.push((series, at, value.value())));
         // A sample has three numbers of at least a byte.
         assert!(samples.len() <= row.len() / 3);
         let written = samples.iter().all(|(_, at, _)| (0..=253_402_300_799_999).contains(at));

@@ -1,4 +1,7 @@
 //! Fuzzes the reading of ICMP messages; what must hold stands in `checks`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| netmend_fuzz::checks::icmp_message(model::Family::V4, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| netmend_fuzz::checks::icmp_message(
+    model::Family::V4,
+    bytes
+));

@@ -36,6 +36,16 @@ proptest! {
     }
 
     #[test]
+    fn neighbour_tables_are_read_whatever_they_are(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        checks::neighbour_tables(&bytes);
+    }
+
+    #[test]
+    fn a_raw_packet_is_read_whatever_it_is(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        checks::ipv4_packet(&bytes);
+    }
+
+    #[test]
     fn resolv_conf_is_read_whatever_it_is(
         text in "((nameserver|search|#|;|)[ \t]{0,2}[0-9a-f:.%/ \t]{0,24}[\r\n]?){0,8}",
     ) {

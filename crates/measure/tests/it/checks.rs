@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use measure::discover::{RouteDump, parse_resolv_conf, parse_route_messages};
-use measure::wire::{Cookie, Message, Reject, Slot, icmp, tcp};
+use measure::wire::{self, Cookie, Message, Reject, Slot, icmp, netlink, tcp};
 use model::Family;
 
 const ROUND: u32 = 77;
@@ -165,6 +165,29 @@ pub fn route_messages(bytes: &[u8]) {
     // The smallest message with a gateway has a header, a route and an attribute.
     assert!(dump.watched().len() <= bytes.len() / 8);
     assert!(dump.malformed <= bytes.len());
+}
+
+/// A datagram of a dump of neighbour tables.
+pub fn neighbour_tables(bytes: &[u8]) {
+    let (fulls, ended) = netlink::table_fulls(bytes);
+    // The smallest table that says so has a header, an `ndtmsg` and one attribute of eleven numbers.
+    assert!(fulls == 0 || bytes.len() >= 16 + 4 + 4 + 88);
+    // What stands behind the end of the dump is not read, and what is cut off adds nothing.
+    if ended {
+        assert_eq!(netlink::table_fulls(&[bytes, &[0xff; 64]].concat()), (fulls, true));
+    }
+    for end in [bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        assert!(netlink::table_fulls(&bytes[..end]).0 <= fulls);
+    }
+}
+
+/// A packet as a raw IPv4 socket hands it over.
+pub fn ipv4_packet(bytes: &[u8]) {
+    let Some(rest) = wire::after_ipv4_header(bytes) else { return };
+    let header = bytes.len() - rest.len();
+    assert!((20..=60).contains(&header) && header.is_multiple_of(4));
+    assert!(std::ptr::eq(rest, &raw const bytes[header..]), "it is the end of the packet");
+    icmp_message(Family::V4, rest);
 }
 
 /// A `resolv.conf`.
