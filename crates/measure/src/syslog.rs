@@ -204,9 +204,12 @@ impl Receiver {
         self.counts.read(&self.listener)
     }
 
-    /// Stops, and waits until what had arrived is handed on: somebody must still take it.
-    pub fn stop(mut self) {
+    /// Stops, and waits until what had arrived is handed on: somebody must still take it. Gives the last
+    /// numbers.
+    #[must_use = "the numbers tell what was lost"]
+    pub fn stop(mut self) -> Counters {
         self.end();
+        self.counters()
     }
 
     fn end(&mut self) {

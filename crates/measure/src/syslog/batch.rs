@@ -34,11 +34,11 @@ impl Batch {
     }
 
     /// Copies one message out of a datagram.
-    pub(super) fn push(&mut self, bytes: &[u8], cut: bool, peer: Option<SocketAddr>) {
+    pub(super) fn push(&mut self, bytes: &[u8], peer: Option<SocketAddr>) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         let end = self.bytes.len() as u32;
-        self.spans.push(Span { start, end, cut, peer });
+        self.spans.push(Span { start, end, cut: false, peer });
     }
 
     /// Takes the bytes of a stream over, in which `pieces` will be marked.

@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use model::MAX_LINE;
+
+use crate::wire::syslog::split;
 
 /// A message within the bytes that were given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,25 +190,14 @@ fn emit(
     }
 }
 
-/// Gives the messages of a datagram: one, unless a line feed is followed by the priority of another.
-/// Devices that buffer glue messages so; a line feed alone belongs to its message (RFC 5426, 3.1).
-pub(super) fn split_datagram(bytes: &[u8], mut take: impl FnMut(Piece)) {
-    let mut start = 0;
-    for at in memchr_iter(b'\n', bytes) {
-        if is_priority(&bytes[at + 1..]) {
-            emit(bytes, start, at, false, 0, &mut take);
-            start = at + 1;
+/// Gives the messages of a datagram: one, unless the sender glued several together.
+pub(super) fn split_datagram(bytes: &[u8], mut take: impl FnMut(&[u8])) {
+    for message in split(bytes) {
+        let range = trimmed(message, 0..message.len());
+        if !range.is_empty() {
+            take(&message[range]);
         }
     }
-    emit(bytes, start, bytes.len(), false, 0, &mut take);
-}
-
-/// Whether bytes start with `<0>` to `<191>`.
-fn is_priority(bytes: &[u8]) -> bool {
-    let Some(rest) = bytes.strip_prefix(b"<") else { return false };
-    let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
-    let number = rest[..digits].iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    digits > 0 && number <= 191 && rest.get(digits) == Some(&b'>')
 }
 
 /// The range without line ends and zero bytes at its ends.

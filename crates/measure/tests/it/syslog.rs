@@ -44,7 +44,7 @@ fn rest(receiver: Receiver, mut out: mpsc::Receiver<Batch>) -> u64 {
         }
         count
     });
-    receiver.stop();
+    drop(receiver.stop());
     counting.join().expect(WORKS)
 }
 

@@ -94,8 +94,8 @@ fn digits_at_the_start_of_a_files_line_are_no_count() {
 fn messages_glued_in_a_datagram_are_taken_apart_and_only_those() {
     let split = |bytes: &[u8]| {
         let mut found = Vec::new();
-        split_datagram(bytes, |piece| {
-            found.push(String::from_utf8(bytes[piece.range].to_vec()).unwrap());
+        split_datagram(bytes, |message| {
+            found.push(String::from_utf8(message.to_vec()).unwrap());
         });
         found
     };
