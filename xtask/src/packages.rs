@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[&str] = &[
     "procps",
     "python3",
     "python3-aiosmtpd", // a mail server
+    "rsyslog",          // a real sender of syslog
     "strace",
     "util-linux",
 ];

@@ -2,10 +2,11 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`event`](mod@event).
+//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`device`](mod@device), [`event`](mod@event).
 
 pub mod alert;
 pub mod clock;
+pub mod device;
 pub mod event;
 pub mod judgement;
 pub mod line;
@@ -21,6 +22,7 @@ pub mod transport;
 
 pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use device::{Device, Identity, Inventory, InventoryError};
 pub use event::{Event, EventId, EventState, Origin};
 pub use judgement::{Change, Judgement, Rule, Standing};
 pub use line::{FileId, LineRef, Listener, MAX_LINE, Position, Transport};

@@ -95,10 +95,16 @@ impl<'a> Attendant<'a> {
                 _ = signals.hang_up.recv() => {
                     watcher.reload();
                 }
-                Some(Order { caller, command: Command::Reload(answer) }) = orders.recv() => {
-                    self.pipeline.mark("command", format!("{caller} asked for a reload"));
-                    self.waiting.push((watcher.reload(), answer));
-                }
+                Some(Order { caller, command }) = orders.recv() => match command {
+                    Command::Reload(answer) => {
+                        self.pipeline.mark("command", format!("{caller} asked for a reload"));
+                        self.waiting.push((watcher.reload(), answer));
+                    }
+                    Command::Event(id, command, answer) => {
+                        // Who asked may have gone away since.
+                        drop(answer.send(self.pipeline.change_event(caller, id, command)));
+                    }
+                },
                 Some(loaded) = loads.recv() => self.loaded(loaded),
                 _ = discover.tick() => {
                     if self.loader.network_changed() {

@@ -16,8 +16,10 @@ use model::{Clock, Method, Protocol, SeriesId, TargetState, UnixMs};
 use show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 
 use crate::board::Board;
+use crate::ears::Ears;
 use crate::evidence::{self, Field, Place};
 use crate::feed::Feed;
+use crate::hear::{self, HearCounts};
 use crate::notices::Notices;
 
 /// A stage that has not moved for so long is stuck.
@@ -43,6 +45,10 @@ pub(crate) struct Present {
     pub(crate) site: Mutex<String>,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// The syslog listeners.
+    pub(crate) ears: Ears,
+    /// What became of the lines.
+    pub(crate) heard: Arc<HearCounts>,
     /// When it started, on both clocks.
     pub(crate) started: (UnixMs, Duration),
     /// Sizes of the store, and when they were looked at.
@@ -173,6 +179,7 @@ impl Present {
         ]);
         let traces = *self.traces.lock().expect("no holder of this lock can panic");
         counters.extend(trace_counters(traces));
+        counters.extend(hear::counters(&self.ears.counters(), &self.heard));
         if let Some(bytes) = resident_bytes() {
             let help = "Resident memory of the process in bytes.";
             counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));

@@ -14,19 +14,27 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use measure::{Options, Prober};
+use model::event::EventState;
 use model::status::TargetSeries;
-use model::{Metric, Series, Target, TargetId};
+use model::{EventId, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
-use store::{Mark, Retention, Samples, State, Store};
+use store::{Applied, Change, EventChange, Mark, Retention, Samples, State, Store};
+use tokio::sync::mpsc;
 
-use crate::config::Settings;
+use crate::config::{Settings, SyslogSettings};
+use crate::control::{Caller, EventCommand};
+use crate::ears::Ears;
 use crate::feed::Feed;
+use crate::hear::{Hearing, Rules};
 use crate::intake::{self, Keeper};
 use crate::notices::Notices;
 use crate::ports::Present;
 use crate::record::Recorder;
 use crate::report::Report;
 use crate::roster::Roster;
+
+/// Batches of syslog lines that may wait to be taken; more wait with their receivers.
+const BATCHES: usize = 64;
 
 /// The running stages.
 pub(crate) struct Pipeline {
@@ -37,6 +45,7 @@ pub(crate) struct Pipeline {
     roster: Mutex<Roster>,
     recorder: Arc<Mutex<Recorder>>,
     retention: Arc<Mutex<Retention>>,
+    hearing: Hearing,
     stop: Arc<(Mutex<bool>, Condvar)>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -57,6 +66,10 @@ impl Pipeline {
         let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
+        let (lines, batches) = mpsc::channel(BATCHES);
+        let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
+        let rules = Rules::of(&plan.syslog, &plan.inventory);
+        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
         let now = clock.now_ms();
         let present = Arc::new(Present {
             started: (now, clock.monotonic()),
@@ -68,6 +81,8 @@ impl Pipeline {
             notices: Notices::default(),
             site: Mutex::new(plan.site),
             data,
+            heard: Arc::clone(&hearing.counts),
+            ears,
             sizes: Mutex::default(),
             traces: Arc::default(),
         });
@@ -94,9 +109,11 @@ impl Pipeline {
             roster: Mutex::new(roster),
             recorder,
             retention,
+            hearing,
             stop,
             threads,
         };
+        pipeline.listen(&plan.syslog)?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
         Ok(pipeline)
     }
@@ -116,6 +133,25 @@ impl Pipeline {
         }
     }
 
+    /// Binds and starts the listeners of a configuration, and warns of default ones that cannot be had.
+    fn listen(&self, settings: &SyslogSettings) -> Result<(), Report> {
+        let prepared = self.present.ears.prepare(settings)?;
+        self.warn_of_missing(&prepared.missing);
+        self.present.ears.commit(prepared)
+    }
+
+    fn warn_of_missing(&self, missing: &[String]) {
+        const ABOUT: &str = "syslog";
+        let notices = &self.present.notices;
+        if missing.is_empty() {
+            return notices.clear(ABOUT);
+        }
+        let text = missing.join("; ");
+        tracing::warn!("{text}");
+        let fix = "give other addresses in the config: `syslog: { udp: ADDRESS:PORT }`";
+        notices.raise(ABOUT, text, fix.into(), self.present.clock.now_ms());
+    }
+
     /// Takes over new targets and settings. Everything that can fail is done before anything changes;
     /// unchanged targets notice nothing.
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
@@ -123,6 +159,7 @@ impl Pipeline {
         let mut next = roster.clone();
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
+        let ears = self.present.ears.prepare(&plan.syslog)?;
         *roster = next;
         seat(&self.present, &self.recorder, &targets);
         self.present
@@ -131,8 +168,41 @@ impl Pipeline {
             .map_err(|why| Report::because("cannot probe the new targets", &why))?;
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
+        self.hearing.set(Rules::of(&plan.syslog, &plan.inventory));
+        self.warn_of_missing(&ears.missing);
+        self.present.ears.commit(ears)?;
         self.mark("reload", format!("configuration taken over, {} targets", targets.len()));
         Ok(())
+    }
+
+    /// Opens or ends an event because a person says so; the answer is a sentence either way.
+    pub(crate) fn change_event(
+        &self,
+        caller: Caller,
+        id: EventId,
+        command: EventCommand,
+    ) -> Result<String, String> {
+        let at = self.present.clock.now_ms();
+        let changed = order(caller, id, command, at);
+        match self.state.apply(vec![Change::Event(changed)]) {
+            Ok(Applied::Done(_)) => {
+                let text = match command {
+                    EventCommand::Retry => format!("event {id} is open again"),
+                    EventCommand::Cancel => format!("event {id} is cancelled"),
+                };
+                self.mark("command", format!("{caller}: {text}"));
+                Ok(text)
+            }
+            Ok(Applied::Conflict) => Err(match command {
+                EventCommand::Retry => format!(
+                    "event {id} cannot be opened: it does not exist, is open, or the same fault has a newer one that is"
+                ),
+                EventCommand::Cancel => {
+                    format!("event {id} cannot be cancelled: it does not exist or is over")
+                }
+            }),
+            Err(why) => Err(why.to_string()),
+        }
     }
 
     /// How many targets there are.
@@ -142,6 +212,8 @@ impl Pipeline {
 
     /// Stops the stages from the front, so that what was measured is stored.
     pub(crate) fn stop(mut self) {
+        self.present.ears.stop();
+        self.hearing.join();
         self.present.prober.stop();
         self.mark("stop", "netmend stopped".into());
         *self.stop.0.lock().expect("no holder of this lock can panic") = true;
@@ -162,9 +234,36 @@ impl Pipeline {
         tracing::info!(kind, "{text}");
         let at = self.present.clock.now_ms();
         let mark = Mark { at, subject: "netmend".into(), kind: kind.into(), text };
-        if let Err(why) = self.state.apply(vec![store::Change::Mark(mark)]) {
+        if let Err(why) = self.state.apply(vec![Change::Mark(mark)]) {
             tracing::warn!(%why, "a mark was not stored");
         }
+    }
+}
+
+/// What a person wants of an event.
+fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
+    let reason = |word: &str| format!("{word} by {caller}");
+    let states = |open: bool| -> Vec<EventState> {
+        let all = EventState::ALL.iter().copied();
+        // What a worker is at cannot be taken away from it.
+        let busy = [EventState::Running, EventState::Verifying];
+        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
+    };
+    match command {
+        EventCommand::Retry => EventChange::Move {
+            id,
+            from: states(false),
+            to: EventState::New,
+            reason: reason("opened"),
+            at,
+        },
+        EventCommand::Cancel => EventChange::Move {
+            id,
+            from: states(true),
+            to: EventState::Cancelled,
+            reason: reason("cancelled"),
+            at,
+        },
     }
 }
 

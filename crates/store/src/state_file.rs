@@ -105,6 +105,20 @@ impl StateReader {
         Self::on(&path)
     }
 
+    /// The newest revision.
+    pub fn revision(&self) -> Result<u64, Error> {
+        let db = self.reader.lock().expect("no holder of this lock panics");
+        db.query_row("SELECT newest FROM revision", [], |row| row.get(0))
+            .map(i64::cast_unsigned)
+            .map_err(|source| Error::sqlite("read the newest revision", &self.path, source))
+    }
+
+    /// Events whose revision is above `since`.
+    pub fn events_since(&self, since: u64) -> Result<Vec<Record>, Error> {
+        let since = i64::try_from(since).unwrap_or(i64::MAX);
+        self.read("read changed events", |db| event::since(db, since))
+    }
+
     fn on(path: &Path) -> Result<Self, Error> {
         let open = || file::open_reader(path).map(Mutex::new);
         Ok(Self { path: path.to_owned(), reader: open()?, searcher: open()? })

@@ -13,15 +13,18 @@ mod availability;
 mod backup;
 mod check;
 mod doctor;
+mod events;
 mod explain;
 mod figures;
 mod init;
 mod lab;
+mod lines;
 mod manual;
 mod probe;
 mod reload;
 mod run;
 mod schema;
+mod since;
 mod status;
 mod stdout;
 mod syslog;
@@ -64,6 +67,10 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
     Restore(backup::RestoreArgs),
+    /// Search the syslog lines that were received.
+    Lines(lines::Args),
+    /// Show and change what happened to devices.
+    Events(events::Args),
     /// Read syslog lines.
     Syslog(syslog::Args),
     /// Simulate networks to test against.
@@ -110,6 +117,8 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Doctor(args) => doctor::run(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
+        Command::Lines(args) => lines::run(args),
+        Command::Events(args) => events::run(args),
         Command::Syslog(args) => syslog::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Completions(args) => manual::completions(&args),

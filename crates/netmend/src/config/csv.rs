@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{Protocol, Target};
+use model::{Device, Protocol, Target};
 
 use super::problem::{Problem, Problems, instead, quote};
 use super::raw::{Host, Port};
@@ -69,6 +69,54 @@ fn targets_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Target> {
     };
     let columns = Columns { host, header, names: columns };
     rows.filter_map(|row| columns.target(&row, problems)).collect()
+}
+
+/// The devices of a list: the columns `name`, and `address` (or `addresses`, `ip`), `names`, `platform`,
+/// `groups`, `pair` where there are any; several values in a field are separated by blanks. Other columns
+/// are left alone.
+pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Device> {
+    let mut rows = rows(text, source, problems).into_iter();
+    let header: Vec<String> = rows
+        .next()
+        .map(|row| row.iter().map(|field| field.text.trim().to_ascii_lowercase()).collect())
+        .unwrap_or_default();
+    let column = |names: &[&str]| header.iter().position(|name| names.contains(&name.as_str()));
+    let Some(name) = column(&["name", "device", "host", "hostname"]) else {
+        let what = "the first line must name the columns, one of them `name`";
+        let problem = Problem::new(Span::top(source), what);
+        problems.push(problem.allowed("as in: name,address,platform,groups"));
+        return Vec::new();
+    };
+    let address = column(&["address", "addresses", "ip"]);
+    let [names, platform, groups, pair] =
+        [["names"], ["platform"], ["groups"], ["pair"]].map(|names| column(&names));
+    let mut devices = Vec::new();
+    for row in rows {
+        let text =
+            |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", |field| field.text.trim());
+        let words = |at| text(at).split_whitespace().map(str::to_owned);
+        let one = |at| Some(text(at).to_owned()).filter(|text| !text.is_empty());
+        let Some(name) = one(Some(name)) else { continue };
+        let mut addresses = Vec::new();
+        for typed in words(address) {
+            if let Ok(address) = typed.split('/').next().unwrap_or_default().parse() {
+                addresses.push(address);
+            } else {
+                let span = address.map_or(Span::top(source), |at| row[at].span);
+                let what = format!("{} is not an address", quote(&typed));
+                problems.push(Problem::new(span, what));
+            }
+        }
+        devices.push(Device {
+            name,
+            addresses,
+            names: words(names).collect(),
+            platform: one(platform),
+            groups: words(groups).collect(),
+            pair: one(pair),
+        });
+    }
+    devices
 }
 
 struct Columns {

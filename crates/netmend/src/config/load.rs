@@ -337,6 +337,12 @@ impl<'e> Loader<'e> {
     }
 
     fn finish(mut self, host_name: String) -> (Result<Settings, Problems>, Inputs) {
+        let read = self.singles.read_inventories(&mut self.texts, &mut self.reader.problems);
+        for path in &read {
+            // What cannot be read has been told, and is another digest than what can.
+            std::fs::read(path).ok().hash(&mut self.reader.digest);
+        }
+        self.inputs.files.extend(read);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
         let settings = self.singles.finish(targets, host_name, digest, &mut self.reader.problems);

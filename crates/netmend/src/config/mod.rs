@@ -9,6 +9,7 @@
 use model::Target;
 
 mod csv;
+mod devices;
 mod forms;
 mod glob;
 mod host;
@@ -20,6 +21,7 @@ mod reader;
 mod secret;
 mod settings;
 mod source;
+mod syslog;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ pub(crate) use host::{PORT_HELP, Typed, port};
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
+pub(crate) use syslog::{Severity, SyslogSettings};
 pub(crate) use units::{DURATION_HELP, duration};
 pub(crate) use watch::{Loaded, Reload, Ticket, Watcher};
 

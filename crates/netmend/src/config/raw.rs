@@ -10,12 +10,14 @@ use std::time::Duration;
 use model::Family;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::devices::{InventoryFiles, RawDevices};
 use super::host;
 use super::keys::keys;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
 use super::secret::Text;
 use super::source::At;
+use super::syslog::RawSyslog;
 use super::units::{self, DURATION_HELP, SIZE_HELP};
 use super::yaml::{Core, Node, Value, core};
 
@@ -74,6 +76,12 @@ keys! {
         data: Folder,
         /// How much is kept.
         store: RawStore,
+        /// Syslog: where lines come in and what becomes of them.
+        syslog: RawSyslog,
+        /// The devices, by name.
+        devices: RawDevices,
+        /// Files with further devices: CSV, or JSON as `NetBox` exports it.
+        inventory: InventoryFiles,
         /// Further config or targets files, relative to this file; `*` and `?` stand for any letters.
         include: Includes,
     }
@@ -315,6 +323,8 @@ macro_rules! text_schema {
         }
     };
 }
+
+pub(super) use text_schema;
 
 duration! {
     /// Time between two probes.

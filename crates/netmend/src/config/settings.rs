@@ -3,14 +3,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::Target;
+use model::{Device, Inventory, Target};
 use store::Retention;
 
+use super::devices;
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
-use super::source::At;
+use super::source::{At, Span, Texts};
+use super::syslog::SyslogSettings;
 
 /// How long samples are kept if nobody says: a month raw, a year and its comparison per minute.
 const RETENTION: Retention = Retention {
@@ -32,6 +35,10 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
     /// What is kept.
     pub(crate) retention: Retention,
+    /// What is heard of devices.
+    pub(crate) syslog: Box<SyslogSettings>,
+    /// The devices.
+    pub(crate) inventory: Arc<Inventory>,
     /// Of all that it was read from: two loads with the same digest are the same configuration. Only for
     /// comparison within a running process.
     pub(crate) digest: u64,
@@ -44,6 +51,11 @@ pub(crate) struct Singles {
     listen: Option<At<Listen>>,
     data: Option<At<PathBuf>>,
     store: Option<At<RawStore>>,
+    syslog: Option<At<SyslogSettings>>,
+    devices: Vec<Device>,
+    /// Where the devices are, to point at.
+    devices_at: Option<Span>,
+    inventory_files: Vec<(PathBuf, Span)>,
 }
 
 impl Singles {
@@ -58,6 +70,19 @@ impl Singles {
             let value = folder.join(path);
             At { value, span }
         });
+        let syslog = raw.syslog.take().map(|At { value, span }| {
+            let value = value.settings(folder, problems);
+            At { value, span }
+        });
+        once("syslog", &mut self.syslog, syslog, problems);
+        if let Some(raw) = raw.devices.take() {
+            self.devices.extend(raw.value.devices());
+            self.devices_at.get_or_insert(raw.span);
+        }
+        if let Some(raw) = raw.inventory.take() {
+            self.inventory_files.extend(devices::files(&raw.value, folder));
+            self.devices_at.get_or_insert(raw.span);
+        }
         once("site", &mut self.site, raw.site.take(), problems);
         once("listen", &mut self.listen, raw.listen.take(), problems);
         once("data", &mut self.data, data, problems);
@@ -76,7 +101,27 @@ impl Singles {
         let listen = self.listen.map(|listen| listen.value.0);
         let data = self.data.map(|data| data.value);
         let retention = self.store.map_or(RETENTION, |store| retention(&store.value, problems));
-        Settings { site, targets, listen, data, retention, digest }
+        let syslog = self.syslog.map_or_else(SyslogSettings::default, |syslog| syslog.value);
+        let inventory = match self.devices_at {
+            Some(span) => devices::inventory(self.devices, &syslog.relays, span, problems),
+            None => Inventory::new(Vec::new(), syslog.relays.iter().copied())
+                .expect("relays alone contradict nothing"),
+        };
+        let inventory = Arc::new(inventory);
+        let syslog = Box::new(syslog);
+        Settings { site, targets, listen, data, retention, syslog, inventory, digest }
+    }
+
+    /// Reads the files that hold devices; returns them.
+    pub(crate) fn read_inventories(
+        &mut self,
+        texts: &mut Texts,
+        problems: &mut Problems,
+    ) -> Vec<PathBuf> {
+        for (path, span) in &self.inventory_files {
+            self.devices.extend(devices::read(path, *span, texts, problems));
+        }
+        self.inventory_files.drain(..).map(|(path, _)| path).collect()
     }
 }
 

@@ -34,7 +34,7 @@ fn outcome(path: &Path) -> String {
 }
 
 fn told(settings: &Settings) -> String {
-    let Settings { site, targets, listen, data, retention, digest: _ } = settings;
+    let Settings { site, targets, listen, data, retention, .. } = settings;
     let mut out = format!("site {site}\n");
     if let Some(listen) = listen {
         writeln!(out, "listen {listen}").unwrap();

@@ -8,11 +8,12 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use model::EventId;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-use super::NAME;
+use super::{EVENTS, EventCommand, NAME};
 use crate::report::Report;
 
 /// How long an answer may take: a reload waits for files to stand still and may look at many of them.
@@ -47,12 +48,25 @@ impl Client {
         self.call(Method::POST, path)
     }
 
+    /// Changes an event; gives what became of it.
+    pub(crate) fn change_event(
+        &self,
+        id: EventId,
+        command: EventCommand,
+    ) -> Result<String, Report> {
+        let path = format!("{EVENTS}/{id}/{}", command.as_str());
+        self.post(&path)
+    }
+
     fn call<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Report> {
         let exchange = async { tokio::time::timeout(PATIENCE, self.exchange(method, path)).await };
         let (status, body) = self.runtime.block_on(exchange).unwrap_or_else(|_| {
             let what = format!("the netmend of {} does not answer", self.folder.display());
             Err(Report::new(what).help("its log says what holds it up").code(4))
         })?;
+        if status == StatusCode::CONFLICT {
+            return Err(Report::new(String::from_utf8_lossy(&body).trim()));
+        }
         if status != StatusCode::OK {
             let what = format!("the netmend of {} does not do {path}", self.folder.display());
             let said = String::from_utf8_lossy(&body);

@@ -11,3 +11,4 @@ mod kill;
 mod lab;
 mod lifecycle;
 mod reload;
+mod syslog;

@@ -1,0 +1,278 @@
+//! The keys `devices` and `inventory`: the devices that netmend knows, from the config itself, from CSV and
+//! from `NetBox`. What they mean together is for [`model::Inventory`] to say.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use model::{Device, Inventory};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::csv;
+use super::keys::keys;
+use super::problem::{Problem, Problems};
+use super::raw::{Label, text_schema};
+use super::reader::{Read, Reader, key_text};
+use super::source::{self, At, Span, Texts};
+use super::syslog::{Addresses, Codes};
+use super::yaml::Node;
+
+keys! {
+    /// A device.
+    struct RawDevice ("a map with keys such as `addresses`") {
+        /// Addresses that its lines come from and that it is reached by.
+        addresses: Addresses,
+        /// Further names that it calls itself.
+        names: Codes,
+        /// What runs on it: ios, iosxr, nxos, eos, junos, vrp, frr or another word.
+        platform: Label,
+        /// Groups that it belongs to.
+        groups: Codes,
+        /// The device that takes over when this one fails.
+        pair: Label,
+    }
+}
+
+/// Devices by name.
+#[derive(Debug, Default)]
+pub(crate) struct RawDevices(pub(crate) Vec<(At<Label>, At<RawDevice>)>);
+
+impl Read for RawDevices {
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let entries = reader.entries(node, "a map of devices, each with its addresses")?;
+        let mut devices = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let (name, device) = (reader.at(key), reader.at(value));
+            devices.extend(name.zip(device));
+        }
+        Some(Self(devices))
+    }
+}
+
+impl JsonSchema for RawDevices {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Devices".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let device = generator.subschema_for::<RawDevice>();
+        json_schema!({ "type": "object", "additionalProperties": device })
+    }
+}
+
+/// Files with devices: CSV, or JSON as `NetBox` exports it.
+#[derive(Debug, Default)]
+pub(crate) struct InventoryFiles(pub(crate) Vec<At<super::raw::Folder>>);
+
+impl Read for InventoryFiles {
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.one_or_more(node).map(Self)
+    }
+}
+
+text_schema!(InventoryFiles, {
+    "anyOf": [
+        { "type": "string", "minLength": 1 },
+        { "type": "array", "items": { "type": "string", "minLength": 1 } }
+    ]
+});
+
+impl RawDevices {
+    /// The devices that were typed.
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        let words = |list: &Option<At<Codes>>| -> Vec<String> {
+            let list = list.iter().flat_map(|list| &list.value.0);
+            list.map(|one| one.value.0.clone()).collect()
+        };
+        let one = |(name, raw): &(At<Label>, At<RawDevice>)| {
+            let raw = &raw.value;
+            let addresses = raw.addresses.iter().flat_map(|list| &list.value.0);
+            Device {
+                name: name.value.0.clone(),
+                addresses: addresses.map(|address| address.value.0).collect(),
+                names: words(&raw.names),
+                platform: raw.platform.as_ref().map(|platform| platform.value.0.clone()),
+                groups: words(&raw.groups).into_iter().collect(),
+                pair: raw.pair.as_ref().map(|pair| pair.value.0.clone()),
+            }
+        };
+        self.0.iter().map(one).collect()
+    }
+}
+
+/// Puts devices and relays together, or notes at `span` why they do not fit.
+pub(crate) fn inventory(
+    devices: Vec<Device>,
+    relays: &[IpAddr],
+    span: Span,
+    problems: &mut Problems,
+) -> Inventory {
+    Inventory::new(devices, relays.iter().copied()).unwrap_or_else(|why| {
+        problems.push(Problem::new(span, why.to_string()));
+        Inventory::default()
+    })
+}
+
+/// Reads the devices of a file: JSON if it starts as JSON does, else CSV. `span` is where it was named.
+pub(crate) fn read(
+    path: &Path,
+    span: Span,
+    texts: &mut Texts,
+    problems: &mut Problems,
+) -> Vec<Device> {
+    let name = path.display().to_string();
+    match source::read(path) {
+        Ok(text) if text.trim_start().starts_with(['{', '[']) => {
+            netbox(&text).unwrap_or_else(|why| {
+                problems.push(Problem::new(span, format!("{name}: {why}")));
+                Vec::new()
+            })
+        }
+        Ok(text) => {
+            let source = texts.add(name, text);
+            let text = texts.get(source).text.clone();
+            csv::devices_of(&text, source, problems)
+        }
+        Err(unreadable) => {
+            problems.push(Problem::new(span, format!("{name}: {}", unreadable.what)));
+            Vec::new()
+        }
+    }
+}
+
+/// What of a `NetBox` device matters: the JSON of `/api/dcim/devices/`, its `results`, or an export of them.
+#[derive(Deserialize)]
+struct NetBoxDevice {
+    name: Option<String>,
+    #[serde(default)]
+    primary_ip4: Option<NetBoxAddress>,
+    #[serde(default)]
+    primary_ip6: Option<NetBoxAddress>,
+    #[serde(default)]
+    oob_ip: Option<NetBoxAddress>,
+    #[serde(default)]
+    platform: Option<NetBoxSlug>,
+    #[serde(default)]
+    site: Option<NetBoxSlug>,
+    #[serde(default, alias = "device_role")]
+    role: Option<NetBoxSlug>,
+    #[serde(default)]
+    tags: Vec<NetBoxSlug>,
+}
+
+#[derive(Deserialize)]
+struct NetBoxAddress {
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct NetBoxSlug {
+    slug: String,
+}
+
+fn netbox(text: &str) -> Result<Vec<Device>, String> {
+    #[derive(Deserialize)]
+    struct Page {
+        results: Vec<NetBoxDevice>,
+    }
+    let found = if text.trim_start().starts_with('{') {
+        serde_json::from_str::<Page>(text).map(|page| page.results)
+    } else {
+        serde_json::from_str(text)
+    };
+    let found: Vec<NetBoxDevice> =
+        found.map_err(|why| format!("not an export of NetBox's devices: {why}"))?;
+    // A device without a name cannot be spoken of: NetBox has such for what is only planned.
+    found
+        .into_iter()
+        .filter_map(|device| device.name.clone().map(|name| (name, device)))
+        .map(known)
+        .collect()
+}
+
+fn known((name, device): (String, NetBoxDevice)) -> Result<Device, String> {
+    let mut addresses = Vec::new();
+    for typed in [device.primary_ip4, device.primary_ip6, device.oob_ip].into_iter().flatten() {
+        let plain = typed.address.split('/').next().unwrap_or_default();
+        let address = plain
+            .parse()
+            .map_err(|_| format!("device {name}: `{}` is no address", typed.address))?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let groups: BTreeSet<String> = [device.site, device.role]
+        .into_iter()
+        .flatten()
+        .chain(device.tags)
+        .map(|slug| slug.slug)
+        .collect();
+    let platform = device.platform.map(|platform| platform.slug);
+    Ok(Device { name, addresses, names: Vec::new(), platform, groups, pair: None })
+}
+
+/// The files that an inventory is read from, relative to `folder`.
+pub(crate) fn files(raw: &InventoryFiles, folder: &Path) -> Vec<(PathBuf, Span)> {
+    raw.0.iter().map(|path| (folder.join(&path.value.0), path.span)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::from_text;
+    use super::super::load::load_text;
+
+    #[test]
+    fn devices_are_read_from_the_config() {
+        let text = "\
+devices:
+  sw1: { addresses: 10.0.0.1, names: [a, b], platform: nxos, groups: [core], pair: sw2 }
+  sw2: { addresses: [10.0.0.2] }
+syslog: { relays: [10.0.0.9] }
+";
+        let inventory = from_text(text).inventory;
+        assert_eq!(inventory.devices().len(), 2);
+        let sw1 = inventory.called("a").unwrap();
+        assert_eq!((sw1.name.as_str(), sw1.pair.as_deref()), ("sw1", Some("sw2")));
+        assert!(inventory.at("10.0.0.2".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn devices_are_read_from_csv_and_from_netbox() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = "name;address;platform;groups;pair;names\nr1;10.0.1.1 2001:db8::1;junos;edge core;;r1-a\n";
+        std::fs::write(folder.path().join("d.csv"), csv).unwrap();
+        let json = r#"{"count":2,"results":[
+            {"name":"r2","primary_ip4":{"address":"10.0.2.1/32"},"platform":{"slug":"eos"},
+             "site":{"slug":"lon1"},"device_role":{"slug":"leaf"},"tags":[{"slug":"t"}],"id":7},
+            {"name":null}]}"#;
+        std::fs::write(folder.path().join("d.json"), json).unwrap();
+        let paths = ["d.csv", "d.json"].map(|name| folder.path().join(name).display().to_string());
+        let inventory = from_text(&format!("inventory: [{}, {}]", paths[0], paths[1])).inventory;
+        let r1 = inventory.called("r1-a").unwrap();
+        assert_eq!(r1.addresses.len(), 2);
+        assert_eq!(r1.groups.iter().collect::<Vec<_>>(), ["core", "edge"]);
+        let r2 = inventory.at("10.0.2.1".parse().unwrap()).unwrap();
+        assert_eq!((r2.name.as_str(), r2.platform.as_deref()), ("r2", Some("eos")));
+        assert_eq!(r2.groups.len(), 3);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_told() {
+        for (text, words) in [
+            ("devices: { a: { addresses: 1.1.1.1 }, b: { addresses: 1.1.1.1 } }", "belongs to a"),
+            ("devices: { a: { pair: c } }", "no device of the inventory"),
+            ("devices: { a: { address: 1.1.1.1 } }", "unknown key"),
+            ("devices: { a: { addresses: x } }", "not an address"),
+            ("inventory: /nonexistent.csv", "nonexistent.csv"),
+        ] {
+            let told = load_text("t", text).unwrap_err().to_string();
+            assert!(told.contains(words), "{text}: {told}");
+        }
+    }
+}

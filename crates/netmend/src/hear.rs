@@ -1,0 +1,392 @@
+//! From batches of syslog lines to the store: parses, says whom each line is from, keeps it, and hands what
+//! matters to the intake. One thread; all it writes of a batch, and how far a followed file was read, is one
+//! transaction. It binds no socket.
+
+mod archive;
+mod figures;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use measure::syslog::Batch;
+use measure::wire::syslog::{self, Record};
+use mend::{Intake, Said, Turn, repeats};
+use model::event::Origin;
+use model::{Clock, Identity, Inventory, LineRef, Listener, UnixMs};
+use store::{Applied, Change, EventChange, FilePosition, LineRetention, State, StoredLine};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use self::archive::Archive;
+pub(crate) use self::figures::counters;
+use crate::config::SyslogSettings;
+use crate::report::Report;
+
+/// Lines that are written at once at most; what waits longer than [`GATHER`] is written sooner.
+const MANY: usize = 16_384;
+/// Bytes of lines that are written at once at most, or so.
+const LARGE: usize = 4 << 20;
+/// How long lines wait for others, so that a trickle is not one sync a line.
+const GATHER: Duration = Duration::from_millis(100);
+/// How often the time of events is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Pause before what the store refused is given to it again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Once in so many ticks stored lines are packed closer, and old lines and events go.
+const TEND: u32 = 10;
+
+/// What the stage works by; a reload changes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The devices and relays.
+    pub(crate) inventory: Arc<Inventory>,
+    /// What is an event.
+    pub(crate) intake: mend::Options,
+    /// How long lines are kept.
+    pub(crate) keep: Duration,
+    /// How many bytes they may take.
+    pub(crate) max_bytes: u64,
+    /// How long events are kept.
+    pub(crate) keep_events: Duration,
+    /// Where lines are archived.
+    pub(crate) archive: Option<PathBuf>,
+}
+
+impl Rules {
+    /// Those of a configuration.
+    pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Self {
+        let intake = mend::Options {
+            severity: syslog.severity,
+            codes: syslog.codes.clone(),
+            settle: syslog.settle,
+            ..mend::Options::default()
+        };
+        Self {
+            inventory: Arc::clone(inventory),
+            intake,
+            keep: syslog.keep,
+            max_bytes: syslog.max_bytes,
+            keep_events: syslog.keep_events,
+            archive: syslog.archive.clone(),
+        }
+    }
+}
+
+/// What the stage has done.
+#[derive(Debug, Default)]
+pub(crate) struct HearCounts {
+    /// Lines stored.
+    pub(crate) stored: AtomicU64,
+    /// Lines that named a device and came from elsewhere.
+    pub(crate) conflicts: AtomicU64,
+    /// Lines of nobody in the inventory.
+    pub(crate) strangers: AtomicU64,
+    /// Reports of events.
+    pub(crate) reports: AtomicU64,
+    /// Times the store refused what it was given.
+    pub(crate) refusals: AtomicU64,
+}
+
+/// The running stage.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    /// What it has done.
+    pub(crate) counts: Arc<HearCounts>,
+    rules: Arc<Mutex<(u64, Rules)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hearing {
+    /// Starts to take batches; it ends when nobody sends any more.
+    pub(crate) fn start(
+        rules: Rules,
+        state: Arc<dyn State>,
+        clock: Arc<dyn Clock>,
+        batches: mpsc::Receiver<Batch>,
+    ) -> Result<Self, Report> {
+        let failed = |why| Report::because("cannot start to take syslog lines", &why).code(4);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let counts = Arc::<HearCounts>::default();
+        let shared = Arc::new(Mutex::new((0, rules.clone())));
+        let mut stage = Stage {
+            intake: Intake::new(rules.intake.clone()),
+            archive: Archive::default(),
+            rules,
+            version: 0,
+            shared: Arc::clone(&shared),
+            counts: Arc::clone(&counts),
+            state,
+            clock,
+            pending: Pending::default(),
+            // Events of the last run may still be new.
+            unsettled: UnixMs(i64::MAX),
+        };
+        let thread = std::thread::Builder::new()
+            .name("hear".into())
+            .spawn(move || runtime.block_on(stage.run(batches)))
+            .map_err(failed)?;
+        Ok(Self { counts, rules: shared, thread: Some(thread) })
+    }
+
+    /// Works by other rules from the next batch on.
+    pub(crate) fn set(&self, rules: Rules) {
+        let mut shared = self.rules.lock().expect("no holder of this lock can panic");
+        shared.0 += 1;
+        shared.1 = rules;
+    }
+
+    /// Waits until everything that was sent is stored.
+    pub(crate) fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that takes syslog lines panicked");
+        }
+    }
+}
+
+/// What will be written together.
+#[derive(Default)]
+struct Pending {
+    lines: Vec<StoredLine>,
+    bytes: usize,
+    changes: Vec<Change>,
+    positions: Vec<FilePosition>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.changes.is_empty() && self.positions.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines.len() >= MANY || self.bytes >= LARGE
+    }
+
+    /// A newer position of a file takes the older one's place.
+    fn reach(&mut self, reached: FilePosition) {
+        let file = reached.position.file;
+        self.positions.retain(|old| old.position.file != file || old.listener != reached.listener);
+        self.positions.push(reached);
+    }
+
+    fn take(&mut self) -> Vec<Change> {
+        let mut changes = std::mem::take(&mut self.changes);
+        if !self.lines.is_empty() {
+            changes.push(Change::Lines(std::mem::take(&mut self.lines)));
+        }
+        changes.extend(self.positions.drain(..).map(Change::Position));
+        self.bytes = 0;
+        changes
+    }
+}
+
+struct Stage {
+    rules: Rules,
+    version: u64,
+    shared: Arc<Mutex<(u64, Rules)>>,
+    intake: Intake,
+    archive: Archive,
+    counts: Arc<HearCounts>,
+    state: Arc<dyn State>,
+    clock: Arc<dyn Clock>,
+    pending: Pending,
+    /// Until when events may be new.
+    unsettled: UnixMs,
+}
+
+impl Stage {
+    async fn run(&mut self, mut batches: mpsc::Receiver<Batch>) {
+        let (mut ticked, mut ticks) = (self.clock.monotonic(), 0_u32);
+        loop {
+            let first = timeout(TICK, batches.recv()).await;
+            self.look_at_rules();
+            let open = !matches!(first, Ok(None));
+            if let Ok(Some(batch)) = first {
+                self.take(&batch);
+                self.gather(&mut batches).await;
+                self.write().await;
+            }
+            let now = self.clock.monotonic();
+            if now.saturating_sub(ticked) >= TICK {
+                ticked = now;
+                ticks = ticks.wrapping_add(1);
+                self.tick(ticks % TEND == 0).await;
+            }
+            if !open {
+                return;
+            }
+        }
+    }
+
+    fn look_at_rules(&mut self) {
+        let shared = self.shared.lock().expect("no holder of this lock can panic");
+        if shared.0 != self.version {
+            self.version = shared.0;
+            self.rules = shared.1.clone();
+            self.intake.set(self.rules.intake.clone());
+        }
+    }
+
+    /// Takes what comes within a short time, or until it is enough.
+    async fn gather(&mut self, batches: &mut mpsc::Receiver<Batch>) {
+        let until = self.clock.monotonic() + GATHER;
+        while !self.pending.is_full() {
+            let left = until.saturating_sub(self.clock.monotonic());
+            let next = if left.is_zero() {
+                batches.try_recv().ok()
+            } else {
+                timeout(left, batches.recv()).await.ok().flatten()
+            };
+            let Some(batch) = next else { return };
+            self.take(&batch);
+        }
+    }
+
+    fn take(&mut self, batch: &Batch) {
+        for line in batch.lines() {
+            self.line(batch.listener(), &line);
+        }
+        if let Some(position) = batch.position() {
+            let listener = Listener::clone(batch.listener());
+            self.pending.reach(FilePosition { listener, position });
+        }
+    }
+
+    fn line(&mut self, listener: &Listener, line: &LineRef<'_>) {
+        let at = line.at.to_ms();
+        let record = syslog::parse(line.bytes, at);
+        let peer: Option<IpAddr> = line.peer.map(|peer| peer.ip());
+        let inventory = Arc::clone(&self.rules.inventory);
+        let relayed = inventory.trusts(listener, peer);
+        let identity = inventory.identify(listener, peer, record.host(relayed));
+        let doubt = match &identity {
+            Identity::Known(_) => None,
+            Identity::Stranger(_) => {
+                self.counts.strangers.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            Identity::Conflict { claimed, from } => {
+                self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
+                Some(format!("identity conflict: it names {}, but came from {from}", claimed.name))
+            }
+        };
+        let device = identity.name();
+        let code = record.code.map_or("", |code| code.printed);
+        if let Some(change) = self.event(&record, device, doubt.as_deref(), at) {
+            self.pending.changes.push(Change::Event(change));
+        }
+        self.pending.bytes += line.bytes.len();
+        self.pending.lines.push(StoredLine {
+            at,
+            device: device.to_owned(),
+            code: code.to_owned(),
+            severity: record.severity(),
+            raw: line.bytes.to_vec(),
+        });
+    }
+
+    fn event(
+        &mut self,
+        record: &Record<'_>,
+        device: &str,
+        doubt: Option<&str>,
+        at: UnixMs,
+    ) -> Option<EventChange> {
+        let turn = repeats(record.message).map_or(Turn::Told, Turn::Repeated);
+        let code_norm = record.code.map(|code| code.norm().concat()).unwrap_or_default();
+        let message = shown(record.message);
+        let change = self.intake.take(&Said {
+            device,
+            doubt,
+            code: record.code.map_or("", |code| code.printed),
+            code_norm: &code_norm,
+            object: "",
+            severity: record.severity(),
+            turn,
+            at,
+            origin: Origin::Line,
+            message: &message,
+        })?;
+        if let EventChange::Report(report) = &change {
+            self.counts.reports.fetch_add(1, Ordering::Relaxed);
+            self.unsettled = self.unsettled.max(report.not_before);
+        }
+        Some(change)
+    }
+
+    /// Writes what is pending; goes on trying while the store refuses it. Meanwhile lines wait in the
+    /// channel, then in the receivers, then with their senders.
+    async fn write(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let lines = self.pending.lines.len() as u64;
+        if let Some(folder) = &self.rules.archive {
+            self.archive.append(folder, &self.pending.lines, self.clock.now_ms());
+        }
+        let changes = self.pending.take();
+        self.apply(changes).await;
+        self.counts.stored.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    async fn apply(&mut self, changes: Vec<Change>) {
+        let mut told = false;
+        loop {
+            match self.state.apply(changes.clone()) {
+                Ok(Applied::Done(_)) => break,
+                Ok(Applied::Conflict) => {
+                    tracing::error!("the store calls a report of a line a conflict");
+                    break;
+                }
+                Err(store::Error::Closed) => return,
+                Err(why) => {
+                    self.counts.refusals.fetch_add(1, Ordering::Relaxed);
+                    if !told {
+                        tracing::error!(%why, "the store does not take syslog lines; they wait");
+                        told = true;
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+        if told {
+            tracing::info!("the store takes syslog lines again");
+        }
+    }
+
+    /// Records events whose time has come; now and then lets old things go.
+    async fn tick(&mut self, tend: bool) {
+        let now = self.clock.now_ms();
+        let mut changes = Vec::new();
+        if self.unsettled > UnixMs(i64::MIN) {
+            changes.push(Change::Event(EventChange::Settle { now }));
+            if self.unsettled == UnixMs(i64::MAX) || self.unsettled < now {
+                self.unsettled = UnixMs(i64::MIN);
+            }
+        }
+        if tend {
+            // A person may have opened events again meanwhile.
+            changes.push(Change::Event(EventChange::Settle { now }));
+            let oldest = now - self.rules.keep;
+            let keep = LineRetention { oldest, max_bytes: self.rules.max_bytes };
+            changes.push(Change::TendLines(keep));
+            let before = now - self.rules.keep_events;
+            changes.push(Change::Event(EventChange::Forget { before }));
+        }
+        if !changes.is_empty() {
+            self.apply(changes).await;
+        }
+    }
+}
+
+/// A message as text without control characters, for people and terminals.
+fn shown(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}

@@ -1,0 +1,224 @@
+//! Syslog through the daemon: what is sent by real senders is found by `netmend lines` and `netmend events`,
+//! and survives `kill -9`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use model::{Clock, SystemClock};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::daemon::{Daemon, bare};
+
+const DOWN: &str =
+    "<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
+
+/// A daemon with this config, its data beside it.
+fn start(folder: &Path, config: &str) -> Daemon {
+    let file = folder.join("netmend.yaml");
+    std::fs::write(&file, config).expect("a folder for the test");
+    let mut run = bare("127.0.0.1:0", &folder.join("data"));
+    run.arg("--config").arg(file);
+    Daemon::start(run)
+}
+
+/// An address that was free a moment ago.
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// What a command prints about the data of `folder`, as JSON lines.
+fn ask(folder: &Path, args: &[&str]) -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+    command.args(args).args(["--output", "json", "--data"]).arg(folder.join("data"));
+    let out = command.output().expect("the binary was built for this test");
+    let text = String::from_utf8(out.stdout).expect("JSON is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// Asks until so many are found.
+fn ask_for(folder: &Path, args: &[&str], count: usize) -> Vec<Value> {
+    let start = SystemClock.monotonic();
+    loop {
+        let found = ask(folder, args);
+        if found.len() >= count {
+            return found;
+        }
+        let waited = SystemClock.monotonic().saturating_sub(start);
+        assert!(waited.as_secs() < 30, "{args:?} finds {found:#?}, not {count}");
+    }
+}
+
+#[test]
+fn lines_and_events_of_known_devices_are_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free();
+    let config = format!(
+        "syslog: {{ udp: '{at}', tcp: '{at}' }}\n\
+         devices:\n  sw1: {{ addresses: 127.0.0.1 }}\n  mx1: {{ addresses: 192.0.2.1 }}\n"
+    );
+    let daemon = start(folder.path(), &config);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(DOWN.as_bytes(), at).unwrap();
+    socket.send_to(DOWN.replace("sw1:", "mx1:").as_bytes(), at).unwrap();
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.write_all(b"<189>46: sw1: %SYS-5-CONFIG_I: Configured from console by bob\n").unwrap();
+    let lines = ask_for(folder.path(), &["lines"], 3);
+    assert!(lines.iter().all(|line| line["device"] == "sw1"), "{lines:#?}");
+    let bob = ask(folder.path(), &["lines", "BOB", "--code", "SYS-*", "--device", "sw1"]);
+    assert_eq!(bob.len(), 1);
+    assert_eq!((&bob[0]["severity"], &bob[0]["code"]), (&5.into(), &"SYS-5-CONFIG_I".into()));
+    let events = ask_for(folder.path(), &["events", "list"], 1);
+    assert_eq!(events.len(), 1, "both lines are of one device, code and object: {events:#?}");
+    assert_eq!((&events[0]["count"], &events[0]["code"]), (&2.into(), &"LINK-3-UPDOWN".into()));
+    let (_, metrics) = daemon.get("/metrics");
+    assert!(metrics.contains("netmend_lines_conflict_total 1"), "{metrics}");
+    assert!(metrics.contains(&format!("netmend_syslog_lines_total{{listener=\"udp {at}\"}} 2")));
+}
+
+#[test]
+fn events_are_opened_and_cancelled_by_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free();
+    let daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    TcpStream::connect(at).unwrap().write_all(format!("{DOWN}\n").as_bytes()).unwrap();
+    ask_for(folder.path(), &["events", "list", "--state", "over"], 1);
+    let change = |what: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+        command.args(["events", what, "1", "--data"]).arg(folder.path().join("data"));
+        let out = command.output().unwrap();
+        (
+            out.status.code(),
+            String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap(),
+        )
+    };
+    let (code, text) = change("cancel");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("event 1 cannot be cancelled: it does not exist or is over"), "{text}");
+    assert_eq!(change("retry"), (Some(0), "event 1 is open again\n".into()));
+    let shown = ask(folder.path(), &["events", "show", "1"]);
+    assert_eq!(shown[0]["device"], "127.0.0.1");
+    assert!(shown[1]["raw"].as_str().unwrap().contains("LINK-3-UPDOWN"));
+    drop(daemon);
+}
+
+#[test]
+fn a_followed_file_loses_and_doubles_no_line_by_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("messages");
+    std::fs::write(&log, "").unwrap();
+    let config = "syslog: { files: messages }\n";
+    let mut written = 0;
+    let mut write = |rotate: bool| {
+        if rotate {
+            std::fs::rename(&log, log.with_extension(written.to_string())).unwrap();
+        }
+        let mut file = OpenOptions::new().append(true).create(true).open(&log).unwrap();
+        for _ in 0..2000 {
+            written += 1;
+            writeln!(file, "<187>{written}: sw{}: %TEST-3-LINE: number {written}", written % 50)
+                .unwrap();
+        }
+        written
+    };
+    let kills = std::env::var("NETMEND_KILLS").map_or(5, |text| text.parse().expect("a number"));
+    for kill in 0..kills {
+        let daemon = start(folder.path(), config);
+        let total = write(kill % 2 == 1);
+        // The kill falls while they are read and stored.
+        ask_for(folder.path(), &["lines", "-n", "1"], 1);
+        daemon.signal(Signal::SIGKILL);
+        assert!(!daemon.wait().success());
+        let before = count(folder.path());
+        let daemon = start(folder.path(), config);
+        let lines = ask_for(folder.path(), &["lines", "-n", "10000000"], total);
+        println!("kill {kill}: {before} of {total} lines were stored, then all");
+        let numbers: Vec<u64> = lines.iter().map(number).collect();
+        let expected: Vec<u64> = (1..=total as u64).collect();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, expected, "kill {kill}");
+        daemon.signal(Signal::SIGKILL);
+        assert!(!daemon.wait().success());
+    }
+}
+
+fn number(line: &Value) -> u64 {
+    let raw = line["raw"].as_str().expect("a line has its text");
+    raw.rsplit(' ').next().and_then(|last| last.parse().ok()).expect("a line ends with its number")
+}
+
+fn count(folder: &Path) -> usize {
+    ask(folder, &["lines", "-n", "10000000"]).len()
+}
+
+#[test]
+fn a_listener_that_was_asked_for_and_cannot_be_had_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let file = folder.path().join("netmend.yaml");
+    std::fs::write(&file, format!("syslog: {{ tcp: '{at}' }}\n")).unwrap();
+    let mut run = bare("127.0.0.1:0", &folder.path().join("data"));
+    let out = run.arg("--config").arg(file).output().unwrap();
+    assert_eq!(out.status.code(), Some(4));
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(text.contains(&format!("cannot listen for syslog on tcp {at}")), "{text}");
+}
+
+#[test]
+fn rsyslog_is_heard_by_udp_and_tcp_and_believed_as_a_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (at, from) = (free(), free());
+    let config = format!(
+        "syslog: {{ udp: '{at}', tcp: '{at}', relays: [127.0.0.1] }}\n\
+         devices: {{ sw1: {{ addresses: 192.0.2.1 }} }}\n"
+    );
+    let daemon = start(folder.path(), &config);
+    let (port, work) = (at.port(), folder.path().display());
+    let rsyslog = folder.path().join("rsyslog.conf");
+    let text = format!(
+        "global(workDirectory=\"{work}\")\n\
+         module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{}\" address=\"127.0.0.1\")\n\
+         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{port}\" protocol=\"udp\")\n\
+         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{port}\" protocol=\"tcp\" TCP_Framing=\"octet-counted\")\n",
+        from.port()
+    );
+    std::fs::write(&rsyslog, text).unwrap();
+    let mut sender = Command::new("/usr/sbin/rsyslogd")
+        .arg("-n")
+        .arg("-f")
+        .arg(&rsyslog)
+        .arg("-i")
+        .arg(folder.path().join("rsyslog.pid"))
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("rsyslog from Debian's packages; `cargo xtask test` installs it");
+    let start = SystemClock.monotonic();
+    let mut stream = loop {
+        match TcpStream::connect(from) {
+            Ok(stream) => break stream,
+            Err(why) => {
+                let waited = SystemClock.monotonic().saturating_sub(start);
+                assert!(waited.as_secs() < 30, "rsyslog does not listen: {why}");
+                std::thread::yield_now();
+            }
+        }
+    };
+    stream
+        .write_all(b"<187>Nov 22 02:00:00 sw1 bgpd[7]: %BGP-3-NOTIFICATION: sent to 10.0.0.1\n")
+        .unwrap();
+    let lines = ask_for(folder.path(), &["lines", "NOTIFICATION"], 2);
+    drop(sender.kill());
+    drop(sender.wait());
+    assert!(lines.iter().all(|line| line["device"] == "sw1"), "{lines:#?}");
+    let (_, metrics) = daemon.get("/metrics");
+    for transport in ["udp", "tcp"] {
+        let wanted = format!("netmend_syslog_misframed_total{{listener=\"{transport} {at}\"}} 0");
+        assert!(metrics.contains(&wanted), "{metrics}");
+    }
+}
