@@ -1,5 +1,5 @@
-//! The control socket's answers about the past and about why: `explain` and `availability` beside a running
-//! daemon. Reads alone; what it says is made in [`crate::explain`] and [`crate::availability`].
+//! A running daemon's answers about the past and about why: `explain` and `availability` through the control
+//! socket, and the explanations on pages. Reads alone; what it says is made in [`crate::explain`] and [`crate::availability`].
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use model::alert::AlertId;
+use model::{Alert, Judgement, SeriesId};
 use serde::{Deserialize, Serialize};
-use show::Now as _;
+use show::{Alerts, AlertsNow, Explanation, Now as _};
 use store::{Error, Samples, State as Records};
 
 use crate::availability::{self, Month};
@@ -58,6 +59,35 @@ pub(crate) fn router(source: Source, pages: Router) -> Router {
         .fallback_service(pages)
 }
 
+/// What is wrong now, with what is known beyond it: the pages' view of alerts, explained.
+pub(crate) struct Explained {
+    /// What is wrong now.
+    pub(crate) alerts: Arc<dyn Alerts>,
+    /// Where explanations come from.
+    pub(crate) source: Source,
+}
+
+impl Alerts for Explained {
+    fn present(&self) -> Arc<AlertsNow> {
+        self.alerts.present()
+    }
+
+    fn judgement(&self, series: SeriesId) -> Option<Judgement> {
+        self.alerts.judgement(series)
+    }
+
+    fn explain(&self, alert: &Alert) -> Explanation {
+        let site = self.source.present.system().site;
+        match self.source.look(|archive| alert::explain(archive, alert, Some(&site))) {
+            Ok(story) => story.into(),
+            Err(why) => Explanation {
+                evidence: vec![format!("The store could not be read: {why}.")],
+                ..Explanation::default()
+            },
+        }
+    }
+}
+
 type Failure = (StatusCode, String);
 
 async fn explain_route(
@@ -84,19 +114,21 @@ async fn availability_route(
 }
 
 impl Source {
+    /// Reads on this thread.
+    fn look<T>(&self, read: impl FnOnce(&Archive<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let snapshot = self.present.targets();
+        let now = self.present.clock.now_ms();
+        let (samples, state) = (&*self.samples, &*self.state);
+        read(&Archive { samples, state, live: Some(&snapshot), now })
+    }
+
     /// Reads on a thread that may block.
     async fn read<T: Send + 'static>(
         self,
         read: impl FnOnce(&Archive<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Failure> {
         let failed = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
-        let work = move || {
-            let snapshot = self.present.targets();
-            let now = self.present.clock.now_ms();
-            let (samples, state) = (&*self.samples, &*self.state);
-            read(&Archive { samples, state, live: Some(&snapshot), now })
-        };
-        let answer = tokio::task::spawn_blocking(work).await;
+        let answer = tokio::task::spawn_blocking(move || self.look(read)).await;
         answer.map_err(|why| failed(why.to_string()))?.map_err(|why| failed(why.to_string()))
     }
 }

@@ -116,7 +116,6 @@ async fn serve(
     let options =
         Options::daemon(Arc::clone(&clock), Arc::clone(&network) as _, Arc::new(SystemResolver));
     let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
-    let router = show::router(pipeline.deps(bound, token));
     let paths = Paths { present: Arc::clone(&pipeline.present), network };
     let traces = Arc::clone(&pipeline.present.traces);
     let evidence = Evidence::start(Arc::new(paths), store.state(), clock, traces)?;
@@ -125,6 +124,9 @@ async fn serve(
         samples: store.samples(),
         state: store.state(),
     };
+    let mut deps = pipeline.deps(bound, token);
+    deps.alerts = Arc::new(archive::Explained { alerts: deps.alerts, source: source.clone() });
+    let router = show::router(deps);
     let done = CancellationToken::new();
     let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
     let (orders, taken) = mpsc::channel(ORDERS);

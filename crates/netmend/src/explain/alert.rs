@@ -212,3 +212,19 @@ impl AlertStory {
         text
     }
 }
+
+/// What the page of the alert shows beside its record.
+impl From<AlertStory> for show::Explanation {
+    fn from(story: AlertStory) -> Self {
+        let shown = |trace: ShownTrace| {
+            let ShownTrace { at, title, text } = trace;
+            show::Trace { at, title, text }
+        };
+        Self {
+            clears: story.clears,
+            evidence: story.evidence,
+            traces: story.traces.into_iter().map(shown).collect(),
+            ticket: story.ticket,
+        }
+    }
+}

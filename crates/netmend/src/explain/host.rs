@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::alert::{AlertId, words};
-use model::{Alert, Metric, Outcome, Rule, TargetNow, TargetState, UnixMs};
+use model::{Alert, Metric, TargetNow, TargetState, UnixMs};
 use serde::{Deserialize, Serialize};
 use show::Snapshot;
 use store::{AlertQuery, Error, Query, Samples, State, Value};
@@ -222,21 +222,16 @@ pub(crate) fn health(past: &Past, open: Option<&Alert>, live: Option<&TargetNow>
     if past.now.probes == 0 || live.is_some_and(hidden) {
         return Health::Unknown;
     }
-    let refused = |row: &TargetNow| {
-        let mut known = row.recent.iter().rev().filter(|probe| probe.is_known()).take(3).peekable();
-        known.peek().is_some() && known.all(|probe| probe.outcome == Outcome::Refused)
-    };
-    if live.is_some_and(refused) {
+    if live.is_some_and(verdict::is_refused) {
         return Health::Refused;
     }
     if past.silent >= SILENT {
-        return Health::Silent;
+        // Nobody misses answers that did not come all day either.
+        let mute = open.is_none() && past.day.loss_pct.is_none_or(|loss| loss > 99.9);
+        return if mute { Health::Mute } else { Health::Silent };
     }
-    let findings = open.iter().flat_map(|alert| &alert.findings);
-    let mut firing = findings.filter(|finding| !finding.state.is_over()).peekable();
-    if firing.peek().is_some() {
-        let lossy = firing.any(|found| found.metric == Metric::Loss || found.rule == Rule::Down);
-        return if lossy { Health::Lossy } else { Health::Slow };
+    if let Some(judged) = open.and_then(verdict::judged) {
+        return judged;
     }
     let usual_loss = past.day.loss_pct.unwrap_or(0.0);
     if past.now.loss_pct.is_some_and(|loss| loss >= LOSSY_PCT && loss > 3.0 * usual_loss) {

@@ -8,12 +8,14 @@ use model::alert::{AlertId, Cause, Finding, TargetSubject};
 use model::path::{Hop, HopAnswer, HopRtt};
 use model::{
     Alert, AlertState, ManualClock, Method, Metric, Path, PathEnd, Protocol, Rule, Sample,
-    Severity, Subject, Target, UnixMs, UnixNs,
+    Severity, Subject, Target, TargetId, TargetNow, TargetState, UnixMs, UnixNs,
 };
+use show::Snapshot;
 use store::{Batch, Change, Mark, Memo, Store};
 use tempfile::TempDir;
 
 use super::alert;
+use super::cause::causes;
 use super::host::{self, Archive};
 use super::past::Stored;
 use super::verdict::Health;
@@ -205,6 +207,10 @@ fn an_alert_is_explained_with_what_clears_it_the_path_what_changed_and_alerts_li
         let found = alert::find(archive, AlertId(17)).expect("read").expect("there");
         alert::explain(archive, &found, Some("london-1")).expect("explained")
     });
+    let page = show::Explanation::from(story.clone());
+    assert_eq!((&page.clears, &page.ticket), (&story.clears, &story.ticket));
+    assert_eq!(page.traces.len(), 2);
+    assert_eq!(page.traces[0].title, "while all was well");
     let text = story.text(NOW);
     for words in [
         "alert #17: www.example.com:443: does not answer",
@@ -276,4 +282,37 @@ fn availability_counts_minutes_and_leaves_maintenance_and_silence_out() {
     assert_eq!(worked.minutes.maintenance_minutes, 30);
     assert_eq!(worked.minutes.down_minutes, 0);
     assert_eq!((worked.availability_pct, worked.loss_pct), (Some(100.0), Some(0.0)));
+}
+
+#[test]
+fn causes_follow_from_how_the_targets_of_a_host_stand_now() {
+    use TargetState::{Down, NeverAnswered, NoData, Up};
+    let row = |number: u32, protocol, state| {
+        let mut now = TargetNow::new(TargetId(number), Arc::new(target(protocol)), NOW);
+        now.state = state;
+        Arc::new(now)
+    };
+    let down = |id, protocol| {
+        let mut open = alert(id, None);
+        open.subject = Subject::Target(TargetSubject::of(&target(protocol)));
+        Arc::new(open)
+    };
+    let (ping, web) = (Protocol::Icmp, Protocol::Tcp(443));
+    let both = |first, second| Snapshot {
+        targets: vec![row(1, ping, first), row(2, web, second)],
+        ..Snapshot::default()
+    };
+    let (on_web, on_ping) = (vec![down(7, web)], vec![down(8, ping)]);
+    let on_both = vec![down(8, ping), down(7, web)];
+    for (open, snapshot, expected) in [
+        (&on_web, both(Up, Down), vec![(7, Cause::Application)]),
+        (&on_ping, both(Down, Up), vec![(8, Cause::IcmpFiltered)]),
+        (&on_both, both(Down, Down), vec![(7, Cause::Path), (8, Cause::Path)]),
+        (&on_web, both(NeverAnswered, Down), vec![]),
+        (&on_web, both(NoData, Down), vec![]),
+        (&Vec::new(), both(Up, Up), vec![]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|(id, c)| (AlertId(id), c)).collect();
+        assert_eq!(causes(open, &snapshot), expected);
+    }
 }

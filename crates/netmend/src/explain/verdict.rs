@@ -1,8 +1,8 @@
 //! The application or the network? A host that is asked by ping and by TCP tells where its fault is. A pure
 //! function over how each of its targets stands; it looks nothing up.
 
-use model::Protocol;
 use model::alert::Cause;
+use model::{Alert, Metric, Outcome, Protocol, Rule, TargetNow};
 use serde::{Deserialize, Serialize};
 
 /// How a target stands, as far as it says something about the way to it.
@@ -19,6 +19,8 @@ pub(crate) enum Health {
     Silent,
     /// It answers by a reset: the host is there, nobody listens.
     Refused,
+    /// It has never answered, as far as anybody remembers: its silence now says nothing.
+    Mute,
     /// Nothing is known of it at this moment.
     Unknown,
 }
@@ -26,7 +28,7 @@ pub(crate) enum Health {
 impl Health {
     /// Whether something is wrong with it.
     pub(crate) fn is_bad(self) -> bool {
-        !matches!(self, Health::Usual | Health::Unknown)
+        !matches!(self, Health::Usual | Health::Mute | Health::Unknown)
     }
 
     /// What is said of it in a sentence.
@@ -37,9 +39,27 @@ impl Health {
             Health::Lossy => "losing probes",
             Health::Silent => "not answering",
             Health::Refused => "refusing connections",
+            Health::Mute => "silent as ever",
             Health::Unknown => "unknown",
         }
     }
+}
+
+/// Whether the latest probes were all refused.
+pub(crate) fn is_refused(now: &TargetNow) -> bool {
+    let mut known = now.recent.iter().rev().filter(|probe| probe.is_known()).take(3).peekable();
+    known.peek().is_some() && known.all(|probe| probe.outcome == Outcome::Refused)
+}
+
+/// How a target stands by what its alert says now; `None` if nothing of it stands any more.
+pub(crate) fn judged(alert: &Alert) -> Option<Health> {
+    let standing = || alert.findings.iter().filter(|finding| !finding.state.is_over());
+    standing().next()?;
+    if standing().any(|finding| finding.rule == Rule::Down) {
+        return Some(Health::Silent);
+    }
+    let lossy = standing().any(|finding| finding.metric == Metric::Loss);
+    Some(if lossy { Health::Lossy } else { Health::Slow })
 }
 
 /// Where the fault is, and why we think so.
@@ -53,7 +73,8 @@ pub(crate) struct Verdict {
 
 /// Says where the fault of a host is, from how its targets stand.
 pub(crate) fn verdict(seen: &[(Protocol, Health)]) -> Verdict {
-    let known = || seen.iter().filter(|(_, health)| *health != Health::Unknown);
+    let speaks = |health: Health| !matches!(health, Health::Mute | Health::Unknown);
+    let known = || seen.iter().filter(|(_, health)| speaks(*health));
     let (ping, tcp): (Vec<_>, Vec<_>) = known().partition(|(by, _)| *by == Protocol::Icmp);
     let bad = |some: &[&(Protocol, Health)]| some.iter().filter(|(_, h)| h.is_bad()).count();
     let (bad_ping, bad_tcp) = (bad(&ping), bad(&tcp));
@@ -74,6 +95,8 @@ pub(crate) fn verdict(seen: &[(Protocol, Health)]) -> Verdict {
         join(&parts)
     };
     let ping_good = !ping.is_empty() && bad_ping == 0;
+    // A reset is an answer: the path is well, nobody listens.
+    let refused = tcp.iter().filter(|(_, health)| *health == Health::Refused).count();
     let tcp_good = tcp.len() - bad_tcp;
     match (bad_ping > 0, bad_tcp > 0) {
         (false, true) if ping_good || tcp_good > 0 => {
@@ -84,8 +107,11 @@ pub(crate) fn verdict(seen: &[(Protocol, Health)]) -> Verdict {
             let why = "ICMP is filtered or rate-limited on the way, nothing else";
             tell(Some(Cause::IcmpFiltered), format!("{}: {why}", state(&all)))
         }
-        (true, true) if tcp_good > 0 => {
-            let why = "some ports are well, so the path is; it is the service behind the others";
+        (true, true) if tcp_good + refused > 0 => {
+            let why = match tcp_good {
+                0 => "a refusal is an answer, so the path is well; it is the service",
+                _ => "some ports are well, so the path is; it is the service behind the others",
+            };
             tell(Some(Cause::Application), format!("{}: {why}", state(&all)))
         }
         (true, true) => {
@@ -133,7 +159,7 @@ fn join(parts: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Health::{Lossy, Refused, Silent, Slow, Unknown, Usual};
+    use super::Health::{Lossy, Mute, Refused, Silent, Slow, Unknown, Usual};
     use super::*;
 
     const PING: Protocol = Protocol::Icmp;
@@ -144,7 +170,7 @@ mod tests {
     fn ping_and_tcp_together_tell_where_the_fault_is() {
         /// How the targets stand, the cause, and what the sentence says.
         type Case = (&'static [(Protocol, Health)], Option<Cause>, &'static str);
-        let cases: [Case; 15] = [
+        let cases: [Case; 18] = [
             (&[(PING, Usual), (WEB, Usual)], None, "Ping and TCP port 443 are as usual: it is not"),
             (
                 &[(PING, Usual), (WEB, Slow)],
@@ -188,6 +214,9 @@ mod tests {
                 Some(Cause::Application),
                 "it is the service, not the network",
             ),
+            (&[(PING, Silent), (WEB, Refused)], Some(Cause::Application), "a refusal is an answer"),
+            (&[(PING, Mute), (WEB, Silent)], None, "TCP port 443 is not answering; probe ping"),
+            (&[(PING, Mute), (WEB, Usual)], None, "TCP port 443 is as usual: it is not"),
             (&[(PING, Silent)], None, "probe a TCP port of it too"),
             (&[(WEB, Silent)], None, "probe ping of it too"),
             (&[(PING, Unknown), (WEB, Silent)], None, "TCP port 443 is not answering; probe ping"),
