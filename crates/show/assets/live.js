@@ -50,7 +50,7 @@
     const keys = [...new Set(seen.map(key))].slice(0, MAX_KEYS).sort();
     const full = seen.some((element) => element.querySelector(".cells"));
     const alert = document.getElementById("alert-now");
-    const about = alert ? "&alert=" + alert.dataset.alertId : "";
+    const about = (alert ? "&alert=" + alert.dataset.alertId : "") + (document.querySelector("[data-events]") ? "&events=yes" : "");
     const url = "/live?parts=" + (full ? "full" : "short") + about + "&rows=" + keys.join(",");
     if (source && source.readyState !== EventSource.CLOSED && url === asked) return;
     if (source) source.close();
@@ -89,6 +89,7 @@
       htmx.ajax("GET", "/?part=wrong", { target: "#wrong", swap: "outerHTML" });
     }
     for (const list of document.querySelectorAll("[data-alerts]")) renew(list, list.dataset.alerts !== news.alerts);
+    for (const list of document.querySelectorAll("[data-events]")) renew(list, list.dataset.events !== news.events);
     const alert = document.getElementById("alert-now");
     if (alert && !alert.hasAttribute("data-over")) renew(alert, alert.dataset.alertMark !== news.alert);
   }

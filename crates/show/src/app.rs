@@ -1,9 +1,11 @@
 //! What every handler works with. It must hold no request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::UnixMs;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 use crate::Deps;
 use crate::history::History;
@@ -25,7 +27,12 @@ pub(crate) struct App {
     pub(crate) history: History,
     /// One permit a live feed.
     pub(crate) feeds: Arc<Semaphore>,
+    /// The mark of the newest event, and when it was looked for.
+    newest: Mutex<Option<(Instant, String)>>,
 }
+
+/// The store is asked for the newest event so often at most, however many feeds want to know.
+const FRESH: Duration = Duration::from_millis(900);
 
 impl App {
     pub(crate) fn new(deps: Deps) -> Self {
@@ -34,8 +41,26 @@ impl App {
             judging: Judging::new(Arc::clone(&deps.alerts)),
             history: History::new(Arc::clone(&deps.samples), Arc::clone(&deps.state)),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
+            newest: Mutex::new(None),
             deps,
         }
+    }
+
+    /// Changes when an event comes; stays as it is while the store cannot say.
+    pub(crate) async fn newest_event(&self) -> String {
+        let mut newest = self.newest.lock().await;
+        let old = match newest.as_ref() {
+            Some((at, mark)) if at.elapsed() < FRESH => return mark.clone(),
+            Some((_, mark)) => mark.clone(),
+            None => String::new(),
+        };
+        let mark = match self.history.newest_event().await {
+            Ok(Some((id, revision))) => format!("{id}-{revision}"),
+            Ok(None) => "none".to_owned(),
+            Err(_) => old,
+        };
+        *newest = Some((Instant::now(), mark.clone()));
+        mark
     }
 
     /// The time.

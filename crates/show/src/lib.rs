@@ -2,7 +2,7 @@
 //! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
 //! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, `judged` and
-//! `archive`, what there is to show of targets and of alerts; `select` and `sift`, which of them; `act`, what
+//! `archive`, what there is to show of targets and of alerts; `select`, `sift` and `hark`, which of them, and what devices said; `act`, what
 //! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
 //! of answer each; `serve` and `patient`, the sockets.
 
@@ -22,6 +22,7 @@ mod archive;
 mod assets;
 mod format;
 mod guard;
+mod hark;
 mod health;
 mod history;
 mod judged;

@@ -50,6 +50,9 @@ struct Params {
     parts: String,
     /// Number of the alert whose page it is.
     alert: Option<u64>,
+    /// `yes` where events are listed.
+    #[serde(default)]
+    events: String,
 }
 
 async fn live(State(app): State<Arc<App>>, Query(params): Query<Params>) -> Response {
@@ -68,7 +71,8 @@ async fn live(State(app): State<Arc<App>>, Query(params): Query<Params>) -> Resp
         let body = axum::Json(json!({ "error": error }));
         return (StatusCode::SERVICE_UNAVAILABLE, retry, body).into_response();
     };
-    let feed = Feed::new(keys, params.parts == "full", params.alert.map(AlertId));
+    let mut feed = Feed::new(keys, params.parts == "full", params.alert.map(AlertId));
+    feed.wants_events = params.events == "yes";
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(run(app, feed, sender, permit));
     // Proxies that buffer would turn a live feed into a late one.
@@ -92,6 +96,9 @@ async fn run(
         }
         // Waits until the client took the event before; only then the snapshot is read.
         let Ok(slot) = sender.reserve().await else { return };
+        if feed.wants_events {
+            feed.events = app.newest_event().await;
+        }
         let must = last_event.is_none_or(|at| at.elapsed() >= HEARTBEAT);
         if let Some(text) = feed.next(&app.present.view(), &app.judging.view(), must) {
             last_event = Some(Instant::now());
@@ -106,7 +113,10 @@ struct Feed {
     full: bool,
     told: HashMap<u64, u64>,
     alert: Option<AlertId>,
-    told_mark: Option<(u64, [usize; TargetState::ALL.len()], u64)>,
+    wants_events: bool,
+    /// The mark of the newest event; empty if nobody wants it.
+    events: String,
+    told_mark: Option<(u64, [usize; TargetState::ALL.len()], u64, String)>,
     first: usize,
 }
 
@@ -123,19 +133,22 @@ struct Told<'a> {
     alerts: String,
     /// Changes when the page of the alert should be; empty once it is over.
     alert: Option<String>,
+    /// Changes when an event comes.
+    events: String,
     rows: Vec<&'a serde_json::value::RawValue>,
 }
 
 impl Feed {
     fn new(keys: Vec<u64>, full: bool, alert: Option<AlertId>) -> Self {
         let told = HashMap::with_capacity(keys.len());
-        Self { keys, full, told, alert, told_mark: None, first: 0 }
+        let (wants_events, events) = (false, String::new());
+        Self { keys, full, told, alert, wants_events, events, told_mark: None, first: 0 }
     }
 
     /// The next event, or none if nothing changed and none `must` be sent.
     fn next(&mut self, view: &View, judged: &Judged, must: bool) -> Option<String> {
         let rows = self.rows(view, judged);
-        let mark = Some((view.wrong_mark, view.counts, judged.mark));
+        let mark = Some((view.wrong_mark, view.counts, judged.mark, self.events.clone()));
         if rows.is_empty() && self.told_mark == mark && !must {
             return None;
         }
@@ -157,6 +170,7 @@ impl Feed {
                 let alert = judged.find(id);
                 alert.map(|alert| format!("{:016x}", alert_mark(alert))).unwrap_or_default()
             }),
+            events: self.events.clone(),
             rows: rows.iter().map(AsRef::as_ref).collect(),
         };
         serde_json::to_string(&told).ok()

@@ -305,8 +305,8 @@ pub(crate) fn add(query: &mut String, name: &str, value: &str) {
     }
 }
 
-/// Percent-encodes a query value (RFC 3986, unreserved characters stay).
-fn encode(value: &str, into: &mut String) {
+/// Percent-encodes a query value or a part of a path (RFC 3986, unreserved characters stay).
+pub(crate) fn encode(value: &str, into: &mut String) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(char::from(byte));

@@ -68,7 +68,7 @@ pub(crate) fn step(value: &str) -> Result<Step, BadParam> {
 }
 
 /// A length: a whole number and s, m, h or d; up to ten years.
-fn duration(name: &'static str, value: &str) -> Result<Duration, BadParam> {
+pub(crate) fn duration(name: &'static str, value: &str) -> Result<Duration, BadParam> {
     const TEN_YEARS: u64 = 3_660 * 86_400;
     let unit = match value.as_bytes().last() {
         Some(b's') => 1,

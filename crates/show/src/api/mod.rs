@@ -2,6 +2,7 @@
 //! are null. It must not share types with the pages.
 
 mod alerts;
+mod events;
 mod range;
 mod silences;
 mod system;
@@ -38,6 +39,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/alerts/{id}/ack", post(alerts::ack))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/{id}", delete(silences::expire))
+        .route("/events", get(events::list))
+        .route("/events/{id}", get(events::one))
+        .route("/lines", get(events::lines))
         .route("/system", get(system::system))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .fallback(not_found);
@@ -46,7 +50,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 async fn not_found(uri: Uri) -> Problem {
     let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
-                   /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/system";
+                   /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/events, \
+                   /api/v1/events/ID, /api/v1/lines, /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }
 

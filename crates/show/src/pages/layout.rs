@@ -9,11 +9,12 @@ use crate::judged::Judged;
 use crate::present::View;
 use crate::{assets, format};
 
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("/", "Now"),
     ("/targets", "Targets"),
     ("/alerts", "Alerts"),
     ("/silences", "Silences"),
+    ("/events", "Events"),
     ("/system", "System"),
 ];
 

@@ -4,6 +4,8 @@
 mod alert;
 mod alerts;
 mod chart;
+mod events;
+mod heard;
 mod layout;
 mod now;
 mod parts;
@@ -40,6 +42,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/alerts/{id}/ack", post(alert::ack))
         .route("/silences", get(silences::page).post(silences::add))
         .route("/silences/{id}/expire", post(silences::expire))
+        .route("/events", get(events::page))
+        .route("/events/{id}", get(events::one))
+        .route("/devices/{name}", get(heard::page))
         .route("/system", get(system::page))
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .fallback(not_found)

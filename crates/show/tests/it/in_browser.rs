@@ -162,6 +162,7 @@ fn the_filter_answers_from_the_server_and_stands_in_the_url() {
 fn the_pages_fit_a_phone_and_both_themes() {
     let Some(mut browser) = chromium() else { return };
     let world = World::alarmed();
+    crate::events::fill(&world);
     world.sim.edit_system(|system| system.warnings.push(fallback_warning()));
     world.mark(40, "db1.aws-london.example.net", "address", "the address changed from 198.18.9.9");
     world.mark(170, "netmend", "reload", "the configuration was read again: 3 targets added");
@@ -178,6 +179,9 @@ fn the_pages_fit_a_phone_and_both_themes() {
         ("alert", "/alerts/21"),
         ("group", "/alerts/30"),
         ("silences", "/silences?label=region&value=tokyo#new"),
+        ("events", "/events"),
+        ("event", "/events/15"),
+        ("device", "/devices/db1"),
         ("system", "/system"),
     ];
     let mut papers = Vec::new();

@@ -139,6 +139,22 @@ fn a_form_says_what_could_not_be_done() {
 }
 
 #[test]
+fn an_event_appears_unasked_and_a_storm_can_be_opened() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::new(crate::sim::small_network());
+    let (_runtime, address) = served(&world);
+    open(&mut browser, address, "/events");
+    let list = "document.getElementById('events').innerText";
+    assert_eq!(browser.eval(&format!("{list}.includes('No device has told')")), true);
+    crate::events::fill(&world);
+    browser.wait("they are listed", &format!("{list}.includes('BGP-3-NOTIFICATION')"));
+    assert_eq!(browser.eval(&format!("{list}.includes('GigabitEthernet1/0/7')")), false);
+    browser.eval("document.querySelector('.storm summary').click()");
+    browser.wait("the storm is open", &format!("{list}.includes('GigabitEthernet1/0/7')"));
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
 fn the_filter_of_alerts_answers_from_the_server_and_stands_in_the_url() {
     let Some(mut browser) = chromium() else { return };
     let world = World::alarmed();

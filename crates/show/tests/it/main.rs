@@ -11,6 +11,7 @@ mod alarms;
 mod alerts;
 mod api;
 mod browser;
+mod events;
 mod http;
 mod in_browser;
 mod in_browser_alerts;
