@@ -27,6 +27,8 @@ const WORKERS: usize = 2;
 const LOOK: Duration = Duration::from_secs(1);
 /// Alerts looked at in one go: more at once are a storm.
 const NEWEST: u32 = 100;
+/// How long an alert waits for its target to have an address.
+const UNPLACED: Duration = Duration::from_mins(1);
 /// An alert raised longer ago, before a restart, is past its moment.
 const RECENT: Duration = Duration::from_mins(10);
 /// What the store keeps of targets that are well, by the series of their RTT.
@@ -61,8 +63,9 @@ impl Moment {
             }
             (Some(path), None, None) => {
                 let count = path.hops.len();
+                let plural = if count == 1 { "" } else { "s" };
                 let reached = if path.is_reached() { "reaches the target" } else { "ends" };
-                format!("The path {reached} after {count} hops; there is none from before")
+                format!("The path {reached} after {count} hop{plural}; there is none from before")
             }
             (None, None, _) => "The path was not traced".to_owned(),
         }
@@ -130,11 +133,13 @@ pub(crate) struct Counts {
 struct Followed {
     newest: AlertId,
     looked: Option<Duration>,
+    /// Alerts whose target has no address yet, and since when they have been known.
+    unplaced: Vec<(AlertId, SeriesId, Duration)>,
 }
 
 impl Default for Followed {
     fn default() -> Self {
-        Self { newest: AlertId(0), looked: None }
+        Self { newest: AlertId(0), looked: None, unplaced: Vec::new() }
     }
 }
 
@@ -245,11 +250,20 @@ impl Shared {
             if !fresh || of_alert(&*self.state, alert.id).is_ok_and(|moment| moment.is_some()) {
                 continue;
             }
-            let Some(target) = target_of(&alert) else { continue };
-            if !self.lock().raised(alert.id, target) {
-                self.count(|counts| counts.left_out += 1);
+            if let Some(target) = target_of(&alert) {
+                followed.unplaced.push((alert.id, target, now));
             }
         }
+        // After a start it takes a moment until names have addresses.
+        followed.unplaced.retain(|&(alert, target, since)| {
+            if self.field.place(target).is_none() && now < since + UNPLACED {
+                return true;
+            }
+            if !self.lock().raised(alert, target) {
+                self.count(|counts| counts.left_out += 1);
+            }
+            false
+        });
     }
 
     fn work(&self) {

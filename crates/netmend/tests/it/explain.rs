@@ -2,11 +2,20 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use model::alert::{AlertId, TargetSubject};
+use model::{
+    Alert, AlertState, Clock as _, Protocol, Severity, Subject, SystemClock, Target, UnixMs,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use store::{Change, Store};
 
 use crate::daemon::{Daemon, command};
+
+/// Region of targets of the command line.
+const REGION: &str = "command line";
 
 fn ask(data: &Path, args: &[&str]) -> Output {
     let mut asked = Command::new(env!("CARGO_BIN_EXE_netmend"));
@@ -71,5 +80,58 @@ fn without_a_store_there_is_nothing_to_explain_and_nothing_is_made() {
         let run = ask(folder.path(), args);
         assert_eq!(run.status.code(), Some(3), "{}", text(&run.stderr));
         assert!(text(&run.stderr).contains(words), "{}", text(&run.stderr));
+    }
+}
+
+#[test]
+fn an_alert_that_was_just_raised_has_its_path_traced_and_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let now = SystemClock.now_ms();
+    {
+        let store = Store::open(data, Arc::new(SystemClock)).expect("a store");
+        let raised = Change::Alert(Box::new(alert(17, now)));
+        store.state().apply(vec![raised]).expect("stored");
+    }
+    let mut run = command(data);
+    run.args(["--target", "127.0.0.1"]);
+    let daemon = Daemon::start(run);
+    daemon.wait_for("/api/v1/system", |system| {
+        let counters = system["counters"].as_array()?;
+        let traced = counters.iter().find(|c| c["name"] == "netmend_traces_total")?;
+        traced["value"].as_f64().filter(|traces| *traces > 0.0)
+    });
+    let told = text(&ask(data, &["explain", "17"]).stdout);
+    assert!(told.contains("The path reaches the target after 1 hop;"), "{told}");
+    assert!(told.contains("path when the alert was raised"), "{told}");
+    let ticket = text(&ask(data, &["explain", "--ticket", "17"]).stdout);
+    assert!(ticket.starts_with("Fault on the path to 127.0.0.1\n"), "{ticket}");
+    assert!(ticket.contains("Source:     127.0.0.1 ("), "{ticket}");
+}
+
+/// An open alert about 127.0.0.1.
+fn alert(id: u64, raised: UnixMs) -> Alert {
+    let target = Target::new("127.0.0.1", REGION, Protocol::Icmp);
+    Alert {
+        id: AlertId(id),
+        subject: Subject::Target(TargetSubject::of(&target)),
+        severity: Severity::Critical,
+        state: AlertState::Firing,
+        cause: None,
+        since: raised,
+        raised,
+        ended: None,
+        findings: Vec::new(),
+        normal: Vec::new(),
+        members: Vec::new(),
+        affected: 0,
+        total: 0,
+        neighbours: Vec::new(),
+        ack: None,
+        quiet: Vec::new(),
+        reopened: 0,
+        flapping: false,
+        told: false,
+        history: Vec::new(),
     }
 }
