@@ -10,12 +10,17 @@ use crate::{limit, loss, nm, reference, sigma};
 /// Longest RTT or jitter that is believed, in milliseconds: an hour.
 const LONGEST: f64 = 3_600_000.0;
 
+/// Stands for the time of a value that has not come yet: shorter than an `Option`.
+const NEVER: UnixMs = UnixMs(i64::MIN);
+
 /// What is known of one series.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    pub(crate) learned: State,
-    pub(crate) limit: limit::State,
-    pub(crate) last: Option<UnixMs>,
+    learned: State,
+    /// The present against the limit, where there is one.
+    limit: Option<Box<limit::State>>,
+    /// Time of the last value; [`NEVER`] before the first.
+    last: UnixMs,
 }
 
 /// What the rule that learns has learned.
@@ -38,7 +43,7 @@ impl Detector {
             Prepared::Sigma(_) => State::Sigma(Box::new(sigma::State::new())),
             Prepared::Off => State::Off,
         };
-        Self { learned, limit: limit::State::NEW, last: None }
+        Self { learned, limit: None, last: NEVER }
     }
 
     /// Judges one value, in milliseconds or percent; NaN says that a sample is missing. `None` if the
@@ -47,15 +52,19 @@ impl Detector {
     pub fn push(&mut self, rules: &mut Rules, at: UnixMs, value: f64) -> Option<Judgement> {
         let most = if rules.metric == Metric::Loss { 100.0 } else { LONGEST };
         let possible = value.is_nan() || (0.0..=most).contains(&value);
-        if !possible || self.last.is_some_and(|last| at <= last) {
+        if !possible || at <= self.last {
             return None;
         }
         let before = self.is_firing();
-        self.last = Some(at);
+        self.last = at;
         let judged = self.learned_from(rules, at, value);
+        if rules.limit.is_none() {
+            self.limit = None;
+        }
         let limit_change = match rules.limit {
-            Some(limit) if value.is_finite() => {
-                self.limit.push(rules.metric, limit, at, value, rules.probes.unwrap_or(1.0))
+            Some(limit) if !value.is_nan() => {
+                let state = self.limit.get_or_insert_with(|| Box::new(limit::State::NEW));
+                state.push(rules.metric, limit, at, value, rules.probes.unwrap_or(1.0))
             }
             _ => None,
         };
@@ -72,20 +81,24 @@ impl Detector {
 
     /// How the series stands at a time, without a new value.
     pub fn now(&self, rules: &mut Rules, at: UnixMs) -> Judgement {
+        let judged = self.learned_now(rules, at);
+        self.with_limit(rules, judged)
+    }
+
+    fn learned_now(&self, rules: &mut Rules, at: UnixMs) -> Judgement {
         let hour = rules.calendar.hour(at);
-        let judged = match (&self.learned, &rules.learned) {
+        match (&self.learned, &rules.learned) {
             (State::Nm(state), Prepared::Nm(nm)) => state.now(nm, at, hour),
             (State::Reference(state), Prepared::Reference(rule)) => state.now(rule, at, hour),
             (State::Loss(state), Prepared::Loss(loss)) => state.now(loss, at, hour),
             (State::Sigma(state), Prepared::Sigma(rule)) => state.now(rule, at, rules.at_least),
             _ => nothing_learned(at),
-        };
-        self.with_limit(rules, judged)
+        }
     }
 
     /// The time of the last value.
     pub fn last(&self) -> Option<UnixMs> {
-        self.last
+        (self.last != NEVER).then_some(self.last)
     }
 
     /// Whether the detector can go on under these rules: they are of the same kind as its own.
@@ -101,8 +114,8 @@ impl Detector {
     }
 
     pub(crate) fn save(&self, out: &mut Writer) {
-        out.maybe(self.last, Writer::time);
-        self.limit.save(out);
+        out.time(self.last);
+        out.maybe(self.limit.as_ref(), |out, limit| limit.save(out));
         match &self.learned {
             State::Off => out.bytes([0]),
             State::Nm(state) => {
@@ -125,8 +138,8 @@ impl Detector {
     }
 
     pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
-        let last = from.maybe(Reader::time)?;
-        let limit = limit::State::load(from)?;
+        let last = from.time()?;
+        let limit = from.maybe(|from| limit::State::load(from).map(Box::new))?;
         let learned = match from.bytes()? {
             [0] => State::Off,
             [1] => State::Nm(Box::new(nm::State::load(from)?)),
@@ -139,7 +152,7 @@ impl Detector {
     }
 
     fn is_firing(&self) -> bool {
-        self.limit.firing_since().is_some()
+        self.limit.as_ref().is_some_and(|limit| limit.firing_since().is_some())
             || match &self.learned {
                 State::Nm(state) => state.is_firing(),
                 State::Reference(state) => state.is_firing(),
@@ -164,7 +177,7 @@ impl Detector {
             (State::Sigma(state), Prepared::Sigma(rule)) => {
                 state.push(rule, at, value, rules.at_least)
             }
-            _ => self.now(rules, at),
+            _ => self.learned_now(rules, at),
         }
     }
 
@@ -174,13 +187,14 @@ impl Detector {
         let mut judgement = judged;
         // The lower of the two is what has to be kept.
         judgement.limit = judged.limit.min(limit as f32);
-        if let Some(since) = self.limit.firing_since() {
+        let Some(state) = &self.limit else { return judgement };
+        if let Some(since) = state.firing_since() {
             judgement.standing = Standing::Firing { since, rule: Rule::Limit };
             judgement.limit = limit as f32;
-            judgement.share = self.limit.share(rules.metric);
+            judgement.share = state.share(rules.metric);
         }
         if judgement.value.is_nan() {
-            judgement.value = self.limit.level;
+            judgement.value = state.level;
         }
         judgement
     }

@@ -61,18 +61,16 @@ impl State {
     ) -> Option<Change> {
         let gap = if self.level.is_nan() { f64::INFINITY } else { seconds(self.last, at) };
         self.last = at;
-        let dt = if gap > LONGEST_GAP {
-            (self.level, self.share) = (0.0, 0.0);
-            if self.loud.is_none() {
-                self.high_since = None;
-            }
-            TAU_LEVEL
-        } else {
-            gap
-        };
         let tau = if metric == Metric::Loss { TAU_LOSS } else { TAU_LEVEL };
         // One value may speak for at most twice the limit, so that one spike is no alert.
         let clipped = value.min(if metric == Metric::Loss { 100.0 } else { 2.0 * limit });
+        let dt = gap.min(LONGEST_GAP);
+        if gap > LONGEST_GAP {
+            (self.level, self.share) = (clipped as f32, 0.0);
+            // What was not observed was not quiet.
+            self.loud = self.loud.map(|_| at);
+            self.high_since = self.loud.and(self.high_since);
+        }
         let level = f64::from(self.level);
         let level = level + (1.0 - (-dt / tau.max(0.5 * dt)).exp()) * (clipped - level);
         self.level = level as f32;

@@ -42,6 +42,8 @@ const JUMPS: f64 = 5.0;
 const DEVIATIONS: f64 = 4.5;
 /// How far one sample may pull the level, in gates.
 const CLIP: f64 = 2.0;
+/// The same for the level that is shown.
+const PULL: f64 = 4.0;
 /// How fast time below the gates takes back time above them: at equal speed at 65 % above.
 const BELOW: f64 = 1.86;
 /// What a sparse sample counts whose excess is unlike the one before, and how alike is alike.
@@ -86,6 +88,8 @@ pub(crate) struct State {
     since: UnixMs,
     /// Present deviation from what is usual.
     level: f32,
+    /// The same as people see it: not cut at the gate, moved by single samples no more than a few gates.
+    present: f32,
     /// The deviation of the last hours.
     recent: f32,
     /// Usual size of `level - recent`.
@@ -155,6 +159,7 @@ impl State {
             last: UnixMs(0),
             since: UnixMs(0),
             level: 0.0,
+            present: 0.0,
             recent: 0.0,
             jump: 0.0,
             size: 0.0,
@@ -179,8 +184,9 @@ impl State {
         if self.baseline.is_nan() || (gap > FORGET_AFTER && !self.is_firing()) {
             *self = Self { baseline: value, first: at, last: at, ..Self::new() };
         } else if gap > LONGEST_GAP {
-            (self.level, self.recent, self.score, self.low_for) = (0.0, 0.0, 0.0, 0.0);
-            (self.share, self.burst_for) = (0.0, -1.0);
+            (self.level, self.present, self.recent) = (0.0, 0.0, 0.0);
+            (self.score, self.share, self.low_for) = (0.0, 0.0, 0.0);
+            self.burst_for = -1.0;
             self.high = self.is_firing();
         }
         let moment = self.look(nm, at, value, hour);
@@ -232,6 +238,9 @@ impl State {
         if dt > 0.0 {
             let weight = 1.0 - (-dt / TAU_LEVEL.max(0.5 * dt)).exp();
             self.level += (weight * (clipped - f64::from(self.level))) as f32;
+            let present = f64::from(self.present);
+            let pull = (excess - present).clamp(-PULL * jump_gate, PULL * jump_gate);
+            self.present += (weight * pull) as f32;
         }
         let (level, recent) = (f64::from(self.level), f64::from(self.recent));
         let jumped = level - recent >= jump_gate && excess - recent >= 0.3 * jump_gate;
@@ -304,8 +313,8 @@ impl State {
         let change = if f64::from(self.quiet_for) >= CLEAR_AFTER {
             Change::Cleared
         } else if f64::from(self.firing_for) >= ACCEPT_AFTER && moment.gap <= LONGEST_GAP {
-            self.baseline += f64::from(self.level);
-            (self.level, self.recent) = (0.0, 0.0);
+            self.baseline += f64::from(self.present);
+            (self.level, self.present, self.recent) = (0.0, 0.0, 0.0);
             Change::Accepted
         } else {
             return None;
@@ -363,8 +372,8 @@ impl State {
         }
         self.low_for += moment.dt as f32;
         if f64::from(self.low_for) > LOWER_AFTER.min(0.125 * moment.known_for) {
-            self.baseline += f64::from(self.level);
-            (self.level, self.recent, self.low_for) = (0.0, 0.0, 0.0);
+            self.baseline += f64::from(self.present.min(self.level));
+            (self.level, self.present, self.recent, self.low_for) = (0.0, 0.0, 0.0, 0.0);
         }
     }
 
@@ -380,7 +389,7 @@ impl State {
         let limit = usual + moment.gate.min(f64::from(self.recent) + moment.jump_gate);
         Judgement {
             at: moment.now,
-            value: (usual + f64::from(self.level)) as f32,
+            value: (usual + f64::from(self.present)) as f32,
             usual: usual as f32,
             varies: moment.size as f32,
             limit: limit as f32,
@@ -393,7 +402,15 @@ impl State {
     pub(crate) fn save(&self, out: &mut Writer) {
         out.f64(self.baseline);
         out.times([self.first, self.last, self.since]);
-        out.f32s([self.level, self.recent, self.jump, self.size, self.score, self.share]);
+        out.f32s([
+            self.level,
+            self.present,
+            self.recent,
+            self.jump,
+            self.size,
+            self.score,
+            self.share,
+        ]);
         out.f32s([self.excess, self.bursts, self.burst_for, self.burst_score, self.low_for]);
         out.f32s([self.firing_for, self.quiet_for]);
         out.bytes([u8::from(self.high)]);
@@ -409,6 +426,7 @@ impl State {
             last: from.time()?,
             since: from.time()?,
             level: from.f32()?,
+            present: from.f32()?,
             recent: from.f32()?,
             jump: from.f32()?,
             size: from.f32()?,

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod golden;
+mod inputs;
 mod snapshot;
