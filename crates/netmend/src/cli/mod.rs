@@ -12,6 +12,7 @@ mod archive;
 mod availability;
 mod backup;
 mod check;
+mod detect;
 mod doctor;
 mod events;
 mod explain;
@@ -55,6 +56,8 @@ enum Command {
     Explain(explain::Args),
     /// Print how much of a month each target was up, as CSV.
     Availability(availability::Args),
+    /// Judge a series from a file or a pipe: when was it too high?
+    Detect(detect::Args),
     /// Check config and targets files, and say what is wrong where.
     Check(check::Args),
     /// Print the JSON Schema of the config file.
@@ -111,6 +114,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Trace(args) => trace::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Availability(args) => availability::run(args),
+        Command::Detect(args) => detect::run(&args),
         Command::Check(args) => check::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Init(args) => init::run(args),

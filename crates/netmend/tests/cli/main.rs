@@ -2,6 +2,7 @@
 //! loopback or in a network namespace of the test's own.
 
 mod config;
+mod detect;
 mod doctor;
 mod live;
 mod manual;
