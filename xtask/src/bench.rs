@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
-use crate::{bench_daemon, bench_probe, bench_store};
+use crate::{bench_daemon, bench_detect, bench_probe, bench_store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -14,6 +14,8 @@ enum What {
     Probe(bench_probe::Args),
     /// The daemon and its pages: CPU, memory, time to a graph and to the first paint.
     Daemon(bench_daemon::Args),
+    /// The detectors: time a sample, memory a series, start and replay.
+    Detect,
     /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
     Store,
 }
@@ -22,6 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     match &args.what {
         What::Probe(args) => bench_probe::run(args),
         What::Daemon(args) => bench_daemon::run(args),
+        What::Detect => bench_detect::run(),
         What::Store => bench_store::run(),
     }
 }

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bench_daemon;
+mod bench_detect;
 mod bench_probe;
 mod bench_store;
 mod command;
