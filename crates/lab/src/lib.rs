@@ -20,6 +20,7 @@ mod queue;
 mod scenario;
 mod shipped;
 mod simulation;
+pub mod syslog;
 mod tun;
 mod words;
 mod world;

@@ -1,6 +1,8 @@
 //! `netmend lab`: simulated networks for people to point any tool at. It always says that it is a
 //! simulation, and leaves nothing behind.
 
+mod syslog;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ enum Command {
     ///
     /// SIGUSR1 prints what it has answered so far.
     Network(NetworkArgs),
+    /// Write syslog lines of simulated devices.
+    Syslog(syslog::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
         Command::Scenarios => scenarios(),
         Command::Network(args) => network(&args),
+        Command::Syslog(args) => syslog::run(&args),
     }
 }
 
