@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
-use crate::{bench_daemon, bench_detect, bench_probe, bench_store};
+use crate::{bench_daemon, bench_detect, bench_probe, bench_store, bench_syslog};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,6 +18,8 @@ enum What {
     Detect,
     /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
     Store,
+    /// Syslog: the receivers beside rsyslog, datagrams, durable events.
+    Syslog(bench_syslog::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
@@ -26,5 +28,6 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         What::Daemon(args) => bench_daemon::run(args),
         What::Detect => bench_detect::run(),
         What::Store => bench_store::run(),
+        What::Syslog(args) => bench_syslog::run(args),
     }
 }

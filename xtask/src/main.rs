@@ -15,6 +15,7 @@ mod bench_daemon;
 mod bench_detect;
 mod bench_probe;
 mod bench_store;
+mod bench_syslog;
 mod command;
 mod dist;
 mod fuzz;
