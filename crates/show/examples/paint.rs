@@ -1,5 +1,6 @@
 //! Measures what `show` promises of speed, over a real port and the real store: the first hundred rows of
-//! ten thousand targets within 300 ms, a smoke graph of ten days within 100 ms.
+//! ten thousand targets within 300 ms, a smoke graph of ten days within 100 ms, a hundred rows of ten
+//! thousand open alerts.
 //! `cargo run --release -p netmend-show --example paint`
 
 #![expect(clippy::print_stdout, reason = "a measuring tool prints what it measured")]
@@ -8,12 +9,17 @@
 #[expect(dead_code, reason = "shared with the tests, which use the rest")]
 mod sim;
 
+#[path = "../tests/it/alarms.rs"]
+#[expect(dead_code, reason = "shared with the tests, which use the rest")]
+mod alarms;
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Clock, Metric, Sample, SeriesId, SystemClock, UnixMs};
+use alarms::Alarms;
+use model::{Clock, Metric, Sample, SeriesId, Severity, SystemClock, UnixMs};
 use netmend_show as show;
 use show::Now;
 use sim::Sim;
@@ -39,12 +45,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let samples = day_of(&metrics.map(|metric| first.series.get(metric)), until);
         store.samples().append(Batch { source: 0, seq: seq as u64 + 1, samples })?;
     }
+    let alarms = Arc::new(Alarms::new(store.state(), Arc::new(clock)));
+    let alert = |(number, now): (usize, &Arc<model::TargetNow>)| {
+        let slow = alarms::slow(now, clock.now_ms(), number as u64 % 500);
+        alarms::firing(number as u64 + 1, &now.target, Severity::Warning, vec![slow])
+    };
+    alarms.put_all(sim.targets().targets.iter().enumerate().map(alert).collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let router = show::router(show::Deps {
         now: sim,
-        alerts: Arc::new(show::Unjudged),
-        commands: Arc::new(show::Unjudged),
+        alerts: Arc::<Alarms>::clone(&alarms),
+        commands: alarms,
         samples: store.samples(),
         state: store.state(),
         clock: Arc::new(clock),
@@ -63,6 +75,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("targets by host", "/targets?host=h0999&sort=host".to_owned()),
         ("front page, all named", "/".to_owned()),
         ("metrics", "/metrics".to_owned()),
+        ("alerts, 100 of 10,000", "/alerts".to_owned()),
+        ("alerts by text", "/alerts?text=h0999".to_owned()),
+        ("one alert", "/alerts/17".to_owned()),
         ("smoke graph, 10 days", format!("/api/v1/range?target={id}&metric=rtt,loss&span=10d")),
         ("page of a target, 10 days", format!("/targets/{id}?span=10d")),
     ] {

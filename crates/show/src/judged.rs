@@ -10,6 +10,7 @@ use model::{Alert, AlertId, AlertState, Rule, SeriesId, Severity, Subject, UnixM
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::present::View;
 use crate::{Alerts, AlertsNow};
 
 /// Hands out [`Judged`] and keeps the latest.
@@ -86,6 +87,11 @@ impl Judged {
     /// The open alert of the target whose RTT series this is, the most urgent one.
     pub(crate) fn of_target(&self, rtt: SeriesId) -> Option<&Arc<Alert>> {
         self.of_target.get(&rtt).map(|place| &self.open[*place])
+    }
+
+    /// Changes when the list of what is wrong should be fetched again: it also says whether nothing is.
+    pub(crate) fn wrong_mark(&self, view: &View) -> String {
+        format!("{:016x}", view.wrong_mark ^ u64::from(self.calling > 0))
     }
 
     /// What the detector says of this target; nothing while all is usual, nor of one that does not answer,

@@ -161,7 +161,7 @@ impl Feed {
         let told = Told {
             at: view.snapshot.at.0,
             time: format::time(view.snapshot.at),
-            wrong: format!("{:016x}", view.wrong_mark),
+            wrong: judged.wrong_mark(view),
             counts: counts.collect(),
             calling: judged.calling,
             worst: judged.worst,

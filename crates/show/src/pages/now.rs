@@ -64,7 +64,7 @@ fn wrong(app: &App, view: &View) -> Markup {
     let (judged, at) = (app.judging.view(), app.now());
     let rows = view.wrong.iter().take(WRONG_ROWS).map(|place| &view.snapshot.targets[*place]);
     html! {
-        section #wrong data-mark=(format!("{:016x}", view.wrong_mark)) {
+        section #wrong data-mark=(judged.wrong_mark(view)) {
             @if view.snapshot.targets.is_empty() {
                 p.empty {
                     "No targets yet: name some in the configuration or with " code { "--target HOST" } "."
@@ -72,7 +72,8 @@ fn wrong(app: &App, view: &View) -> Markup {
             } @else if view.wrong.is_empty() {
                 p.calm {
                     (parts::shape(TargetState::Up))
-                    "Nothing is wrong: all " (format::count(view.snapshot.targets.len()))
+                    @if judged.calling == 0 { "Nothing is wrong: all " } @else { "All " }
+                    (format::count(view.snapshot.targets.len()))
                     " targets answer."
                 }
             } @else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use model::alert::{Matcher, QuietBy, Weekly, words};
 use model::text::printable;
-use model::{Alert, AlertState, Severity, Subject, UnixMs};
+use model::{Alert, AlertState, Severity, UnixMs};
 
 use super::parts;
 use crate::app::App;
@@ -69,13 +69,9 @@ fn quiet(by: &QuietBy) -> Markup {
     } }
 }
 
-/// The region, or what the members of a group share.
+/// The region it is in, as far as it is in one.
 fn place(alert: &Alert) -> String {
-    match &alert.subject {
-        Subject::Target(target) => printable(&target.region, NAME),
-        Subject::Group(_) => format!("{} of {}", alert.affected, alert.total),
-        Subject::Site { .. } => NOTHING.to_owned(),
-    }
+    alert.label("region").map_or_else(|| NOTHING.to_owned(), |region| printable(&region, NAME))
 }
 
 /// How long it has been bad, for the live script to count on; or how long it was.

@@ -452,6 +452,7 @@ fn cluster(targets: &[Arc<TargetNow>], at: UnixMs) -> Vec<Alert> {
     let mut group = firing(30, &members[0].target, Severity::Critical, vec![]);
     (group.subject, group.since) = (subject, at - Duration::from_mins(12));
     group.raised = group.since + Duration::from_mins(2);
+    group.history = vec![Entry { at: group.raised, what: Happening::Raised(group.severity) }];
     group.normal = vec![];
     (group.affected, group.total) = (members.len() as u32, 8);
     let mut all = Vec::new();

@@ -28,7 +28,7 @@ async fn what_is_open_comes_worst_first_with_what_a_group_speaks_for_below_it() 
     assert_eq!(
         rows[..2],
         [
-            "critical region aws-frankfurt 7 of 8 targets are bad 7 of 8 12 min 30",
+            "critical region aws-frankfurt 7 of 8 targets are bad aws-frankfurt 12 min 30",
             "warning queue.aws-frankfurt.example.net latency 41.3 ms, usual 11.8 ms aws-frankfurt 10 min 29",
         ]
     );
@@ -257,6 +257,16 @@ async fn targets_say_beside_their_state_what_the_detector_says() {
     // A target that is down says so by its state alone.
     let down = world.target("db2.aws-london.example.net").series.rtt;
     assert!(!get(&world.router, &format!("/targets/{down}")).await.body.contains("v-alert"));
+}
+
+#[tokio::test]
+async fn nothing_is_wrong_is_said_only_while_no_alert_calls() {
+    let world = World::new(vec![(Target::new("gw", "lab", Protocol::Icmp), Manner::Answers(300))]);
+    let words = |page: Answer| text(page.part("<section id=\"wrong\""));
+    assert_eq!(words(get(&world.router, "/").await), "Nothing is wrong: all 1 targets answer.");
+    let now = world.target("gw");
+    world.alarms.put(firing(1, &now.target, Severity::Warning, vec![slow(&now, NOW, 5)]));
+    assert_eq!(words(get(&world.router, "/?part=wrong").await), "All 1 targets answer.");
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ fn the_pages_fit_a_phone_and_both_themes() {
         ("group", "/alerts/30"),
         ("silences", "/silences?label=region&value=tokyo#new"),
         ("events", "/events"),
-        ("event", "/events/15"),
+        ("lossy", "/alerts/17"),
         ("device", "/devices/db1"),
         ("system", "/system"),
     ];
@@ -192,7 +192,7 @@ fn the_pages_fit_a_phone_and_both_themes() {
                 browser.open(&format!("http://{address}{path}"));
                 browser
                     .wait("the page is live", "document.getElementById('live').className === 'on'");
-                if name == "target" || name == "alert" {
+                if ["target", "alert", "lossy"].contains(&name) {
                     browser.wait("drawn", "document.getElementById('chart').dataset.drawn");
                 }
                 let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
