@@ -91,7 +91,8 @@
     for (const list of document.querySelectorAll("[data-alerts]")) renew(list, list.dataset.alerts !== news.alerts);
     for (const list of document.querySelectorAll("[data-events]")) renew(list, list.dataset.events !== news.events);
     const alert = document.getElementById("alert-now");
-    if (alert && !alert.hasAttribute("data-over")) renew(alert, alert.dataset.alertMark !== news.alert);
+    // One that is over stays as it is, unless it is bad again.
+    if (alert && (news.alert || !alert.hasAttribute("data-over"))) renew(alert, alert.dataset.alertMark !== news.alert);
   }
 
   // Fetches a section again: soon if it changed, else once in a while for its values.

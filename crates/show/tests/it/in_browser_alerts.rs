@@ -107,6 +107,11 @@ fn an_alert_is_acknowledged_by_its_form_and_its_page_follows() {
         browser.eval("document.getElementById('alert-now').hasAttribute('data-over')"),
         true
     );
+    let mut again = (**alert).clone();
+    again.note(NOW, model::alert::Happening::Reopened);
+    again.reopened = 1;
+    world.alarms.put(again);
+    browser.wait("it is bad again", &format!("{now}?.includes('bad again 1×')"));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
