@@ -297,7 +297,11 @@ impl Engine {
             return;
         }
         let from = held.alert.severity;
-        let to = if cause == Cause::IcmpFiltered { Severity::Info } else { from };
+        let to = match (held.alert.cause, cause) {
+            (_, Cause::IcmpFiltered) => Severity::Info,
+            (Some(Cause::IcmpFiltered), _) => self.worth_of(id).unwrap_or(from),
+            _ => from,
+        };
         let alert = self.change(id);
         alert.cause = Some(cause);
         alert.severity = to;

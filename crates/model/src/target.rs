@@ -101,6 +101,20 @@ pub struct Target {
     pub tags: BTreeMap<String, String>,
     /// Host that must be reachable for this one to be.
     pub parent: Option<String>,
+    /// Values above which it is wrong whatever is usual.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Values that a target must not exceed; what is `None` has no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// Of the round-trip time.
+    pub latency: Option<Duration>,
+    /// Of the jitter.
+    pub jitter: Option<Duration>,
+    /// Of the loss, in millionths: 20,000 are 2 %.
+    pub loss_ppm: Option<u32>,
 }
 
 impl Target {
@@ -124,6 +138,7 @@ impl Target {
             packet: PacketOptions::default(),
             tags: BTreeMap::new(),
             parent: None,
+            limits: Limits::default(),
         }
     }
 

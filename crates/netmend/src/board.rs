@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use measure::TargetStatus;
-use model::{ProbeResult, Target, TargetId, TargetNow, UnixMs};
+use model::{ProbeResult, SeriesId, Target, TargetId, TargetNow, TargetState, UnixMs};
 use show::Snapshot;
 
 /// How old a snapshot may be.
@@ -91,6 +91,11 @@ impl Board {
         Some(row.now.target.host.clone())
     }
 
+    /// The state of each target, named by its RTT series, and since when.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (SeriesId, TargetState, UnixMs)> + '_ {
+        self.rows.iter().map(|row| (row.now.series.rtt, row.now.state, row.now.since))
+    }
+
     /// The targets as they are, at most a second old. `monotonic` is the time of the call.
     pub(crate) fn snapshot(&mut self, now: UnixMs, monotonic: Duration) -> Arc<Snapshot> {
         let fresh = self.taken.is_some_and(|taken| monotonic.saturating_sub(taken) < FRESH);
@@ -127,7 +132,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Method, Outcome, Protocol, StampSource, TargetState};
+    use model::{Method, Outcome, Protocol, StampSource};
 
     fn targets(hosts: &[&str]) -> Vec<(TargetId, Arc<Target>)> {
         let target = |host: &&str| Arc::new(Target::new(host, "r", Protocol::Icmp));

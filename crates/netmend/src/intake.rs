@@ -41,6 +41,7 @@ pub(crate) fn take(
                         board.record(result, now);
                     }
                     drop((recorder, board));
+                    present.judging.push(&samples);
                     present.feed.push(&mut samples);
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -10,13 +10,16 @@ mod cli;
 mod config;
 mod control;
 mod data;
+mod desk;
 mod ears;
 mod evidence;
 mod explain;
 mod feed;
 mod hear;
+mod heartbeat;
 mod intake;
 mod json_line;
+mod judging;
 mod logs;
 mod merge;
 mod notices;
@@ -25,6 +28,7 @@ mod ports;
 mod record;
 mod report;
 mod roster;
+mod telling;
 mod wire;
 
 fn main() -> ExitCode {

@@ -33,6 +33,7 @@ impl Loader {
         let mut plan = self.read.lock().expect("no holder of this lock can panic").clone();
         if let Some(own) = &self.own {
             let own = own.lock().expect("no holder of this lock can panic");
+            plan.discovered = own.len();
             plan.targets.splice(0..0, own.iter().cloned());
         }
         plan

@@ -5,22 +5,27 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
+use alert::Reach;
 use measure::kernel::KernelNetwork;
 use measure::resolve::literal;
 use measure::trace::{Request, trace};
 use measure::{Counters, Prober};
-use model::{Clock, Method, Protocol, SeriesId, TargetState, UnixMs};
+use model::alert::{AlertId, Cause};
+use model::{Alert, Clock, Method, Protocol, SeriesId, TargetState, UnixMs};
 use show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 
 use crate::board::Board;
 use crate::ears::Ears;
 use crate::evidence::{self, Field, Place};
+use crate::explain::cause::causes;
 use crate::feed::Feed;
 use crate::hear::{self, HearCounts};
+use crate::judging::Judging;
 use crate::notices::Notices;
+use crate::telling::{Sights, Telling};
 
 /// A stage that has not moved for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,6 +44,12 @@ pub(crate) struct Present {
     pub(crate) board: Mutex<Board>,
     /// The way to the store.
     pub(crate) feed: Arc<Feed>,
+    /// Who judges.
+    pub(crate) judging: Arc<Judging>,
+    /// Who tells.
+    pub(crate) telling: Arc<Telling>,
+    /// What delivery has done.
+    pub(crate) delivered: OnceLock<Arc<alert::delivery::Counters>>,
     /// What operators should mend.
     pub(crate) notices: Notices,
     /// Where this instance stands; a reload may change it.
@@ -152,7 +163,18 @@ impl Now for Present {
         let measure = (still > PATIENCE)
             .then(|| format!("no results have been taken for {} s", still.as_secs()));
         let store = self.feed.status().failing.map(|(why, _)| why);
-        vec![Stage { name: "measure", stuck: measure }, Stage { name: "store", stuck: store }]
+        let stuck = |still: Duration, what: &str| {
+            (still > PATIENCE).then(|| format!("{what} for {} s", still.as_secs()))
+        };
+        let judge = stuck(self.judging.still(), "nothing has been judged");
+        let alert = stuck(self.telling.still(), "nobody has looked whom to tell");
+        let alert = alert.or(self.telling.failing().map(|(why, _)| why));
+        vec![
+            Stage { name: "measure", stuck: measure },
+            Stage { name: "store", stuck: store },
+            Stage { name: "judge", stuck: judge },
+            Stage { name: "alert", stuck: alert },
+        ]
     }
 }
 
@@ -180,6 +202,7 @@ impl Present {
         let traces = *self.traces.lock().expect("no holder of this lock can panic");
         counters.extend(trace_counters(traces));
         counters.extend(hear::counters(&self.ears.counters(), &self.heard));
+        counters.extend(judged_counters(self));
         if let Some(bytes) = resident_bytes() {
             let help = "Resident memory of the process in bytes.";
             counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));
@@ -240,6 +263,83 @@ impl Field for Paths {
         let request = Request { packet: place.packet.clone(), ..Request::new(place.to) };
         let found = trace(&self.network, &*self.present.clock, &request, stop);
         found.map_err(|error| error.to_string())
+    }
+}
+
+/// What was judged and told.
+fn judged_counters(present: &Present) -> Vec<Counter> {
+    let judged = present.judging.counts();
+    let told = present.telling.counts();
+    let mut counters = vec![Counter::gauge(
+        "netmend_judged_series",
+        "Series that are judged.",
+        judged.series as f64,
+    )];
+    let simple = [
+        ("netmend_samples_judged_total", "Samples judged.", judged.judged),
+        (
+            "netmend_samples_unjudged_total",
+            "Samples not judged, because too many waited.",
+            judged.dropped,
+        ),
+        (
+            "netmend_samples_refused_total",
+            "Samples that could not be, or came out of order.",
+            judged.refused,
+        ),
+        ("netmend_alerts_raised_total", "Alerts raised.", told.raised),
+        ("netmend_alerts_reopened_total", "Alerts opened again.", told.reopened),
+        ("netmend_alerts_resolved_total", "Alerts resolved.", told.resolved),
+        ("netmend_alerts_accepted_total", "Alerts accepted as the new usual.", told.accepted),
+        ("netmend_messages_total", "Messages written, one for each receiver.", told.told),
+    ];
+    counters.extend(simple.map(|(name, help, value)| Counter::total(name, help, value)));
+    if let Some(delivered) = present.delivered.get() {
+        let counted = delivered.read();
+        let delivery =
+            [("sent", counted.sent), ("failed", counted.failed), ("given_up", counted.given_up)];
+        let help = "Tries to deliver a message, by what became of them.";
+        counters.extend(delivery.map(|(outcome, value)| {
+            Counter::total("netmend_deliveries_total", help, value).with("outcome", outcome)
+        }));
+    }
+    counters
+}
+
+/// The board, as the telling stage looks at it: all targets now and then, between that those whose state
+/// has just changed.
+pub(crate) struct BoardSights {
+    present: Arc<Present>,
+    looks: u64,
+    last: UnixMs,
+}
+
+/// So often all targets are looked at.
+const ALL_EVERY: u64 = 30;
+
+impl BoardSights {
+    /// Looks at the board of `present`.
+    pub(crate) fn new(present: Arc<Present>) -> Self {
+        Self { present, looks: 0, last: UnixMs(i64::MIN) }
+    }
+}
+
+impl Sights for BoardSights {
+    fn each(&mut self, see: &mut dyn FnMut(SeriesId, Reach)) {
+        // States change by the wall clock: some overlap costs nothing.
+        let since = self.last - Duration::from_secs(5);
+        let all = self.looks.is_multiple_of(ALL_EVERY);
+        self.last = self.present.clock.now_ms();
+        self.looks += 1;
+        for (target, state, changed) in self.present.board().states() {
+            if all || changed >= since {
+                see(target, Reach::of(state));
+            }
+        }
+    }
+
+    fn causes(&self, open: &[Arc<Alert>]) -> Vec<(AlertId, Cause)> {
+        if open.is_empty() { Vec::new() } else { causes(open, &self.present.targets()) }
     }
 }
 

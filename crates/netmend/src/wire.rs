@@ -2,36 +2,45 @@
 //!
 //! ```text
 //!   targets ──> measure ──results──> intake ──samples──> feed ──batches──> store
-//!                  │                    │                                    │
-//!                  └──status, changes──>board, notices ────────> show <──────┘
+//!                  │                    │ └──samples──> judging ──lines──> feed │
+//!                  │                    │                  └──words──> telling ─┼─notices──> delivery
+//!                  └──status, changes──>board, notices ────────> show <─────────┘
 //! ```
 //!
 //! It starts the stages in that order and stops them in the same one, so that what was measured is stored.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
+use alert::delivery::{Backoff, Delivery, Parts, Receivers};
+use alert::render::StoreCurves;
+use alert::{StateOutbox, Watched};
+use measure::discover::Role;
 use measure::{Options, Prober};
 use model::event::EventState;
 use model::status::TargetSeries;
 use model::{EventId, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
 use store::{Applied, Change, EventChange, Mark, Retention, Samples, State, Store};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 
-use crate::config::{Settings, SyslogSettings};
+use crate::config::{Settings, SyslogSettings, Verdict};
 use crate::control::{Caller, EventCommand};
+use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::Feed;
 use crate::hear::{Hearing, Rules};
+use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
+use crate::judging::Judging;
 use crate::notices::Notices;
-use crate::ports::Present;
+use crate::ports::{BoardSights, Present};
 use crate::record::Recorder;
 use crate::report::Report;
 use crate::roster::Roster;
+use crate::telling::Telling;
 
 /// Batches of syslog lines that may wait to be taken; more wait with their receivers.
 const BATCHES: usize = 64;
@@ -46,8 +55,14 @@ pub(crate) struct Pipeline {
     recorder: Arc<Mutex<Recorder>>,
     retention: Arc<Mutex<Retention>>,
     hearing: Hearing,
+    /// Who can be told; delivery looks here.
+    receivers: watch::Sender<Arc<Receivers>>,
+    /// What is called each minute.
+    heartbeat: watch::Sender<Option<String>>,
     stop: Arc<(Mutex<bool>, Condvar)>,
     threads: Vec<JoinHandle<()>>,
+    /// The threads of judging and telling, and of the feed: each ends once the one before it has.
+    tail: [JoinHandle<()>; 3],
 }
 
 impl Pipeline {
@@ -61,9 +76,16 @@ impl Pipeline {
         let (samples, state) = (store.samples(), store.state());
         let clock = Arc::clone(&options.clock);
         let mut roster = Roster::default();
+        let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
         let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
+        let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
+        judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
+        let to_tell = (told(&verdict, &plan.site), watched(&targets, &verdict, discovered));
+        let telling =
+            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock))?;
+        let telling = Arc::new(telling);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
         let (lines, batches) = mpsc::channel(BATCHES);
@@ -78,6 +100,9 @@ impl Pipeline {
             prober,
             board: Mutex::default(),
             feed: Arc::clone(&feed),
+            judging: Arc::clone(&judging),
+            telling: Arc::clone(&telling),
+            delivered: OnceLock::new(),
             notices: Notices::default(),
             site: Mutex::new(plan.site),
             data,
@@ -97,10 +122,11 @@ impl Pipeline {
             retention: Arc::clone(&retention),
             stop: Arc::clone(&stop),
         };
+        let (hearer, alerts) = telling.start(Box::new(BoardSights::new(Arc::clone(&present))))?;
+        let tail = [judging.start(Arc::clone(&samples), hearer)?, alerts, feed.start()?];
         let threads = vec![
             intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?,
             keeper.start()?,
-            feed.start()?,
         ];
         let pipeline = Self {
             present,
@@ -110,8 +136,11 @@ impl Pipeline {
             recorder,
             retention,
             hearing,
+            receivers: watch::Sender::new(Arc::clone(&verdict.receivers)),
+            heartbeat: watch::Sender::new(verdict.heartbeat.clone()),
             stop,
             threads,
+            tail,
         };
         pipeline.listen(&plan.syslog)?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
@@ -122,8 +151,8 @@ impl Pipeline {
     pub(crate) fn deps(&self, listen: SocketAddr, token: Token) -> Deps {
         Deps {
             now: Arc::clone(&self.present) as _,
-            alerts: Arc::new(show::Unjudged),
-            commands: Arc::new(show::Unjudged),
+            alerts: Arc::clone(&self.present.telling) as _,
+            commands: Arc::clone(&self.present.telling) as _,
             samples: Arc::clone(&self.samples),
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.present.clock),
@@ -157,10 +186,18 @@ impl Pipeline {
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
         let mut next = roster.clone();
+        let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
         let ears = self.present.ears.prepare(&plan.syslog)?;
+        let rules = &verdict.judging;
+        let settings = |target: &Target, metric| rules.settings(target, metric);
+        self.present.judging.set(&bare(&targets), settings)?;
         *roster = next;
+        let watched = watched(&targets, &verdict, discovered);
+        self.present.telling.set(told(&verdict, &plan.site), watched);
+        self.receivers.send_replace(Arc::clone(&verdict.receivers));
+        self.heartbeat.send_replace(verdict.heartbeat.clone());
         seat(&self.present, &self.recorder, &targets);
         self.present
             .prober
@@ -218,15 +255,39 @@ impl Pipeline {
         self.mark("stop", "netmend stopped".into());
         *self.stop.0.lock().expect("no holder of this lock can panic") = true;
         self.stop.1.notify_all();
-        // The feed's thread is the last one: it ends once everything before it has.
-        let feed = self.threads.pop();
         for thread in self.threads {
             join(thread);
         }
+        let [judge, alert, feed] = self.tail;
+        self.present.judging.close();
+        join(judge);
+        join(alert);
         self.present.feed.close();
-        if let Some(thread) = feed {
-            join(thread);
-        }
+        join(feed);
+    }
+
+    /// The stage that delivers what is told, and what rings it.
+    pub(crate) fn delivery(&self) -> (Delivery, Arc<Notify>) {
+        let delivery = Delivery::new(Parts {
+            outbox: Arc::new(StateOutbox::new(Arc::clone(&self.state))),
+            curves: Arc::new(StoreCurves::new(Arc::clone(&self.samples))),
+            clock: Arc::clone(&self.present.clock),
+            receivers: self.receivers.subscribe(),
+            backoff: Backoff::default(),
+        });
+        // It is asked for once.
+        let _ = self.present.delivered.set(delivery.counters());
+        (delivery, self.present.telling.written())
+    }
+
+    /// What the control socket answers about alerts.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk { telling: Arc::clone(&self.present.telling), state: Arc::clone(&self.state) }
+    }
+
+    /// What is called each minute while all stages move.
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        Heartbeat::new(self.heartbeat.subscribe(), Arc::clone(&self.present) as _)
     }
 
     /// Remembers something about the daemon itself. A store that fails has said so elsewhere.
@@ -280,10 +341,46 @@ fn seat(present: &Present, recorder: &Mutex<Recorder>, targets: &[(TargetId, Arc
     recorder.lock().expect("no holder of this lock can panic").set(series);
 }
 
+/// The targets without their numbers.
+fn bare(targets: &[(TargetId, Arc<Target>)]) -> Vec<Arc<Target>> {
+    targets.iter().map(|(_, target)| Arc::clone(target)).collect()
+}
+
+/// What the state machine of alerts has to know of the configuration.
+fn told(verdict: &Verdict, site: &str) -> alert::Settings {
+    alert::Settings {
+        site: site.to_owned(),
+        pages: verdict.pages.clone(),
+        routes: verdict.routes.clone(),
+        maintenance: verdict.maintenance.clone(),
+    }
+}
+
+/// The targets as alerts know them. The first `discovered` are those netmend found by itself.
+fn watched(
+    targets: &[(TargetId, Arc<Target>)],
+    verdict: &Verdict,
+    discovered: usize,
+) -> Vec<Watched> {
+    let watched = |(place, (_, target)): (usize, &(TargetId, Arc<Target>))| {
+        let known = Watched::of(target);
+        let discovered = place < discovered;
+        let gateway = discovered && target.region == Role::Gateway.to_string();
+        Watched {
+            discovered,
+            gateway: known.gateway || gateway,
+            severity: verdict.judging.severity(target),
+            ..known
+        }
+    };
+    targets.iter().enumerate().map(watched).collect()
+}
+
 fn register(samples: &dyn Samples, targets: &[(TargetId, Arc<Target>)]) -> Result<(), Report> {
     let series: Vec<Series> = targets
         .iter()
         .flat_map(|(_, target)| Metric::ALL.map(|metric| target.series(metric)))
+        .chain(Judging::lines(&bare(targets)))
         .collect();
     samples
         .register(&series)

@@ -295,6 +295,13 @@ impl Engine {
         }
     }
 
+    /// What the alert of a target is worth by what is wrong with it now.
+    pub(super) fn worth_of(&self, id: AlertId) -> Option<Severity> {
+        let Subject::Target(target) = &self.held.get(&id)?.alert.subject else { return None };
+        let seat = &self.seats.list[self.seats.of_target(target.series)?];
+        seat.slots.iter().filter_map(|slot| Some(worth(seat, slot.finding.as_ref()?))).max()
+    }
+
     /// It is worse than what somebody acknowledged.
     pub(super) fn worse(&mut self, id: AlertId, now: UnixMs) {
         if self.held[&id].alert.ack.is_some() {

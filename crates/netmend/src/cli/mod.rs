@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 
 use crate::report::Report;
 
+mod ack;
+mod alerts;
 mod archive;
 mod availability;
 mod backup;
@@ -21,10 +23,12 @@ mod init;
 mod lab;
 mod lines;
 mod manual;
+mod notify;
 mod probe;
 mod reload;
 mod run;
 mod schema;
+mod silence;
 mod since;
 mod status;
 mod stdout;
@@ -48,6 +52,14 @@ enum Command {
     Status(status::Args),
     /// Make the running daemon read its configuration again.
     Reload(reload::Args),
+    /// List, show and follow alerts.
+    Alerts(alerts::Args),
+    /// Say that you know of an alert: it is not repeated until it gets worse.
+    Ack(ack::Args),
+    /// Keep alerts quiet for a time.
+    Silence(silence::Args),
+    /// Try out who is told.
+    Notify(notify::Args),
     /// Probe hosts now and print what was found.
     Probe(probe::Args),
     /// Find the path to a host now: the routers on the way, and how fast each answers.
@@ -110,6 +122,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Run(args) => run::run(args),
         Command::Status(args) => status::run(args),
         Command::Reload(args) => reload::run(args),
+        Command::Alerts(args) => alerts::run(args),
+        Command::Ack(args) => ack::run(args),
+        Command::Silence(args) => silence::run(args),
+        Command::Notify(args) => notify::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Explain(args) => explain::run(args),

@@ -27,11 +27,13 @@ use crate::plan::Loader;
 use crate::ports::Paths;
 use crate::report::Report;
 use crate::wire::Pipeline;
-use crate::{data, logs};
+use crate::{data, desk, logs};
 
 /// Where the pages are unless told otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
+/// How long messages that are being sent may take while the daemon stops.
+const GRACE: Duration = Duration::from_secs(5);
 /// Commands that wait for the daemon's attention; more of them wait in their connections.
 const ORDERS: usize = 16;
 
@@ -130,13 +132,22 @@ async fn serve(
     let done = CancellationToken::new();
     let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
     let (orders, taken) = mpsc::channel(ORDERS);
-    let socket = tokio::spawn(control.serve(archive::router(source, router), orders, done.clone()));
+    let local = archive::router(source, desk::router(pipeline.desk()).fallback_service(router));
+    let socket = tokio::spawn(control.serve(local, orders, done.clone()));
+    let (delivery, written) = pipeline.delivery();
+    let delivery = tokio::spawn(delivery.run(written, done.clone(), GRACE));
+    let heartbeat = tokio::spawn(pipeline.heartbeat().run(done.clone()));
     warn_if_open(bound, &pipeline);
     let attended = Attendant::new(&loader, &pipeline, fixed).attend(signals, taken).await;
     done.cancel();
     for task in [pages, socket] {
         if let Ok(Err(why)) = task.await {
             tracing::warn!(%why, "serving ended badly");
+        }
+    }
+    for task in [delivery, heartbeat] {
+        if let Err(why) = task.await {
+            tracing::error!(%why, "a task of the daemon panicked");
         }
     }
     tokio::task::spawn_blocking(move || {

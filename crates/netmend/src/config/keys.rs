@@ -18,7 +18,7 @@ macro_rules! keys {
 
         impl $name {
             /// The keys that are allowed.
-            pub(crate) const KEYS: &[&str] = &[$(stringify!($key)),*];
+            pub(crate) const KEYS: &[&str] = &[$($crate::config::keys::plain(stringify!($key))),*];
         }
 
         impl Read for $name {
@@ -26,7 +26,9 @@ macro_rules! keys {
                 let mut raw = Self::default();
                 for (key, value) in reader.entries(node, $wanted)? {
                     match key_text(key) {
-                        $(stringify!($key) => raw.$key = reader.at(value),)*
+                        $(key if key == $crate::config::keys::plain(stringify!($key)) => {
+                            raw.$key = reader.at(value);
+                        })*
                         _ => reader.unknown_key(key, Self::KEYS),
                     }
                 }
@@ -34,6 +36,14 @@ macro_rules! keys {
             }
         }
     };
+}
+
+/// A key as typed: `r#match` is `match`.
+pub(super) const fn plain(key: &'static str) -> &'static str {
+    match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    }
 }
 
 pub(super) use keys;

@@ -1,8 +1,8 @@
 //! The configuration: what was typed (raw), what it means (validated), and where each word stands.
 //!
 //! Reading order, each importing only what is above it: [`source`] texts and places, [`problem`] what is
-//! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] the keys,
-//! [`targets`] and [`settings`] their meaning, [`forms`] which file is what, [`load`] all of it together,
+//! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
+//! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is what, [`load`] all of it together,
 //! [`watch`] again after each change. Beside it, for `init`: [`csv`] reads lists, [`write`](self::write())
 //! writes configs.
 
@@ -13,6 +13,7 @@ mod devices;
 mod forms;
 mod glob;
 mod host;
+mod judged;
 mod keys;
 mod load;
 mod problem;
@@ -26,6 +27,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod units;
+mod verdict;
 mod watch;
 mod write;
 mod yaml;
@@ -38,6 +40,7 @@ pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
 pub(crate) use syslog::{Severity, SyslogSettings};
 pub(crate) use units::{DURATION_HELP, duration};
+pub(crate) use verdict::Verdict;
 pub(crate) use watch::{Loaded, Reload, Ticket, Watcher};
 
 /// Whether this can be the host of a target.

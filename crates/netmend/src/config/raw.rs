@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::devices::{InventoryFiles, RawDevices};
 use super::host;
+use super::judged::{ListOf, RawAmounts, RawDetect, RawMaintenance, RawNotify, WebAddress};
 use super::keys::keys;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
@@ -54,6 +55,8 @@ macro_rules! keys_of_probes {
                 tags: Tags,
                 /// Host that must be reachable for this one to be, such as its gateway.
                 parent: Host,
+                /// Values above which it is wrong whatever is usual.
+                limits: RawAmounts,
             }
         }
     };
@@ -82,6 +85,17 @@ keys! {
         devices: RawDevices,
         /// Files with further devices: CSV, or JSON as `NetBox` exports it.
         inventory: InventoryFiles,
+        /// How it is found out what is wrong.
+        detect: RawDetect,
+        /// Who is told what is wrong, and how.
+        notify: ListOf<RawNotify>,
+        /// When which part of the network is worked on.
+        maintenance: ListOf<RawMaintenance>,
+        /// A web address that is called each minute while all stages move, so that somebody else notices
+        /// when netmend does not.
+        heartbeat: WebAddress,
+        /// Where people reach the pages, for links in messages.
+        pages: WebAddress,
         /// Further config or targets files, relative to this file; `*` and `?` stand for any letters.
         include: Includes,
     }
@@ -324,7 +338,7 @@ macro_rules! text_schema {
     };
 }
 
-pub(super) use text_schema;
+pub(super) use {duration, text_schema};
 
 duration! {
     /// Time between two probes.

@@ -10,10 +10,12 @@ use model::{Device, Inventory, Target};
 use store::Retention;
 
 use super::devices;
+use super::judged::{RawDetect, WebAddress};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
 use super::source::{At, Span, Texts};
 use super::syslog::SyslogSettings;
+use super::verdict::{RawVerdict, Verdict};
 
 /// How long samples are kept if nobody says: a month raw, a year and its comparison per minute.
 const RETENTION: Retention = Retention {
@@ -23,7 +25,7 @@ const RETENTION: Retention = Retention {
 };
 
 /// A whole configuration. Nothing in it needs checking again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Where this instance stands.
     pub(crate) site: String,
@@ -39,6 +41,10 @@ pub(crate) struct Settings {
     pub(crate) syslog: Box<SyslogSettings>,
     /// The devices.
     pub(crate) inventory: Arc<Inventory>,
+    /// How it is judged and who is told.
+    pub(crate) verdict: Arc<Verdict>,
+    /// How many of the targets, the first ones, netmend found by itself.
+    pub(crate) discovered: usize,
     /// Of all that it was read from: two loads with the same digest are the same configuration. Only for
     /// comparison within a running process.
     pub(crate) digest: u64,
@@ -56,6 +62,10 @@ pub(crate) struct Singles {
     /// Where the devices are, to point at.
     devices_at: Option<Span>,
     inventory_files: Vec<(PathBuf, Span)>,
+    heartbeat: Option<At<WebAddress>>,
+    pages: Option<At<WebAddress>>,
+    detect: Option<At<RawDetect>>,
+    verdict: RawVerdict,
 }
 
 impl Singles {
@@ -87,16 +97,24 @@ impl Singles {
         once("listen", &mut self.listen, raw.listen.take(), problems);
         once("data", &mut self.data, data, problems);
         once("store", &mut self.store, raw.store.take(), problems);
+        once("heartbeat", &mut self.heartbeat, raw.heartbeat.take(), problems);
+        once("pages", &mut self.pages, raw.pages.take(), problems);
+        once("detect", &mut self.detect, raw.detect.take(), problems);
+        let notify = raw.notify.take().into_iter().flat_map(|list| list.value.0);
+        self.verdict.notify.extend(notify.map(|one| (one, folder.to_owned())));
+        let windows = raw.maintenance.take().into_iter().flat_map(|list| list.value.0);
+        self.verdict.maintenance.extend(windows);
     }
 
     /// The settings, given everything else.
     pub(crate) fn finish(
-        self,
+        mut self,
         targets: Vec<Target>,
         host_name: String,
         digest: u64,
         problems: &mut Problems,
     ) -> Settings {
+        let hello = host_name.clone();
         let site = self.site.map_or(host_name, |site| site.value.0);
         let listen = self.listen.map(|listen| listen.value.0);
         let data = self.data.map(|data| data.value);
@@ -109,7 +127,23 @@ impl Singles {
         };
         let inventory = Arc::new(inventory);
         let syslog = Box::new(syslog);
-        Settings { site, targets, listen, data, retention, syslog, inventory, digest }
+        self.verdict.detect = self.detect;
+        self.verdict.heartbeat = self.heartbeat.map(|address| address.value.0);
+        self.verdict.pages = self.pages.map(|address| address.value.0);
+        let verdict = Arc::new(self.verdict.finish(&hello, problems));
+        let discovered = 0;
+        Settings {
+            site,
+            targets,
+            listen,
+            data,
+            retention,
+            syslog,
+            inventory,
+            verdict,
+            discovered,
+            digest,
+        }
     }
 
     /// Reads the files that hold devices; returns them.

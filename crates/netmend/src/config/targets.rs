@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use model::target::Limits;
 use model::{Family, PacketOptions, Protocol, Target};
 
 use super::host;
@@ -20,6 +21,7 @@ pub(crate) struct Defaults {
     packet: PacketOptions,
     tags: BTreeMap<String, String>,
     parent: Option<String>,
+    limits: Limits,
 }
 
 impl Default for Defaults {
@@ -31,6 +33,7 @@ impl Default for Defaults {
             packet: PacketOptions::default(),
             tags: BTreeMap::new(),
             parent: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -67,6 +70,12 @@ macro_rules! take_over {
         }
         if let Some(At { value, .. }) = &$raw.parent {
             $into.parent = Some(value.name.clone());
+        }
+        if let Some(At { value, .. }) = &$raw.limits {
+            let own = &mut $into.limits;
+            own.latency = value.latency.as_ref().map(|at| at.value.0).or(own.latency);
+            own.jitter = value.jitter.as_ref().map(|at| at.value.0).or(own.jitter);
+            own.loss_ppm = value.loss.as_ref().map(|at| at.value.0).or(own.loss_ppm);
         }
     };
 }
@@ -187,6 +196,7 @@ impl Gathered {
                 packet,
                 tags: with.tags.clone(),
                 parent: with.parent.clone(),
+                limits: with.limits,
             };
             self.list.push(Placed { target, span });
         }

@@ -9,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use model::EventId;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
@@ -40,12 +41,12 @@ impl Client {
 
     /// Asks for a JSON document.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Report> {
-        self.call(Method::GET, path)
+        self.call(Method::GET, path, Vec::new())
     }
 
     /// Gives a command that is all in its path.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Report> {
-        self.call(Method::POST, path)
+        self.call(Method::POST, path, Vec::new())
     }
 
     /// Changes an event; gives what became of it.
@@ -58,13 +59,39 @@ impl Client {
         self.post(&path)
     }
 
-    fn call<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Report> {
-        let exchange = async { tokio::time::timeout(PATIENCE, self.exchange(method, path)).await };
+    /// Gives a command with more to say than its path holds.
+    pub(crate) fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        more: &impl Serialize,
+    ) -> Result<T, Report> {
+        let body = serde_json::to_vec(more)
+            .map_err(|why| Report::because("cannot put the command into words", &why).code(4))?;
+        self.call(Method::POST, path, body)
+    }
+
+    /// Lets some time pass before the next call.
+    pub(crate) fn wait(&self, span: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(span).await });
+    }
+
+    fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Report> {
+        let exchange = self.exchange(method, path, body);
+        let exchange = async { tokio::time::timeout(PATIENCE, exchange).await };
         let (status, body) = self.runtime.block_on(exchange).unwrap_or_else(|_| {
             let what = format!("the netmend of {} does not answer", self.folder.display());
             Err(Report::new(what).help("its log says what holds it up").code(4))
         })?;
-        if status == StatusCode::CONFLICT {
+        if matches!(
+            status,
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
+        ) {
+            // The daemon understood, and says why it does not: sentences for people.
             return Err(Report::new(String::from_utf8_lossy(&body).trim()));
         }
         if status != StatusCode::OK {
@@ -80,7 +107,12 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Vec<u8>), Report> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>), Report> {
         let stream = UnixStream::connect(self.folder.join(NAME))
             .await
             .map_err(|why| self.unreachable(&why))?;
@@ -97,7 +129,8 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost")
-            .body(Body::empty())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
             .expect("our own paths are valid");
         let answer = sender.send_request(request).await.map_err(|why| broke(&why))?;
         let status = answer.status();

@@ -11,7 +11,6 @@ use show::Snapshot;
 use super::verdict::{Health, is_refused, judged, verdict};
 
 /// The causes of these open alerts, as far as they can be told.
-#[cfg_attr(not(test), expect(dead_code, reason = "the alert stage, which is not here yet, asks"))]
 pub(crate) fn causes(open: &[Arc<Alert>], snapshot: &Snapshot) -> Vec<(AlertId, Cause)> {
     let mut alerts: HashMap<SeriesId, &Alert> = HashMap::new();
     let mut hosts: HashMap<(&str, Family), Vec<(Protocol, Health)>> = HashMap::new();

@@ -1,6 +1,7 @@
 //! The daemon as its users meet it: the built binary on this machine's loopback, spoken to by HTTP and
 //! signals. Nothing in here looks inside.
 
+mod alerts;
 mod backup;
 mod control;
 mod daemon;

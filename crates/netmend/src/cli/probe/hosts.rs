@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::target::Limits;
 use model::{Family, PacketOptions, Protocol, Target, TargetId};
 
 use crate::config::{self, Typed};
@@ -108,6 +109,7 @@ impl List {
                 packet: packet.clone(),
                 tags: BTreeMap::new(),
                 parent: None,
+                limits: Limits::default(),
             };
             (TargetId(id), Arc::new(target))
         })

@@ -1,0 +1,423 @@
+//! What was typed about judging and telling, put together: how each target is judged, who is told what.
+//! It reads the files that are named and opens no connection.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::calendar::Hours;
+use alert::channel::{
+    BadChannel, Channel, Login, Receiver, Secret, Smtp, SmtpConfig, SmtpTimeouts, Webhook,
+    WebhookConfig,
+};
+use alert::delivery::Receivers;
+use alert::matching::Matching;
+use alert::route::{Maintenance, Route};
+use detect::{Learned, Samples, Settings, Sigma};
+use jiff::tz::TimeZone;
+use model::alert::{Subject, TargetSubject, Weekday, Weekly};
+use model::{Metric, Severity, Target};
+
+use super::judged::{
+    RawAmounts, RawDetect, RawHours, RawMaintenance, RawNotify, RawOverride, RawSigma, RawSmtp,
+    RawWebhook, Rule,
+};
+use super::problem::{Problem, Problems};
+use super::source::{At, Span};
+
+/// How it is judged and who is told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verdict {
+    /// How targets are judged.
+    pub(crate) judging: JudgingRules,
+    /// Who is told what.
+    pub(crate) routes: Vec<Route>,
+    /// The ways to them.
+    pub(crate) receivers: Arc<Receivers>,
+    /// When what is worked on.
+    pub(crate) maintenance: Vec<Maintenance>,
+    /// What is called each minute while all works.
+    pub(crate) heartbeat: Option<String>,
+    /// Where people reach the pages.
+    pub(crate) pages: Option<String>,
+}
+
+/// How targets are judged.
+#[derive(Clone, Debug)]
+pub(crate) struct JudgingRules {
+    zone: TimeZone,
+    zone_name: String,
+    sigma: Sigma,
+    rule: Rule,
+    at_least: Amounts,
+    limits: Amounts,
+    overrides: Vec<Override>,
+}
+
+/// A value for each metric, in the unit of the rules: milliseconds and percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Amounts([Option<f64>; 3]);
+
+#[derive(Clone, Debug)]
+struct Override {
+    matching: Matching,
+    rule: Option<Rule>,
+    at_least: Amounts,
+    limits: Amounts,
+    severity: Option<Severity>,
+}
+
+impl Default for JudgingRules {
+    fn default() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            zone_name: "UTC".to_owned(),
+            sigma: Sigma::default(),
+            rule: Rule::Nm,
+            at_least: Amounts::default(),
+            limits: Amounts::default(),
+            overrides: Vec::new(),
+        }
+    }
+}
+
+impl JudgingRules {
+    /// How one metric of a target is judged. What a target says of itself counts most.
+    pub(crate) fn settings(&self, target: &Target, metric: Metric) -> Settings {
+        let (mut rule, mut at_least, mut limits) = (self.rule, self.at_least, self.limits);
+        for known in self.fitting(target) {
+            rule = known.rule.unwrap_or(rule);
+            at_least = at_least.or(known.at_least);
+            limits = limits.or(known.limits);
+        }
+        let own = &target.limits;
+        let ms = |span: Option<Duration>| span.map(|span| span.as_secs_f64() * 1_000.0);
+        let loss = own.loss_ppm.map(|ppm| f64::from(ppm) / 10_000.0);
+        let limits = limits.or(Amounts([ms(own.latency), ms(own.jitter), loss]));
+        let learned = match rule {
+            Rule::Nm => Learned::Nm,
+            Rule::Sigma => Learned::Sigma(self.sigma),
+            Rule::Off => Learned::Off,
+        };
+        Settings {
+            learned,
+            at_least: at_least.get(metric),
+            limit: limits.get(metric),
+            zone: self.zone.clone(),
+            ..Settings::default()
+        }
+    }
+
+    /// What the alerts of a target are worth, if somebody decided.
+    pub(crate) fn severity(&self, target: &Target) -> Option<Severity> {
+        self.fitting(target).filter_map(|known| known.severity).last()
+    }
+
+    fn fitting(&self, target: &Target) -> impl Iterator<Item = &Override> {
+        let subject =
+            (!self.overrides.is_empty()).then(|| Subject::Target(TargetSubject::of(target)));
+        self.overrides.iter().filter(move |known| {
+            let label = |name: &str| subject.as_ref().and_then(|subject| subject.label(name));
+            known.matching.fits(label)
+        })
+    }
+}
+
+impl Amounts {
+    fn get(self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Rtt => self.0[0],
+            Metric::Jitter => self.0[1],
+            Metric::Loss => self.0[2],
+        }
+    }
+
+    /// These, and where `newer` says something that.
+    fn or(self, newer: Self) -> Self {
+        let mut both = self;
+        for (old, new) in both.0.iter_mut().zip(newer.0) {
+            *old = new.or(*old);
+        }
+        both
+    }
+
+    fn of(raw: Option<&At<RawAmounts>>) -> Self {
+        let Some(At { value: raw, .. }) = raw else { return Self::default() };
+        let ms = |at: &At<super::judged::Amount>| at.value.0.as_secs_f64() * 1_000.0;
+        Self([
+            raw.latency.as_ref().map(ms),
+            raw.jitter.as_ref().map(ms),
+            raw.loss.as_ref().map(|at| f64::from(at.value.0) / 10_000.0),
+        ])
+    }
+}
+
+/// What was typed.
+#[derive(Debug, Default)]
+pub(crate) struct RawVerdict {
+    pub(crate) detect: Option<At<RawDetect>>,
+    pub(crate) notify: Vec<(At<RawNotify>, std::path::PathBuf)>,
+    pub(crate) maintenance: Vec<At<RawMaintenance>>,
+    pub(crate) heartbeat: Option<String>,
+    pub(crate) pages: Option<String>,
+}
+
+impl RawVerdict {
+    /// Puts it together; `hello` is how mail servers are greeted.
+    pub(crate) fn finish(self, hello: &str, problems: &mut Problems) -> Verdict {
+        let judging =
+            self.detect.map_or_else(JudgingRules::default, |raw| judging(&raw.value, problems));
+        let mut routes: Vec<Route> = Vec::new();
+        let mut receivers: Receivers = HashMap::new();
+        for (raw, folder) in &self.notify {
+            let made = told(raw, folder, hello, &judging.zone_name, problems);
+            let Some((route, receiver)) = made else { continue };
+            if receivers.insert(route.name.clone(), Arc::new(receiver)).is_some() {
+                let what = format!("two receivers are called `{}`", route.name);
+                problems.push(Problem::new(raw.span, what).allowed("give them a `name` each"));
+            }
+            routes.push(route);
+        }
+        let maintenance = self
+            .maintenance
+            .iter()
+            .enumerate()
+            .filter_map(|(number, raw)| window(number, raw, &judging.zone_name, problems))
+            .collect();
+        Verdict {
+            judging,
+            routes,
+            receivers: Arc::new(receivers),
+            maintenance,
+            heartbeat: self.heartbeat,
+            pages: self.pages,
+        }
+    }
+}
+
+fn judging(raw: &RawDetect, problems: &mut Problems) -> JudgingRules {
+    let mut rules = JudgingRules {
+        rule: raw.rule.as_ref().map_or(Rule::Nm, |at| at.value.0),
+        at_least: Amounts::of(raw.at_least.as_ref()),
+        limits: Amounts::of(raw.limits.as_ref()),
+        ..JudgingRules::default()
+    };
+    if let Some(raw) = &raw.sigma {
+        rules.sigma = sigma(&raw.value);
+    }
+    if let Some(At { value: zone, .. }) = &raw.time_zone {
+        rules.zone = TimeZone::get(&zone.0).unwrap_or(TimeZone::UTC);
+        rules.zone_name.clone_from(&zone.0);
+    }
+    let overrides = raw.overrides.iter().flat_map(|list| &list.value.0);
+    rules.overrides = overrides.filter_map(|raw| overridden(raw, problems)).collect();
+    // Whether the numbers go together shows now, not at the first sample.
+    let settings = Settings { learned: Learned::Sigma(rules.sigma), ..Settings::default() };
+    if let (Err(why), Some(raw)) = (detect::Rules::new(Metric::Rtt, &settings), &raw.sigma) {
+        problems.push(Problem::new(raw.span, why.to_string()));
+    }
+    rules
+}
+
+fn sigma(raw: &RawSigma) -> Sigma {
+    let own = Sigma::default();
+    let seconds = |at: Option<&At<super::judged::Window>>, or: f64| {
+        at.map_or(or, |at| at.value.0.as_secs_f64())
+    };
+    Sigma {
+        present: seconds(raw.present.as_ref(), own.present),
+        baseline: seconds(raw.baseline.as_ref(), own.baseline),
+        k: raw.k.as_ref().map_or(own.k, |at| at.value.0),
+        samples: raw
+            .sample
+            .as_ref()
+            .map_or(own.samples, |at| Samples::Means(at.value.0.as_secs_f64())),
+        ..own
+    }
+}
+
+fn overridden(raw: &At<RawOverride>, problems: &mut Problems) -> Option<Override> {
+    let value = &raw.value;
+    let Some(matches) = &value.r#match else {
+        problems.push(Problem::new(raw.span, "an override needs `match`: whom it is for"));
+        return None;
+    };
+    Some(Override {
+        matching: ready(&matches.value.0, matches.span, problems)?,
+        rule: value.rule.as_ref().map(|at| at.value.0),
+        at_least: Amounts::of(value.at_least.as_ref()),
+        limits: Amounts::of(value.limits.as_ref()),
+        severity: value.severity.as_ref().map(|at| at.value.0),
+    })
+}
+
+fn ready(
+    matchers: &[model::alert::Matcher],
+    span: Span,
+    problems: &mut Problems,
+) -> Option<Matching> {
+    Matching::new(matchers).map_err(|why| problems.push(Problem::new(span, why.to_string()))).ok()
+}
+
+fn told(
+    raw: &At<RawNotify>,
+    folder: &Path,
+    hello: &str,
+    zone: &str,
+    problems: &mut Problems,
+) -> Option<(Route, Receiver)> {
+    let value = &raw.value;
+    let mut channels = Vec::new();
+    if let Some(smtp) = &value.smtp {
+        channels.push(Channel::Smtp(noted(smtp.span, mail(smtp, folder, hello), problems)?));
+    }
+    if let Some(webhook) = &value.webhook {
+        channels.push(Channel::Webhook(noted(webhook.span, hook(webhook, folder), problems)?));
+    }
+    let Some(first) = channels.first() else {
+        let what = "a receiver needs a way to it: `smtp` or `webhook`";
+        problems.push(Problem::new(raw.span, what));
+        return None;
+    };
+    let name = value.name.as_ref().map_or_else(|| way(first), |name| name.value.0.clone());
+    let matching = match &value.r#match {
+        Some(matches) => ready(&matches.value.0, matches.span, problems)?,
+        None => Matching::default(),
+    };
+    let hours = match &value.hours {
+        Some(raw) => Some(hours(raw, zone, problems)?.1),
+        None => None,
+    };
+    let wait = |at: Option<&At<super::judged::Wait>>, or| at.map_or(or, |at| at.value.0);
+    let route = Route {
+        name: name.clone(),
+        matching,
+        hours,
+        wait: wait(value.wait.as_ref(), Route::WAIT),
+        interval: wait(value.interval.as_ref(), Route::INTERVAL),
+        repeat: wait(value.repeat.as_ref(), Route::REPEAT),
+    };
+    Some((route, Receiver { name, channels }))
+}
+
+/// What a receiver is called that has no name.
+fn way(channel: &Channel) -> String {
+    match channel {
+        Channel::Smtp(smtp) => {
+            smtp.to().first().map_or_else(String::new, |to| to.email.to_string())
+        }
+        Channel::Webhook(webhook) => webhook.at().to_owned(),
+    }
+}
+
+fn noted<T>(span: Span, made: Result<T, BadChannel>, problems: &mut Problems) -> Option<T> {
+    made.map_err(|why| problems.push(Problem::new(span, why.to_string()))).ok()
+}
+
+fn mail(raw: &At<RawSmtp>, folder: &Path, hello: &str) -> Result<Smtp, BadChannel> {
+    let raw = &raw.value;
+    let needed = |what: &str| BadChannel(format!("mail needs `{what}`"));
+    let server = raw.server.as_ref().ok_or_else(|| needed("server"))?;
+    let from = raw.from.as_ref().ok_or_else(|| needed("from"))?;
+    let to = raw.to.as_ref().ok_or_else(|| needed("to"))?;
+    let address = |text: &str| {
+        text.parse().map_err(|why| BadChannel(format!("`{text}` is no mail address: {why}")))
+    };
+    let login = match (&raw.user, &raw.password) {
+        (user, Some(password)) => Some(Login {
+            user: user.as_ref().unwrap_or(from).value.0.clone(),
+            password: Secret::new(password.value.0.value()),
+        }),
+        (Some(_), None) => return Err(needed("password")),
+        (None, None) => None,
+    };
+    Smtp::new(SmtpConfig {
+        server: server.value.0.parse()?,
+        login,
+        from: address(&from.value.0)?,
+        to: to.value.0.iter().map(|to| address(&to.value.0)).collect::<Result<_, _>>()?,
+        ca: certificates(raw.ca.as_ref(), folder)?,
+        hello: hello.to_owned(),
+        timeouts: SmtpTimeouts::default(),
+    })
+}
+
+fn hook(raw: &At<RawWebhook>, folder: &Path) -> Result<Webhook, BadChannel> {
+    let raw = &raw.value;
+    let url = raw.url.as_ref().ok_or_else(|| BadChannel("a webhook needs `url`".to_owned()))?;
+    Webhook::new(&WebhookConfig {
+        url: Secret::new(url.value.0.value()),
+        secret: raw.secret.as_ref().map(|secret| Secret::new(secret.value.0.value())),
+        ca: certificates(raw.ca.as_ref(), folder)?,
+        timeout: raw.timeout.as_ref().map_or(WebhookConfig::TIMEOUT, |at| at.value.0),
+    })
+}
+
+fn certificates(
+    path: Option<&At<super::raw::Folder>>,
+    folder: &Path,
+) -> Result<Option<Vec<u8>>, BadChannel> {
+    let Some(At { value, .. }) = path else { return Ok(None) };
+    let path = folder.join(&value.0);
+    let read = std::fs::read(&path);
+    read.map(Some).map_err(|why| BadChannel(format!("cannot read {}: {why}", path.display())))
+}
+
+/// Hours of the week: as typed, and ready.
+fn hours(raw: &At<RawHours>, zone: &str, problems: &mut Problems) -> Option<(Weekly, Hours)> {
+    let value = &raw.value;
+    let weekly = Weekly {
+        days: value.days.as_ref().map_or(Weekday::ALL.to_vec(), |at| at.value.0.clone()),
+        from: value.from.as_ref().map_or(0, |at| at.value.0),
+        until: value.until.as_ref().map_or(1440, |at| at.value.0),
+        zone: value.time_zone.as_ref().map_or(zone, |at| &at.value.0).to_owned(),
+    };
+    match Hours::new(&weekly) {
+        Ok(hours) => Some((weekly, hours)),
+        Err(why) => {
+            problems.push(Problem::new(raw.span, why.to_string()));
+            None
+        }
+    }
+}
+
+fn window(
+    number: usize,
+    raw: &At<RawMaintenance>,
+    zone: &str,
+    problems: &mut Problems,
+) -> Option<Maintenance> {
+    let value = &raw.value;
+    let Some(matches) = &value.r#match else {
+        let what = "a maintenance window needs `match`: whom it is for";
+        problems.push(Problem::new(raw.span, what));
+        return None;
+    };
+    let hours = match &value.hours {
+        Some(raw) => Some(hours(raw, zone, problems)?),
+        None => None,
+    };
+    let (from, until) =
+        (value.begins.as_ref().map(|at| at.value.0), value.ends.as_ref().map(|at| at.value.0));
+    if hours.is_none() && until.is_none() {
+        let what = "a maintenance window needs `hours`, if it recurs, or an end, `ends`";
+        problems.push(Problem::new(raw.span, what));
+        return None;
+    }
+    if from.zip(until).is_some_and(|(from, until)| until <= from) {
+        problems.push(Problem::new(raw.span, "the maintenance window ends before it begins"));
+        return None;
+    }
+    let name = value.name.as_ref().map(|name| name.value.0.clone());
+    let (weekly, hours) = hours.unzip();
+    Some(Maintenance {
+        name: name.unwrap_or_else(|| format!("maintenance {}", number + 1)),
+        matching: ready(&matches.value.0, matches.span, problems)?,
+        matchers: matches.value.0.clone(),
+        weekly,
+        hours,
+        from,
+        until,
+    })
+}
