@@ -21,5 +21,5 @@ pub use detector::Detector;
 pub use judge::Judge;
 pub use model::{Change, Judgement, Rule, Standing};
 pub use settings::{Learned, Rules, Settings, SettingsError};
-pub use sigma::{Samples, Sigma};
+pub use sigma::{Found, Samples, Sigma, compare};
 pub use snapshot::SnapshotError;

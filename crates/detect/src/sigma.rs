@@ -72,10 +72,53 @@ pub(crate) struct State {
 
 /// Both windows, in the unit of the series; NaN where there are too few samples.
 #[derive(Clone, Copy, Debug)]
-struct Found {
-    present: f64,
-    mean: f64,
-    deviation: f64,
+pub struct Found {
+    /// Mean of the present window.
+    pub present: f64,
+    /// Mean of the baseline.
+    pub mean: f64,
+    /// Standard deviation of the baseline, with n - 1 in the denominator.
+    pub deviation: f64,
+}
+
+impl Found {
+    /// Whether the present is more than `k` standard deviations above the baseline, and at least by
+    /// `at_least`. Without any variation every rise is.
+    pub fn is_high(&self, k: f64, at_least: Option<f64>) -> bool {
+        self.present > self.mean + k * self.deviation
+            && at_least.is_none_or(|rise| self.present - self.mean >= rise)
+    }
+
+    /// How many standard deviations the present lies above the baseline; `None` without any variation.
+    pub fn sigmas(&self) -> Option<f64> {
+        let sigmas = (self.present - self.mean) / self.deviation;
+        sigmas.is_finite().then_some(sigmas)
+    }
+}
+
+/// Mean of the present window, mean and standard deviation (two passes) of the baseline. What is not finite
+/// is a sample that is missing; a baseline of one sample is none.
+pub fn compare(
+    baseline: impl Iterator<Item = f64> + Clone,
+    present: impl Iterator<Item = f64> + Clone,
+) -> Found {
+    let (mean, deviation, count) = moments(baseline);
+    let mean = if count >= 2.0 { mean } else { f64::NAN };
+    Found { present: moments(present).0, mean, deviation }
+}
+
+/// Mean, standard deviation and number of the finite values.
+fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, f64) {
+    let known = values.filter(|value| value.is_finite());
+    let (mut sum, mut count) = (0.0, 0.0);
+    known.clone().for_each(|value| {
+        sum += value;
+        count += 1.0;
+    });
+    let mean = sum / count;
+    let mut squares = 0.0;
+    known.for_each(|value| squares += (value - mean) * (value - mean));
+    (mean, (squares / (count - 1.0)).sqrt(), count)
 }
 
 impl State {
@@ -187,10 +230,7 @@ impl State {
         self.held.push_back(value);
         self.found = self.compare(present, baseline);
         let full = self.held.len() == lag + present + baseline;
-        let Found { present, mean, deviation } = self.found;
-        let high = full
-            && present > mean + rule.k * deviation
-            && at_least.is_none_or(|rise| present - mean >= rise);
+        let high = full && self.found.is_high(rule.k, at_least);
         match (self.firing, high) {
             (None, true) => {
                 self.firing = Some(at);
@@ -204,24 +244,13 @@ impl State {
         }
     }
 
-    /// Mean of the present window, mean and standard deviation (n - 1, two passes) of the baseline.
+    /// Compares the present window with the baseline, as held.
     fn compare(&self, present: usize, baseline: usize) -> Found {
-        let moments = |from: usize, until: usize| {
+        let window = |from: usize, until: usize| {
             let until = until.min(self.held.len());
-            let known = self.held.range(from.min(until)..until).filter(|value| value.is_finite());
-            let (mut sum, mut count) = (0.0, 0.0);
-            known.clone().for_each(|value| {
-                sum += value;
-                count += 1.0;
-            });
-            let mean = sum / count;
-            let mut squares = 0.0;
-            known.for_each(|value| squares += (value - mean) * (value - mean));
-            (mean, (squares / (count - 1.0)).sqrt(), count)
+            self.held.range(from.min(until)..until).copied()
         };
-        let (mean, deviation, count) = moments(0, baseline);
-        let mean = if count >= 2.0 { mean } else { f64::NAN };
-        Found { present: moments(baseline, baseline + present).0, mean, deviation }
+        compare(window(0, baseline), window(baseline, baseline + present))
     }
 
     fn judgement(
