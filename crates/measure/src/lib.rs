@@ -1,5 +1,6 @@
 //! Measures round-trip times: packet probes by ICMP echo and half-open TCP, and finished TCP handshakes
-//! where privileges are missing; and hears syslog ([`syslog`]). It must not store, judge or show anything, and reads no configuration.
+//! where privileges are missing; hears syslog ([`syslog`]); asks orchestrators of SD-WANs ([`vco`]). It must
+//! not store, judge or show anything, and reads no configuration.
 //!
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
 //! behind it: `planner` decides who asks whom, `lane` is the state machine of packet probes, `drive` its
@@ -20,6 +21,7 @@ pub mod resolve;
 mod status;
 pub mod syslog;
 pub mod trace;
+pub mod vco;
 pub mod wire;
 mod work;
 

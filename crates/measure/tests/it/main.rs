@@ -16,3 +16,4 @@ mod names;
 mod privileges;
 mod syslog;
 mod trace;
+mod vco;

@@ -1,0 +1,217 @@
+//! JSON of an orchestrator, read leniently: numbers may come as text, anything may be null or missing, and
+//! what has the wrong kind is as good as missing. A typed reader would give up a whole answer for one such
+//! value. It knows no field.
+//!
+//! Nothing here is flattened, untagged or internally tagged: those read numbers through a buffer that
+//! `serde_json`'s `arbitrary_precision` breaks, which another crate of the build may turn on.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// A number, perhaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Number {
+    /// Its value; finite.
+    pub(super) value: Option<f64>,
+    /// Whether something else than a number or null stood there.
+    pub(super) odd: bool,
+}
+
+impl Number {
+    /// The number as an identity: whole, and above 0.
+    pub(super) fn id(self) -> Option<i64> {
+        // Beyond 2^53 a JSON number names no one for certain.
+        let whole = self.value.filter(|id| id.fract() == 0.0 && (1.0..9.0e15).contains(id))?;
+        Some(whole as i64)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Null => Self::default(),
+            Value::Number(number) => Self { value: number.as_f64().and_then(finite), odd: false },
+            Value::String(text) => {
+                Self { value: text.trim().parse().ok().and_then(finite), odd: true }
+            }
+            _ => Self { value: None, odd: true },
+        })
+    }
+}
+
+/// A text, perhaps. Empty text is none; numbers are taken as they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Word(pub(super) Option<String>);
+
+impl Word {
+    /// The text as a slice.
+    pub(super) fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }))
+    }
+}
+
+/// An object, perhaps.
+#[derive(Clone, Debug)]
+pub(super) struct Object<T>(pub(super) Option<T>);
+
+/// A list, perhaps.
+#[derive(Clone, Debug)]
+pub(super) struct List<T>(pub(super) Option<Vec<T>>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+/// The kinds of JSON that are none of what is wanted.
+macro_rules! nothing {
+    ($($visit:ident($kind:ty)),*) => {
+        $(fn $visit<E>(self, _: $kind) -> Result<Self::Value, E> { Ok(Self::Value::default()) })*
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok(Self::Value::default()) }
+    };
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    nothing!(visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Object(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|value| Object(Some(value)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    nothing!(visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(List(Some(items)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(List(None))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    fn number(json: &str) -> (Option<f64>, bool) {
+        let Number { value, odd } = serde_json::from_str(json).unwrap();
+        (value, odd)
+    }
+
+    #[test]
+    fn numbers_may_come_as_text_and_everything_else_is_none() {
+        assert_eq!(number("12"), (Some(12.0), false));
+        assert_eq!(number("0.0032"), (Some(0.0032), false));
+        assert_eq!(number("null"), (None, false));
+        assert_eq!(number(r#"" 12.5 ""#), (Some(12.5), true));
+        for odd in [r#""NaN""#, r#""inf""#, r#""""#, "true", "[1]", r#"{"a":1}"#] {
+            assert_eq!(number(odd), (None, true), "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_whole_and_positive() {
+        let id = |json| serde_json::from_str::<Number>(json).unwrap().id();
+        assert_eq!((id("17"), id(r#""17""#)), (Some(17), Some(17)));
+        for wrong in ["0", "-3", "1.5", "1e300", "null"] {
+            assert_eq!(id(wrong), None, "{wrong}");
+        }
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Thing {
+        list: List<Object<Inner>>,
+        word: Word,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        n: Number,
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_costs_only_itself() {
+        let read = |json: &str| serde_json::from_str::<Object<Thing>>(json).unwrap().0;
+        for nothing in ["null", "1", "-1", "1.5", "true", r#""text""#, "[1,{}]"] {
+            assert!(read(nothing).is_none(), "{nothing}");
+        }
+        let thing = read(r#"{"new":[{}],"list":[{"n":"7"},null,[],{"n":{}}],"word":5}"#).unwrap();
+        let found: Vec<_> =
+            thing.list.0.unwrap().into_iter().map(|i| i.0.map(|i| i.n.value)).collect();
+        assert_eq!(found, [Some(Some(7.0)), None, None, Some(None)]);
+        assert_eq!(thing.word.as_str(), Some("5"));
+        assert!(read(r#"{"list":{"n":1},"word":"  "}"#).unwrap().list.0.is_none());
+    }
+
+    #[test]
+    fn broken_json_stays_an_error() {
+        assert!(serde_json::from_str::<Object<Thing>>(r#"{"list":[{"n":1"#).is_err());
+    }
+}
