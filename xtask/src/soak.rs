@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: the long form of the kill loops whose short form the tests run.
+//! `cargo xtask soak`: the long form of what the tests run in short: kill loops, and hours of faults in which
+//! every alert is accounted for.
 
 use crate::command;
 
@@ -7,10 +8,15 @@ pub(crate) struct Args {
     /// Kills to survive.
     #[arg(long, default_value_t = 100)]
     kills: u32,
+    /// Hours of faults at accelerated time.
+    #[arg(long, default_value_t = 24)]
+    hours: u32,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let kills = args.kills.to_string();
+    let (kills, hours) = (args.kills.to_string(), args.hours.to_string());
+    let line = ["test", "--release", "-p", "netmend", "--bin", "netmend", "telling::tests::soak"];
+    command::run_in("cargo", &line, &[("NETMEND_SOAK_HOURS", &hours)])?;
     let line = ["test", "--release", "-p", "netmend", "--test", "it", "kill", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])?;
     let line =
