@@ -100,7 +100,21 @@ pub(crate) struct Hearing {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The devices of the rules that hold now, as the pages ask for them.
+struct Known(Arc<Mutex<(u64, Rules)>>);
+
+impl show::Devices for Known {
+    fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.0.lock().expect("no holder of this lock can panic").1.inventory)
+    }
+}
+
 impl Hearing {
+    /// The devices, as the pages ask for them.
+    pub(crate) fn devices(&self) -> Arc<dyn show::Devices> {
+        Arc::new(Known(Arc::clone(&self.rules)))
+    }
+
     /// Starts to take batches; it ends when nobody sends any more.
     pub(crate) fn start(
         rules: Rules,

@@ -159,6 +159,7 @@ impl Pipeline {
             listen,
             hosts: Vec::new(),
             token,
+            devices: self.hearing.devices(),
         }
     }
 

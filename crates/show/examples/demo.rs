@@ -59,6 +59,7 @@ async fn main() -> std::io::Result<()> {
         samples: Arc::new(past),
         state,
         clock: Arc::new(clock),
+        devices: Arc::new(model::Inventory::default()),
         listen: listener.local_addr()?,
         hosts: Vec::new(),
         token: show::Token::random()?,

@@ -60,6 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         samples: store.samples(),
         state: store.state(),
         clock: Arc::new(clock),
+        devices: Arc::new(model::Inventory::default()),
         listen: address,
         hosts: Vec::new(),
         token: show::Token::random()?,

@@ -43,7 +43,7 @@ pub use port::judged::{
     Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
     SilenceNow, Trace, Unjudged,
 };
-pub use port::{Counter, CounterKind, Now, Snapshot, Stage, StoreNow, System, Warning};
+pub use port::{Counter, CounterKind, Devices, Now, Snapshot, Stage, StoreNow, System, Warning};
 pub use serve::serve;
 
 /// What the router works with.
@@ -61,6 +61,8 @@ pub struct Deps {
     pub state: Arc<dyn State>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who speaks.
+    pub devices: Arc<dyn Devices>,
     /// Where the pages are served: `Host` is checked against it.
     pub listen: SocketAddr,
     /// Further names that `Host` may carry, for instance that of a reverse proxy; no port.

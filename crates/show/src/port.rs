@@ -1,10 +1,10 @@
-//! What the pages need from the rest of netmend: the port [`Now`], which the daemon implements, and those of
-//! [`judged`]. It must hold no logic: values in, values out.
+//! What the pages need from the rest of netmend: the ports [`Now`] and [`Devices`], which the daemon implements, and those
+//! of [`judged`]. It must hold no logic: values in, values out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Method, TargetNow, UnixMs};
+use model::{Inventory, Method, TargetNow, UnixMs};
 use serde::Serialize;
 
 pub mod judged;
@@ -20,6 +20,19 @@ pub trait Now: Send + Sync {
 
     /// Whether all stages move; `/healthz` is made of it.
     fn stages(&self) -> Vec<Stage>;
+}
+
+/// The devices that lines come from, as they are configured now.
+pub trait Devices: Send + Sync {
+    /// The inventory. Cheap, and never blocks.
+    fn inventory(&self) -> Arc<Inventory>;
+}
+
+/// An inventory that stays as it is, for programs without a configuration to reload.
+impl Devices for Inventory {
+    fn inventory(&self) -> Arc<Inventory> {
+        Arc::new(self.clone())
+    }
 }
 
 /// All targets at one moment. A target that did not change since the last snapshot shares its row.

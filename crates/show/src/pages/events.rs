@@ -46,6 +46,15 @@ pub(super) async fn page(
     layout::page(&app, &app.present.view(), "Events", "/events", &body).into_response()
 }
 
+/// The way between what was told and who told it.
+pub(super) fn tabs(here: &str) -> Markup {
+    html! {
+        span.tabs { @for (address, name) in [("/events", "Events"), ("/devices", "Devices")] {
+            a href=(address) aria-current=[(address == here).then_some("true")] { (name) }
+        } }
+    }
+}
+
 fn form(hark: &Hark) -> Markup {
     let state = match hark.states.as_slice() {
         [state] => Some(*state),
@@ -56,6 +65,7 @@ fn form(hark: &Hark) -> Markup {
             hx-get="/events" hx-target="#events" hx-select="#events" hx-swap="outerHTML"
             hx-push-url="true" hx-trigger="submit, change, input delay:250ms from:find input"
         {
+            (tabs("/events"))
             input type="search" name="text" value=(hark.text) size="22" autocomplete="off"
                 placeholder="text of the message" aria-label="Text of the message";
             input type="text" name="device" value=(hark.device) size="14" autocomplete="off"

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::text::printable;
-use model::{TargetNow, UnixMs};
+use model::{Device, TargetNow, UnixMs};
 use store::{LineQuery, StoredLine};
 
 use super::{events, layout, parts, sorry};
@@ -48,14 +48,25 @@ pub(super) async fn page(
         Err(bad) => return sorry(&app, StatusCode::BAD_REQUEST, &bad.to_string()),
     };
     let view = app.present.view();
-    let targets: Vec<_> = view.snapshot.targets.iter().filter(|now| is_of(now, &name)).collect();
+    let inventory = app.deps.devices.inventory();
+    let device = inventory.device(&name);
+    let is_its = |now: &&Arc<TargetNow>| match device {
+        Some(device) => is_target_of(now, device),
+        None => is_called(now, &name),
+    };
+    let targets: Vec<_> = view.snapshot.targets.iter().filter(is_its).collect();
     let hark = Hark { device: name.clone(), limit: EVENTS, ..Hark::all() };
     let events = app.history.events(&hark).await;
     let lines = app.history.lines(asked.query(&name)).await;
     let shown = printable(&name, NAME);
     let (judged, at) = (app.judging.view(), app.now());
     let body = html! {
-        header.alert { h1 { bdi { (shown) } } p.how { "a device, by the name it is heard under" } }
+        header.alert { h1 { bdi { (shown) } } p.how {
+            @match device {
+                Some(device) => (facts(device)),
+                None => "not in the inventory: this is what was heard under this name",
+            }
+        } }
         @if !targets.is_empty() {
             section { h2 { "Targets" }
                 div.scroll { table.targets { (parts::plain_head()) tbody {
@@ -86,8 +97,34 @@ fn hark_query(name: &str) -> String {
     Hark { device: name.to_owned(), ..Hark::all() }.to_query()
 }
 
-/// Whether a target is this device: by its host, with or without domain, or by its address.
-fn is_of(now: &TargetNow, device: &str) -> bool {
+/// What the inventory says of a device, in a line.
+fn facts(device: &Device) -> Markup {
+    let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();
+    let list = |names: &mut dyn Iterator<Item = &String>| {
+        printable(&names.map(String::as_str).collect::<Vec<_>>().join(", "), NAME)
+    };
+    html! {
+        @if let Some(platform) = &device.platform { span.chip { (printable(platform, NAME)) } }
+        span { (printable(&addresses.join(", "), NAME)) }
+        @if !device.names.is_empty() { span { "· also " bdi { (list(&mut device.names.iter())) } } }
+        @if !device.groups.is_empty() { span { "· in " bdi { (list(&mut device.groups.iter())) } } }
+        @if let Some(pair) = &device.pair {
+            span { "· pair of " a href=(address(pair)) { bdi { (printable(pair, NAME)) } } }
+        }
+    }
+}
+
+/// Whether a target is a device: it has one of its addresses, or its host is one of its names. Names are
+/// compared whole: another domain may have another device of that name.
+pub(super) fn is_target_of(now: &TargetNow, device: &Device) -> bool {
+    let mut names = std::iter::once(&device.name).chain(&device.names);
+    now.address.is_some_and(|address| device.addresses.contains(&address))
+        || names.any(|name| name.eq_ignore_ascii_case(&now.target.host))
+}
+
+/// Whether a target may be what is heard under a name that nobody knows: by its host, with or without
+/// domain, or by its address.
+fn is_called(now: &TargetNow, device: &str) -> bool {
     let host = &now.target.host;
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
     let is_name = device.parse::<std::net::IpAddr>().is_err() && !device.is_empty();

@@ -4,6 +4,7 @@
 mod alert;
 mod alerts;
 mod chart;
+mod devices;
 mod events;
 mod heard;
 mod layout;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/silences/{id}/expire", post(silences::expire))
         .route("/events", get(events::page))
         .route("/events/{id}", get(events::one))
+        .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
         .route("/system", get(system::page))
         .layer(DefaultBodyLimit::max(FORM_BYTES))

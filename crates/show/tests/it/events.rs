@@ -159,6 +159,37 @@ async fn an_event_comes_with_the_lines_around_it() {
 }
 
 #[tokio::test]
+async fn devices_of_the_inventory_come_first_and_strangers_are_named_too() {
+    let world = World::new(small_network());
+    fill(&world);
+    let page = get(&world.router, "/devices").await.text();
+    let order: Vec<usize> = [
+        "edge1 ios 198.18.0.7 core up of 1 1, worst critical 2026-11-21 21:50:47",
+        "sw1 nxos 10.0.0.1 core – 3, worst notice",
+        "db1 not in the inventory 1, worst error 2026-11-21 22:48:37",
+    ]
+    .iter()
+    .map(|words| page.find(words).unwrap_or_else(|| panic!("no {words:?} in {page}")))
+    .collect();
+    assert!(order.is_sorted(), "{page}");
+    let found = get(&world.router, "/devices?text=NXOS").await.text();
+    assert!(found.contains("sw1 nxos") && !found.contains("edge1 ios"), "{found}");
+    let none = get(&world.router, "/devices?text=nowhere").await.text();
+    assert!(none.contains("No device matches. Show all"), "{none}");
+    let edge = get(&world.router, "/devices/edge1").await.text();
+    assert!(
+        edge.contains("ios 198.18.0.7 · also edge1.example.net · in core · pair of sw1"),
+        "{edge}"
+    );
+    assert!(
+        edge.contains("up edge1.gateway.example.net") && !edge.contains("edge1.tokyo"),
+        "{edge}"
+    );
+    let stranger = get(&world.router, "/devices/db1").await.text();
+    assert!(stranger.contains("not in the inventory: this is what was heard"), "{stranger}");
+}
+
+#[tokio::test]
 async fn the_api_tells_events_and_lines() {
     let world = World::new(small_network());
     fill(&world);

@@ -182,6 +182,7 @@ fn the_pages_fit_a_phone_and_both_themes() {
         ("events", "/events"),
         ("lossy", "/alerts/17"),
         ("device", "/devices/db1"),
+        ("devices", "/devices"),
         ("system", "/system"),
     ];
     let mut papers = Vec::new();

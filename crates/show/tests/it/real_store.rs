@@ -47,6 +47,7 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
         samples: store.samples(),
         state: store.state(),
         clock,
+        devices: Arc::new(model::Inventory::default()),
         listen: "127.0.0.1:8420".parse().unwrap(),
         hosts: Vec::new(),
         token: Token::random().unwrap(),

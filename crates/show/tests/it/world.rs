@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use model::{ManualClock, Target, TargetNow, UnixMs};
+use model::{Device, Inventory, ManualClock, Target, TargetNow, UnixMs};
 use netmend_show::{Deps, Now, Token, router};
 use store::{Applied, Change, Error, Mark, Query, Record, State, StateFile};
 
@@ -30,6 +30,23 @@ impl State for Gone {
     fn changes(&self, _: u64) -> Result<Vec<Record>, Error> {
         Err(Error::Closed)
     }
+}
+
+/// Two devices: one is a target by its address, the other by its name.
+fn inventory() -> Inventory {
+    let device = |name: &str, address: [u8; 4], platform: &str, pair: &str| Device {
+        name: name.into(),
+        addresses: vec![address.into()],
+        names: vec![format!("{name}.example.net")],
+        platform: Some(platform.into()),
+        groups: ["core".to_owned()].into(),
+        pair: Some(pair.into()),
+    };
+    let devices = vec![
+        device("edge1", [198, 18, 0, 7], "ios", "sw1"),
+        device("sw1", [10, 0, 0, 1], "nxos", "edge1"),
+    ];
+    Inventory::new(devices, []).unwrap()
 }
 
 /// Everything a test needs.
@@ -67,6 +84,7 @@ impl World {
             samples: Arc::<Past>::clone(&past),
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
+            devices: Arc::new(inventory()),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),
