@@ -2,26 +2,31 @@
 //! grammar, never by an expression that fits one product's line; nothing is copied and nothing is refused.
 //!
 //! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
-//! for the one that is, `body` for what follows, `code`, `stamp` and `host` for their parts.
+//! for the one that is, `body` for what follows, `code`, `stamp` and `host` for their parts;
+//! then [`Meanings`], which tell what a message is about, and their `template`s.
 
 mod body;
 mod code;
 mod header;
 mod host;
+mod meaning;
 mod pairs;
 mod record;
 mod rfc5424;
 mod scan;
 mod split;
 mod stamp;
+mod template;
 #[cfg(test)]
 mod tests;
 mod zone;
 
 pub use code::Code;
+pub use meaning::{Condition, Meaning, Meanings, Rule};
 pub use record::{Format, Record};
 pub use split::split;
 pub use stamp::{DeviceTime, Stamp, TimeQuality};
+pub use template::{Field, Template, TemplateError};
 
 use model::UnixMs;
 use scan::Scan;

@@ -1,4 +1,4 @@
-//! `netmend check`: says what is wrong with config and targets files. It changes nothing and contacts nobody.
+//! `netmend check`: says what is wrong with config, targets and pattern files. It changes nothing and contacts nobody.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use crate::report::Report;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 all files are good, 1 some are not, 3 bad arguments.")]
 pub(crate) struct Args {
-    /// Files to check; `-` is standard input. Config files, targets files by region, or one host a line.
+    /// Files to check; `-` is standard input. Config files, targets files by region or
+    /// one host a line, pattern files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Take the files for this kind instead of telling it from their content.
@@ -22,12 +23,14 @@ pub(crate) struct Args {
     output: Form,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Kind {
     /// What `netmend run --config` takes.
     Config,
     /// What `netmend run --targets` takes.
     Targets,
+    /// What syslog messages mean.
+    Patterns,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
@@ -35,18 +38,36 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let mut good = true;
     for path in args.files {
+        if args.kind == Some(Kind::Patterns) || (args.kind.is_none() && config::is_patterns(&path))
+        {
+            let result = config::check_patterns(&path);
+            good &= result.is_ok();
+            let good =
+                |count| format!("{}: good, {}\n", path.display(), stdout::count(count, "message"));
+            show(result.map(good), terminal, colour, args.output)?;
+            continue;
+        }
         let result = check(&path, args.kind);
         good &= result.is_ok();
-        let text = match (&result, args.output) {
-            (Ok(settings), Form::Text) if terminal => summary(&path, settings),
-            (Ok(_), _) => String::new(),
-            (Err(problems), Form::Text) if terminal => problems.snippets(colour),
-            (Err(problems), Form::Text) => format!("{problems}\n"),
-            (Err(problems), Form::Json) => stdout::json_lines(problems.records())?,
-        };
-        stdout::print(text)?;
+        show(result.map(|settings| summary(&path, &settings)), terminal, colour, args.output)?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what became of a file: on a terminal also that it is good.
+fn show(
+    result: Result<String, Problems>,
+    terminal: bool,
+    colour: bool,
+    output: Form,
+) -> Result<(), Report> {
+    stdout::print(match (result, output) {
+        (Ok(good), Form::Text) if terminal => good,
+        (Ok(_), _) => String::new(),
+        (Err(problems), Form::Text) if terminal => problems.snippets(colour),
+        (Err(problems), Form::Text) => format!("{problems}\n"),
+        (Err(problems), Form::Json) => stdout::json_lines(problems.records())?,
+    })
 }
 
 fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
@@ -54,7 +75,10 @@ fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
     match kind {
         None => config::load_any(&path),
         Some(Kind::Config) => config::load(&Sources { config: Some(path), ..Sources::default() }),
-        Some(Kind::Targets) => config::load(&Sources { targets: Some(path), ..Sources::default() }),
+        // Patterns are checked before they come here.
+        Some(Kind::Targets | Kind::Patterns) => {
+            config::load(&Sources { targets: Some(path), ..Sources::default() })
+        }
     }
 }
 

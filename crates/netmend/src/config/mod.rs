@@ -2,9 +2,9 @@
 //!
 //! Reading order, each importing only what is above it: [`source`] texts and places, [`problem`] what is
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
-//! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is what, [`load`] all of it together,
-//! [`watch`] again after each change. Beside it, for `init`: [`csv`] reads lists, [`write`](self::write())
-//! writes configs.
+//! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is
+//! what, [`load`] all of it together, [`watch`] again after each change. Beside it: [`patterns`] reads what
+//! syslog messages mean; for `init`, [`csv`] reads lists and [`write`](self::write()) writes configs.
 
 use model::Target;
 
@@ -16,6 +16,7 @@ mod host;
 mod judged;
 mod keys;
 mod load;
+mod patterns;
 mod problem;
 mod raw;
 mod reader;
@@ -36,6 +37,7 @@ pub(crate) use csv::load_csv;
 pub(crate) use forms::is_lines;
 pub(crate) use host::{PORT_HELP, Typed, port};
 pub(crate) use load::{Sources, load, load_any};
+pub(crate) use patterns::{check_patterns, is_patterns, load_patterns};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
 pub(crate) use syslog::{Severity, SyslogSettings};

@@ -1,7 +1,7 @@
 //! A record as `netmend syslog parse` and `receive` print it. Keys and their order are a contract; nothing
 //! is allocated per line but room in the buffer it appends to.
 
-use measure::wire::syslog::{DeviceTime, Record, Stamp};
+use measure::wire::syslog::{DeviceTime, Meaning, Record, Stamp};
 
 /// Appends the record as one line of JSON.
 pub(super) fn record(out: &mut Vec<u8>, record: &Record<'_>, from_trusted_relay: bool) {
@@ -38,6 +38,32 @@ pub(super) fn record(out: &mut Vec<u8>, record: &Record<'_>, from_trusted_relay:
     out.extend_from_slice(br#","raw":"#);
     string(out, record.raw);
     out.extend_from_slice(b"}\n");
+}
+
+/// Adds what the record means to the line that was appended last.
+pub(super) fn meaning(out: &mut Vec<u8>, meaning: Option<&Meaning<'_>>) {
+    out.truncate(out.len() - b"}\n".len());
+    optional(out, br#","kind":"#, meaning.map(|meaning| meaning.kind));
+    optional(out, br#","condition":"#, meaning.map(|meaning| meaning.condition.as_str()));
+    out.extend_from_slice(br#","object":"#);
+    match meaning {
+        Some(meaning) if meaning.object().next().is_some() => {
+            for (n, part) in meaning.object().enumerate() {
+                out.push(if n == 0 { b'"' } else { b' ' });
+                escaped(out, part.as_bytes());
+            }
+            out.push(b'"');
+        }
+        _ => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","fields":{"#);
+    for (n, (field, value)) in meaning.iter().flat_map(|meaning| meaning.fields()).enumerate() {
+        out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
+        out.extend_from_slice(field.as_str().as_bytes());
+        out.extend_from_slice(b"\":");
+        string(out, value.as_bytes());
+    }
+    out.extend_from_slice(b"}}\n");
 }
 
 fn optional(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {

@@ -2,22 +2,24 @@
 //! and keeps nothing.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use measure::wire::syslog;
+use measure::wire::syslog::{self, Meanings};
 use model::{Clock, SystemClock, UnixMs};
 
 use super::json;
+use crate::config;
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Keys of each object, null where the line does not say: format, device, relay, app, pid, seq, facility,
-severity, code, code_norm, device_time, time_quality, message, raw. Bytes that are not UTF-8 are shown
-as U+FFFD.
+severity, code, code_norm, device_time, time_quality, message, raw. With --meaning also kind, condition
+(fault, clear or note), object, fields. Bytes that are not UTF-8 are shown as U+FFFD.
 
-Exit codes: 0 all lines were read, 3 bad arguments, 4 standard input or output failed.")]
+Exit codes: 0 all lines were read, 1 a pattern file is wrong, 3 bad arguments, 4 standard input or output failed.")]
 pub(crate) struct Args {
     /// When the lines were received, for times without a year: RFC 3339, now if not given.
     #[arg(long, value_name = "TIME")]
@@ -25,6 +27,12 @@ pub(crate) struct Args {
     /// Believe the outer of two headers: the lines came through a relay that you trust.
     #[arg(long)]
     trust_relay: bool,
+    /// Tell what the messages mean, too.
+    #[arg(long)]
+    meaning: bool,
+    /// Folder of pattern files that count before the shipped ones; implies --meaning.
+    #[arg(long, value_name = "FOLDER")]
+    patterns: Option<PathBuf>,
 }
 
 /// Bytes read at once. What has been read is written before more is waited for, so that a pipe that
@@ -34,7 +42,11 @@ const CHUNK: usize = 256 << 10;
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
-    match copy(&mut input, &mut output, args, &SystemClock) {
+    let wanted = args.meaning || args.patterns.is_some();
+    let meanings = if wanted { Some(meanings(args)?) } else { None };
+    let printer = Printer { meanings, trust_relay: args.trust_relay };
+    let received = args.received.map(|at| UnixMs(at.as_millisecond()));
+    match copy(&mut input, &mut output, &printer, received, &SystemClock) {
         // A reader that has gone away is not a failure.
         Err(Failure::Write(why)) if why.kind() == io::ErrorKind::BrokenPipe => {
             Ok(ExitCode::SUCCESS)
@@ -47,6 +59,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     }
 }
 
+fn meanings(args: &Args) -> Result<Meanings, Report> {
+    config::load_patterns(args.patterns.as_deref())
+        .map_err(|problems| Report::because("cannot take the patterns", &problems))
+}
+
+/// How lines are printed.
+struct Printer {
+    meanings: Option<Meanings>,
+    trust_relay: bool,
+}
+
+impl Printer {
+    fn line(&self, out: &mut Vec<u8>, line: &[u8], received: UnixMs) {
+        let record = syslog::parse(line, received);
+        json::record(out, &record, self.trust_relay);
+        if let Some(meanings) = &self.meanings {
+            json::meaning(out, meanings.of(&record).as_ref());
+        }
+    }
+}
+
 /// Which side failed.
 enum Failure {
     Read(io::Error),
@@ -56,10 +89,10 @@ enum Failure {
 fn copy(
     input: &mut impl Read,
     output: &mut impl Write,
-    args: &Args,
+    printer: &Printer,
+    given: Option<UnixMs>,
     clock: &dyn Clock,
 ) -> Result<(), Failure> {
-    let given = args.received.map(|at| UnixMs(at.as_millisecond()));
     let mut buffer = vec![0; CHUNK];
     let mut written = Vec::with_capacity(2 * CHUNK);
     let (mut filled, mut searched) = (0, 0);
@@ -76,11 +109,11 @@ fn copy(
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', &buffer[searched..filled]) {
             let end = searched + at;
-            line(&mut written, &buffer[start..end], now, args);
+            printer.line(&mut written, &buffer[start..end], now);
             start = end + 1;
         }
         if read == 0 && start < filled {
-            line(&mut written, &buffer[start..filled], now, args);
+            printer.line(&mut written, &buffer[start..filled], now);
             start = filled;
         }
         output.write_all(&written).and_then(|()| output.flush()).map_err(Failure::Write)?;
@@ -92,10 +125,6 @@ fn copy(
         filled -= start;
         searched = filled;
     }
-}
-
-fn line(out: &mut Vec<u8>, line: &[u8], received: UnixMs, args: &Args) {
-    json::record(out, &syslog::parse(line, received), args.trust_relay);
 }
 
 #[cfg(test)]
@@ -134,8 +163,8 @@ mod tests {
     fn what_a_pipe_has_delivered_is_written_before_more_is_waited_for() {
         let mut input = Pieces(vec![b"<13>one\n<13>t", b"wo\n", b"three"]);
         let mut output = Flushes::default();
-        let args = Args { received: None, trust_relay: false };
-        assert!(copy(&mut input, &mut output, &args, &SystemClock).is_ok());
+        let printer = Printer { meanings: None, trust_relay: false };
+        assert!(copy(&mut input, &mut output, &printer, None, &SystemClock).is_ok());
         assert_eq!(output.1, [1, 2, 2, 3]);
         let text = String::from_utf8(output.0).unwrap();
         assert!(text.lines().nth(1).unwrap().contains(r#""raw":"<13>two""#), "{text}");
