@@ -21,6 +21,16 @@ proptest! {
     }
 
     #[test]
+    fn syslog_lines_are_read_whatever_they_are(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        checks::syslog_line(&bytes);
+    }
+
+    #[test]
+    fn syslog_headers_are_read_whatever_follows(text in "<[0-9]{1,3}>[ -~]{0,80}[:%\\[\\]= ]{0,8}[ -~]{0,40}") {
+        checks::syslog_line(text.as_bytes());
+    }
+
+    #[test]
     fn tcp_is_read_whatever_it_is(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         checks::tcp_segment(&bytes);
     }

@@ -4,8 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use measure::discover::{RouteDump, parse_resolv_conf, parse_route_messages};
+use measure::wire::syslog::{self, DeviceTime, Meanings, Rule, Template};
 use measure::wire::{self, Cookie, Message, Reject, Slot, icmp, netlink, tcp};
-use model::Family;
+use model::{Family, UnixMs};
 
 const ROUND: u32 = 77;
 const PORTS: std::ops::Range<u16> = 40_000..40_016;
@@ -208,4 +209,37 @@ pub fn host_literal(bytes: &[u8]) {
             assert_eq!(address.port(), 0);
         }
     }
+}
+
+/// A syslog line: its record lies within it, its codes are whole, its times exist, and what it is said to
+/// mean is text that can be shown. The same bytes as a datagram come apart into all of their parts.
+pub fn syslog_line(bytes: &[u8]) {
+    let record = syslog::parse(bytes, UnixMs(1_795_305_600_000));
+    let within = |part: &[u8]| {
+        let (whole, part) = (bytes.as_ptr_range(), part.as_ptr_range());
+        part.is_empty() || (whole.start <= part.start && part.end <= whole.end)
+    };
+    let names = [record.device, record.relay, record.app, record.pid];
+    assert!(names.iter().flatten().all(|name| !name.is_empty() && within(name.as_bytes())));
+    assert!(within(record.message) && within(record.raw) && within(record.structured));
+    if let Some(code) = record.code {
+        assert!(!code.printed.is_empty() && code.norm_is(&code.norm().concat()));
+        assert!(code.severity.is_none_or(|severity| severity < 8));
+    }
+    assert!(record.severity().is_none_or(|severity| severity < 8));
+    if let Some(DeviceTime::Wall(stamp)) = record.time {
+        assert!(
+            (1..=12).contains(&stamp.month) && (1..=31).contains(&stamp.day) && stamp.hour < 24
+        );
+        assert!(stamp.digits <= 9 && stamp.nanos < 1_000_000_000);
+    }
+    let template = Template::new("{...} {interface}, changed {state...}").expect("it is one");
+    let codes = record.code.map(|code| code.norm().concat()).into_iter().collect();
+    let apps = record.app.map(str::to_owned).into_iter().collect();
+    let meanings =
+        Meanings::new(vec![Rule { codes, apps, texts: vec![template], ..Rule::default() }]);
+    if let Some(meaning) = meanings.of(&record) {
+        assert!(meaning.fields().all(|(_, value)| !value.chars().any(char::is_control)));
+    }
+    assert_eq!(syslog::split(bytes).map(<[u8]>::len).sum::<usize>(), bytes.len());
 }
