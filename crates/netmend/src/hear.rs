@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use measure::syslog::Batch;
-use measure::wire::syslog::{self, Record};
+use measure::wire::syslog::{self, Condition, Meaning, Meanings, Record};
 use mend::{Intake, Said, Turn, repeats};
 use model::event::Origin;
 use model::{Clock, Identity, Inventory, LineRef, Listener, UnixMs};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use self::archive::Archive;
 pub(crate) use self::figures::counters;
-use crate::config::SyslogSettings;
+use crate::config::{self, SyslogSettings};
 use crate::report::Report;
 
 /// Lines that are written at once at most; what waits longer than [`GATHER`] is written sooner.
@@ -44,6 +44,8 @@ const TEND: u32 = 10;
 pub(crate) struct Rules {
     /// The devices and relays.
     pub(crate) inventory: Arc<Inventory>,
+    /// What messages mean.
+    pub(crate) meanings: Arc<Meanings>,
     /// What is an event.
     pub(crate) intake: mend::Options,
     /// How long lines are kept.
@@ -58,21 +60,27 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Those of a configuration.
-    pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Self {
+    ///
+    /// # Errors
+    /// The user's pattern files are wrong.
+    pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Result<Self, Report> {
+        let meanings = config::load_patterns(syslog.patterns.as_deref())
+            .map_err(|problems| Report::because("cannot take the patterns", &problems))?;
         let intake = mend::Options {
             severity: syslog.severity,
             codes: syslog.codes.clone(),
             settle: syslog.settle,
             ..mend::Options::default()
         };
-        Self {
+        Ok(Self {
             inventory: Arc::clone(inventory),
+            meanings: Arc::new(meanings),
             intake,
             keep: syslog.keep,
             max_bytes: syslog.max_bytes,
             keep_events: syslog.keep_events,
             archive: syslog.archive.clone(),
-        }
+        })
     }
 }
 
@@ -292,9 +300,7 @@ impl Stage {
         };
         let device = identity.name();
         let code = record.code.map_or("", |code| code.printed);
-        if let Some(change) = self.event(&record, device, doubt.as_deref(), at) {
-            self.pending.changes.push(Change::Event(change));
-        }
+        self.event(&record, device, doubt.as_deref(), at);
         self.pending.bytes += line.bytes.len();
         self.pending.lines.push(StoredLine {
             at,
@@ -305,33 +311,46 @@ impl Stage {
         });
     }
 
-    fn event(
-        &mut self,
-        record: &Record<'_>,
-        device: &str,
-        doubt: Option<&str>,
-        at: UnixMs,
-    ) -> Option<EventChange> {
-        let turn = repeats(record.message).map_or(Turn::Told, Turn::Repeated);
+    fn event(&mut self, record: &Record<'_>, device: &str, doubt: Option<&str>, at: UnixMs) {
+        let meanings = Arc::clone(&self.rules.meanings);
+        let meaning = meanings.of(record);
+        let object = meaning.as_ref().map(object).unwrap_or_default();
         let code_norm = record.code.map(|code| code.norm().concat()).unwrap_or_default();
         let message = shown(record.message);
-        let change = self.intake.take(&Said {
+        let said = Said {
             device,
             doubt,
             code: record.code.map_or("", |code| code.printed),
             code_norm: &code_norm,
-            object: "",
+            object: &object,
             severity: record.severity(),
-            turn,
+            turn: repeats(record.message).map_or(Turn::Told, Turn::Repeated),
             at,
             origin: Origin::Line,
             message: &message,
-        })?;
+        };
+        match meaning {
+            _ if matches!(said.turn, Turn::Repeated(_)) => self.said(&said),
+            Some(meaning) if meaning.condition == Condition::Fault => {
+                self.said(&Said { turn: Turn::Fault, ..said });
+            }
+            // The fault may have been told under any of these codes.
+            Some(meaning) if meaning.condition == Condition::Clear => {
+                for code in meaning.ends() {
+                    self.said(&Said { turn: Turn::Clear(code), ..said });
+                }
+            }
+            _ => self.said(&said),
+        }
+    }
+
+    fn said(&mut self, said: &Said<'_>) {
+        let Some(change) = self.intake.take(said) else { return };
         if let EventChange::Report(report) = &change {
             self.counts.reports.fetch_add(1, Ordering::Relaxed);
             self.unsettled = self.unsettled.max(report.not_before);
         }
-        Some(change)
+        self.pending.changes.push(Change::Event(change));
     }
 
     /// Writes what is pending; goes on trying while the store refuses it. Meanwhile lines wait in the
@@ -397,6 +416,11 @@ impl Stage {
             self.apply(changes).await;
         }
     }
+}
+
+/// What a message is about, as events name it.
+fn object(meaning: &Meaning<'_>) -> String {
+    meaning.object().collect::<Vec<_>>().join(" ")
 }
 
 /// A message as text without control characters, for people and terminals.

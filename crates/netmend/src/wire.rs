@@ -90,7 +90,7 @@ impl Pipeline {
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
         let (lines, batches) = mpsc::channel(BATCHES);
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
-        let rules = Rules::of(&plan.syslog, &plan.inventory);
+        let rules = Rules::of(&plan.syslog, &plan.inventory)?;
         let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
         let now = clock.now_ms();
         let present = Arc::new(Present {
@@ -190,6 +190,7 @@ impl Pipeline {
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
+        let rules = Rules::of(&plan.syslog, &plan.inventory)?;
         let ears = self.present.ears.prepare(&plan.syslog)?;
         let rules = &verdict.judging;
         let settings = |target: &Target, metric| rules.settings(target, metric);
@@ -206,7 +207,7 @@ impl Pipeline {
             .map_err(|why| Report::because("cannot probe the new targets", &why))?;
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
-        self.hearing.set(Rules::of(&plan.syslog, &plan.inventory));
+        self.hearing.set(rules);
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
         self.mark("reload", format!("configuration taken over, {} targets", targets.len()));

@@ -92,6 +92,8 @@ struct Reading {
     texts: Texts,
     problems: Problems,
     rules: Vec<Rule>,
+    /// Name of the file that is read.
+    file: String,
 }
 
 impl Reading {
@@ -127,6 +129,7 @@ impl Reading {
 
     fn text(&mut self, name: &str, text: &str) {
         let source = self.texts.add(name, text);
+        name.clone_into(&mut self.file);
         let Some(root) = yaml::parse(text, source, &mut self.problems) else { return };
         let Value::Map(entries) = &root.value else {
             return self.expected(&root, "a map with the key `messages`");
@@ -160,7 +163,7 @@ impl Reading {
             return self.refuse(node.span, format!("more than {MOST} messages"), None);
         }
         let before = self.problems.len();
-        let mut rule = Rule::default();
+        let mut rule = Rule { group: self.file.clone(), ..Rule::default() };
         let mut examples = None;
         for (key, value) in entries {
             match key_text(key) {
@@ -402,6 +405,30 @@ mod tests {
             "{told}"
         );
         assert!(problems("messages:\n  - kind: Link\n").contains("needs a `kind`"));
+    }
+
+    #[test]
+    fn a_clear_ends_the_faults_of_its_platform_whatever_their_code() {
+        let meanings = load_patterns(None).unwrap_or_else(|problems| panic!("{problems}"));
+        let ends = |line: &str| {
+            let record = parse(line.as_bytes(), UnixMs(0));
+            let meaning = meanings.of(&record).unwrap();
+            meaning.ends().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let up = ends(
+            "<189>2026 Sep 23 10:17:30 N9K %ETHPORT-5-IF_UP: Interface Ethernet1/7 is up in mode trunk",
+        );
+        assert!(
+            up.contains(&"ETHPORT-5-IF_DOWN_LINK_FAILURE".to_owned()) && up.len() > 5,
+            "{up:?}"
+        );
+        assert!(!up.contains(&"LINK-3-UPDOWN".to_owned()), "{up:?}");
+        let down = "<189>2026 Sep 23 10:17:00 N9K %ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/7 is down (Link failure)";
+        assert!(ends(down).is_empty());
+        assert_eq!(
+            ends("<14>Sep 23 10:23:40 ICX System: Interface ethernet 1/1/5, state up"),
+            [""]
+        );
     }
 
     #[test]

@@ -55,6 +55,8 @@ keys! {
         keep_events: Period,
         /// Folder that gets every line as JSON, compressed with zstd, a file an hour.
         archive: Folder,
+        /// Folder of pattern files that count before the shipped ones: what messages mean.
+        patterns: Folder,
     }
 }
 
@@ -232,6 +234,8 @@ pub(crate) struct SyslogSettings {
     pub(crate) keep_events: Duration,
     /// Where lines are archived.
     pub(crate) archive: Option<PathBuf>,
+    /// Folder of the user's pattern files.
+    pub(crate) patterns: Option<PathBuf>,
 }
 
 /// Streams under TLS.
@@ -264,6 +268,7 @@ impl Default for SyslogSettings {
             max_bytes: MAX_BYTES,
             keep_events: KEEP_EVENTS,
             archive: None,
+            patterns: None,
         }
     }
 }
@@ -297,6 +302,7 @@ impl RawSyslog {
             max_bytes: self.max_bytes.map_or(default.max_bytes, |bytes| bytes.value.0),
             keep_events: self.keep_events.map_or(default.keep_events, |keep| keep.value.0),
             archive: self.archive.map(|path| folder.join(path.value.0)),
+            patterns: self.patterns.map(|path| folder.join(path.value.0)),
         }
     }
 }

@@ -38,6 +38,8 @@ impl Condition {
 /// How to understand messages with certain codes.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
+    /// What it was read from, a platform's file: a clear ends faults of its own group.
+    pub group: String,
     /// Kind of message: `link`, `bgp`. A fault and its end have the same.
     pub kind: String,
     /// Codes in normal form (see [`Code::norm`](super::Code::norm)).
@@ -64,6 +66,8 @@ pub struct Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Meanings {
     rules: Vec<Rule>,
+    /// For each rule, the codes of the faults that it can end.
+    ended: Vec<Box<[Box<str>]>>,
     by_code: HashMap<Box<str>, Vec<u32>>,
     by_app: HashMap<Box<str>, Vec<u32>>,
 }
@@ -76,6 +80,7 @@ pub struct Meaning<'a> {
     /// Fault, clear or neither.
     pub condition: Condition,
     object: &'a [Field],
+    ended: &'a [Box<str>],
     values: Values<'a>,
 }
 
@@ -91,6 +96,7 @@ impl Meanings {
                 meanings.by_app.entry(app.as_str().into()).or_default().push(number as u32);
             }
         }
+        meanings.ended = rules.iter().map(|rule| faults(&rules, rule)).collect();
         meanings.rules = rules;
         meanings
     }
@@ -128,12 +134,34 @@ impl Meanings {
             (None, Some(app)) => self.by_app.get(app)?,
             (None, None) => return None,
         };
-        rules.iter().find_map(|&number| self.rules.get(number as usize)?.meaning(record))
+        rules.iter().find_map(|&number| {
+            let rule = self.rules.get(number as usize)?;
+            rule.meaning(record, self.ended.get(number as usize)?)
+        })
     }
 }
 
+/// The codes under which the faults were told that a clear of this rule ends: those of the same kind and
+/// group. A message without a code has the empty one.
+fn faults(rules: &[Rule], clear: &Rule) -> Box<[Box<str>]> {
+    let ends = clear.condition == Condition::Clear || !clear.clear.is_empty();
+    let told = rules.iter().filter(|rule| {
+        let fault = rule.condition == Condition::Fault || !rule.fault.is_empty();
+        ends && fault && rule.kind == clear.kind && rule.group == clear.group
+    });
+    let mut codes: Vec<Box<str>> = told
+        .flat_map(|rule| {
+            let none = (!rule.apps.is_empty()).then(String::new);
+            rule.codes.iter().cloned().chain(none).map(String::into_boxed_str)
+        })
+        .collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes.into_boxed_slice()
+}
+
 impl Rule {
-    fn meaning<'a>(&'a self, record: &Record<'a>) -> Option<Meaning<'a>> {
+    fn meaning<'a>(&'a self, record: &Record<'a>, ended: &'a [Box<str>]) -> Option<Meaning<'a>> {
         let mut values = [None; Field::COUNT];
         let fits = |template: &Template| {
             values = [None; Field::COUNT];
@@ -158,7 +186,7 @@ impl Rule {
             Some(state) if is_among(state, &self.clear) => Condition::Clear,
             _ => self.condition,
         };
-        Some(Meaning { kind: &self.kind, condition, object: &self.object, values })
+        Some(Meaning { kind: &self.kind, condition, object: &self.object, ended, values })
     }
 }
 
@@ -171,6 +199,12 @@ impl<'a> Meaning<'a> {
     /// The fields that are there.
     pub fn fields(&self) -> impl Iterator<Item = (Field, &'a str)> {
         Field::ALL.iter().zip(self.values).filter_map(|(field, value)| Some((*field, value?)))
+    }
+
+    /// Normal codes under which the fault may have been told that this message, a clear, ends.
+    pub fn ends(&self) -> impl Iterator<Item = &'a str> {
+        let clear = self.condition == Condition::Clear;
+        self.ended.iter().filter(move |_| clear).map(|code| &**code)
     }
 
     /// The parts of the name of what the message is about, to be joined with blanks: `Vlan10 1` for group
