@@ -1,5 +1,7 @@
 //! Measures the syslog parser alone: lines a second of CPU time on one core, over real lines of all
-//! families. `cargo xtask bench syslog` runs it; it prints one object.
+//! families. It prints one object:
+//!
+//!     cargo run --release -p netmend-measure --example syslog
 
 #![expect(clippy::print_stdout, reason = "its output is its result")]
 

@@ -77,6 +77,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     body::read(record, &header, body);
     // `sshd[1]: CEF:0|...`: fields behind a process, or behind more words than one.
     if record.code.is_none()
+        && memchr::memchr(b'|', record.message).is_some()
         && let Some(at) = memchr::memmem::find(record.message, b"CEF:0|")
         && record.message[..at].last().is_none_or(|&before| before == b' ')
     {

@@ -81,10 +81,27 @@ fn lines_and_events_of_known_devices_are_found_again() {
 }
 
 #[test]
+fn a_clear_ends_the_fault_of_its_object_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free();
+    let _daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    let mut stream = TcpStream::connect(at).unwrap();
+    let other = DOWN.replace("Gi0/1", "Gi0/2");
+    let up = DOWN.replace("to down", "to up");
+    stream.write_all(format!("{DOWN}\n{other}\n{up}\n").as_bytes()).unwrap();
+    let over = ask_for(folder.path(), &["events", "list", "--state", "suppressed"], 1);
+    assert_eq!((over.len(), &over[0]["object"]), (1, &"Gi0/1".into()), "{over:#?}");
+    assert!(!over[0]["cleared"].is_null(), "{over:#?}");
+    let all = ask(folder.path(), &["events", "list"]);
+    let left: Vec<_> = all.iter().filter(|event| event["cleared"].is_null()).collect();
+    assert_eq!((left.len(), &left[0]["object"]), (1, &"Gi0/2".into()), "{all:#?}");
+}
+
+#[test]
 fn events_are_opened_and_cancelled_by_people() {
     let folder = tempfile::tempdir().unwrap();
     let at = free();
-    let daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    let daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}', settle: 1s }}\n"));
     TcpStream::connect(at).unwrap().write_all(format!("{DOWN}\n").as_bytes()).unwrap();
     ask_for(folder.path(), &["events", "list", "--state", "over"], 1);
     let change = |what: &str| {

@@ -118,6 +118,10 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
 }
 
 fn is_dell(before: &[u8]) -> bool {
+    // Each of the marks has one of these; mostly nothing stands before a code.
+    if memchr::memchr2(b'%', b'(', before).is_none() {
+        return false;
+    }
     ["Dell", "%STKUNIT", "%RPM", "OS10"]
         .iter()
         .any(|mark| memchr::memmem::find(before, mark.as_bytes()).is_some())

@@ -232,12 +232,12 @@ pub(super) fn is_junos_tag(word: &[u8]) -> bool {
 pub(super) fn junos_function<'l>(app: &'l str, body: &'l [u8]) -> Option<(Code<'l>, &'l [u8])> {
     // A logical system may stand before the daemon: `CUSTOMER:rpd`.
     let app = app.rsplit_once(':').map_or(app, |(_, daemon)| daemon);
-    if !JUNOS_DAEMONS.contains(&app) {
-        return None;
-    }
     let mut scan = Scan::new(body);
     let word = scan.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !word.contains(&b'_') || !scan.eat(b':') || scan.blanks() == 0 {
+        return None;
+    }
+    if !JUNOS_DAEMONS.contains(&app) {
         return None;
     }
     let word = text(word)?;
