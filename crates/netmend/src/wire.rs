@@ -190,7 +190,7 @@ impl Pipeline {
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
-        let rules = Rules::of(&plan.syslog, &plan.inventory)?;
+        let heard = Rules::of(&plan.syslog, &plan.inventory)?;
         let ears = self.present.ears.prepare(&plan.syslog)?;
         let rules = &verdict.judging;
         let settings = |target: &Target, metric| rules.settings(target, metric);
@@ -207,7 +207,7 @@ impl Pipeline {
             .map_err(|why| Report::because("cannot probe the new targets", &why))?;
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
-        self.hearing.set(rules);
+        self.hearing.set(heard);
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
         self.mark("reload", format!("configuration taken over, {} targets", targets.len()));
