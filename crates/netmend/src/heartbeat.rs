@@ -1,6 +1,7 @@
 //! Calls a web address each minute while all stages move, so that somebody else notices when netmend does
 //! not. It tells nobody by itself.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,11 @@ impl Heartbeat {
 async fn call(address: &str) -> Result<(), String> {
     // Whoever was first to install one wins; all of ours are the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let text = |why: reqwest::Error| why.without_url().to_string();
+    let text = |why: reqwest::Error| {
+        let why = why.without_url();
+        let cause = std::iter::successors(why.source(), |cause| cause.source()).last();
+        cause.map_or_else(|| why.to_string(), |cause| format!("{why}: {cause}"))
+    };
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)
         .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))

@@ -7,6 +7,7 @@ use model::alert::{Member, Subject};
 use model::{Alert, AlertId, AlertState, Severity, UnixMs};
 
 use super::raise::blank;
+use super::seats::Reach;
 use super::{Engine, TOGETHER};
 
 /// It must have been blind for so long before anybody is told; `down` takes as long.
@@ -86,12 +87,13 @@ impl Engine {
         }
     }
 
-    /// Counts who is seen and who was lost after `from`. Who was never heard of counts as neither.
+    /// Counts who is seen and who was lost after `from`. Who was never heard of, or has not answered since a
+    /// start, counts as neither.
     fn sight(&self, from: UnixMs) -> Sight {
         let mut sight = Sight::default();
         for seat in self.seats.list.iter().filter(|seat| seat.heard) {
             let gone = seat.reach.is_gone() && seat.since >= from;
-            let seen = !seat.reach.is_gone();
+            let seen = seat.reach == Reach::Seen;
             sight.seen += usize::from(seen);
             sight.gone += usize::from(gone);
             if seat.watched.gateway {

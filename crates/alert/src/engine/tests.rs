@@ -212,6 +212,12 @@ impl World {
         self.judge(self.place(host), Metric::Loss, standing, Changed::Raised);
     }
 
+    /// The judge says after a start that it is still down.
+    fn down_again(&mut self, place: usize) {
+        let standing = Standing::Firing { since: self.now, rule: Rule::Down };
+        self.judge(place, Metric::Loss, standing, Changed::Raised);
+    }
+
     fn up(&mut self, host: &str) {
         self.reach(host, Reach::Seen);
         self.judge(self.place(host), Metric::Loss, Standing::Usual, Changed::Cleared);

@@ -243,6 +243,28 @@ fn a_site_that_loses_most_targets_at_once_says_only_that_it_cannot_see() {
 }
 
 #[test]
+fn a_site_that_cannot_see_when_it_starts_anew_still_says_only_that() {
+    let mut world = World::new(strangers(9));
+    for n in 0..8 {
+        world.reach(&format!("h{n}"), Reach::Lost);
+    }
+    world.pass(60);
+    world.restart();
+    for n in 0..8 {
+        world.reach(&format!("h{n}"), Reach::Never);
+        world.down_again(n);
+    }
+    world.pass(3600);
+    assert_eq!(world.told("noc"), ["firing site here"]);
+    for n in 0..8 {
+        world.up(&format!("h{n}"));
+    }
+    world.reach("h8", Reach::Seen);
+    world.pass(2000);
+    assert_eq!(world.told("noc")[1..], ["resolved site here"]);
+}
+
+#[test]
 fn a_gateway_lost_with_all_behind_it_is_the_sites_fault_even_where_there_are_only_two() {
     let targets = vec![target("gw", "lan", &[("role", "gateway")]), target("far", "world", &[])];
     let mut world = World::new(targets);
