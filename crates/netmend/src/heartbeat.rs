@@ -66,16 +66,21 @@ impl Heartbeat {
 async fn call(address: &str) -> Result<(), String> {
     // Whoever was first to install one wins; all of ours are the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let text = |why: reqwest::Error| {
-        let why = why.without_url();
-        let cause = std::iter::successors(why.source(), |cause| cause.source()).last();
-        cause.map_or_else(|| why.to_string(), |cause| format!("{why}: {cause}"))
-    };
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)
         .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(text)?;
-    let answer = client.get(address).send().await.map_err(text)?;
-    answer.error_for_status().map(drop).map_err(text)
+        .map_err(sentence)?;
+    let answer = client.get(address).send().await.map_err(sentence)?;
+    answer.error_for_status().map(drop).map_err(sentence)
+}
+
+/// What went wrong and its deepest cause.
+fn sentence(why: reqwest::Error) -> String {
+    let why = why.without_url();
+    let mut cause = why.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| why.to_string(), |cause| format!("{why}: {cause}"))
 }

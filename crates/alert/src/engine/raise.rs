@@ -120,7 +120,7 @@ impl Engine {
     /// Whether a target is heard of has changed.
     pub(super) fn heard(&mut self, seat: usize, now: UnixMs) {
         let place = &self.seats.list[seat];
-        let (reach, bad) = (place.reach, place.is_bad());
+        let (reach, bad, known) = (place.reach, place.is_bad(), place.heard);
         let Some(id) = place.alert else {
             if place.deferred && bad && !self.site.settles(now) {
                 self.consider(seat, now);
@@ -129,10 +129,8 @@ impl Engine {
         };
         let state = self.held[&id].alert.state;
         match (reach, state) {
-            (Reach::Silent, AlertState::Firing) => {
-                self.change(id).state = AlertState::NoData;
-                self.note(id, now, Happening::NoData);
-            }
+            // Right after a start nobody has been heard of: that takes its time.
+            (Reach::Silent, AlertState::Firing) if known => self.lose(id, now),
             (Reach::Seen | Reach::Lost | Reach::Never, AlertState::NoData) => {
                 self.note(id, now, Happening::DataAgain);
                 if bad || self.held[&id].hold.is_some() {
@@ -154,12 +152,16 @@ impl Engine {
         let settles = self.site.settles(now);
         for seat in 0..self.seats.list.len() {
             let place = &self.seats.list[seat];
-            if place.alert.is_some() {
-                continue;
-            }
             let lasts = |span| now >= place.since + span;
             // Three intervals have passed when a target that was heard of is called silent.
             let patience = if place.heard { SILENCE } else { SILENCE + 3 * place.watched.interval };
+            if let Some(id) = place.alert {
+                let firing = self.held[&id].alert.state == AlertState::Firing;
+                if firing && place.reach == Reach::Silent && lasts(patience) {
+                    self.lose(id, now);
+                }
+                continue;
+            }
             if place.reach == Reach::Silent && lasts(patience) && !settles {
                 self.raise(seat, AlertState::NoData, now);
             } else if place.deferred && place.is_bad() {
@@ -169,6 +171,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Nothing is heard any more of the target of a firing alert.
+    fn lose(&mut self, id: AlertId, now: UnixMs) {
+        self.change(id).state = AlertState::NoData;
+        self.note(id, now, Happening::NoData);
     }
 
     /// Ends the alerts that came and went and have been good for long enough.

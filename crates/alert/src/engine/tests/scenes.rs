@@ -411,6 +411,10 @@ fn a_restart_in_mid_alert_tells_nobody_twice_and_loses_no_end() {
     world.bad("b");
     world.pass(60);
     world.restart();
+    world.reach("a", Reach::Silent);
+    world.pass(20);
+    assert_eq!(world.alert("a").state, AlertState::Firing, "it has just begun to listen");
+    world.reach("a", Reach::Lost);
     world.pass(3600);
     assert_eq!(world.told("noc"), ["firing a", "firing b"]);
     world.restart();
