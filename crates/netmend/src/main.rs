@@ -29,6 +29,7 @@ mod record;
 mod report;
 mod roster;
 mod telling;
+mod wan;
 mod wire;
 
 fn main() -> ExitCode {

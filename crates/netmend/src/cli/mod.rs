@@ -34,6 +34,7 @@ mod status;
 mod stdout;
 mod syslog;
 mod trace;
+mod vco;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
 /// repair held.
@@ -88,6 +89,8 @@ enum Command {
     Events(events::Args),
     /// Read syslog lines.
     Syslog(syslog::Args),
+    /// Ask the orchestrators of SD-WANs how their WAN links are.
+    Vco(vco::Args),
     /// Simulate networks to test against.
     Lab(lab::Args),
     /// Print shell completions.
@@ -140,6 +143,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Lines(args) => lines::run(args),
         Command::Events(args) => events::run(args),
         Command::Syslog(args) => syslog::run(args),
+        Command::Vco(args) => vco::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

@@ -14,6 +14,7 @@ use super::devices::{InventoryFiles, RawDevices};
 use super::host;
 use super::judged::{ListOf, RawAmounts, RawDetect, RawMaintenance, RawNotify, WebAddress};
 use super::keys::keys;
+use super::orchestrators::RawOrchestrators;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
 use super::secret::Text;
@@ -85,6 +86,8 @@ keys! {
         devices: RawDevices,
         /// Files with further devices: CSV, or JSON as `NetBox` exports it.
         inventory: InventoryFiles,
+        /// The orchestrators of SD-WANs that are asked, by name.
+        orchestrators: RawOrchestrators,
         /// How it is found out what is wrong.
         detect: RawDetect,
         /// Who is told what is wrong, and how.

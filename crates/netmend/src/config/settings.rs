@@ -11,6 +11,7 @@ use store::Retention;
 
 use super::devices;
 use super::judged::{RawDetect, WebAddress};
+use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
 use super::source::{At, Span, Texts};
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) syslog: Box<SyslogSettings>,
     /// The devices.
     pub(crate) inventory: Arc<Inventory>,
+    /// The orchestrators of SD-WANs that are asked, each name once.
+    pub(crate) orchestrators: Arc<[Orchestrator]>,
     /// How it is judged and who is told.
     pub(crate) verdict: Arc<Verdict>,
     /// How many of the targets, the first ones, netmend found by itself.
@@ -62,6 +65,7 @@ pub(crate) struct Singles {
     /// Where the devices are, to point at.
     devices_at: Option<Span>,
     inventory_files: Vec<(PathBuf, Span)>,
+    orchestrators: Vec<(Orchestrator, Span)>,
     heartbeat: Option<At<WebAddress>>,
     pages: Option<At<WebAddress>>,
     detect: Option<At<RawDetect>>,
@@ -92,6 +96,9 @@ impl Singles {
         if let Some(raw) = raw.inventory.take() {
             self.inventory_files.extend(devices::files(&raw.value, folder));
             self.devices_at.get_or_insert(raw.span);
+        }
+        if let Some(raw) = raw.orchestrators.take() {
+            self.ask(&raw, folder, problems);
         }
         once("site", &mut self.site, raw.site.take(), problems);
         once("listen", &mut self.listen, raw.listen.take(), problems);
@@ -131,6 +138,7 @@ impl Singles {
         self.verdict.heartbeat = self.heartbeat.map(|address| address.value.0);
         self.verdict.pages = self.pages.map(|address| address.value.0);
         let verdict = Arc::new(self.verdict.finish(&hello, problems));
+        let orchestrators = self.orchestrators.into_iter().map(|(one, _)| one).collect();
         let discovered = 0;
         Settings {
             site,
@@ -140,9 +148,28 @@ impl Singles {
             retention,
             syslog,
             inventory,
+            orchestrators,
             verdict,
             discovered,
             digest,
+        }
+    }
+
+    /// Takes the orchestrators of one file; a name that another file has given is a problem.
+    fn ask(
+        &mut self,
+        raw: &At<RawOrchestrators>,
+        folder: &std::path::Path,
+        problems: &mut Problems,
+    ) {
+        for one in raw.value.orchestrators(folder, problems) {
+            let same = self.orchestrators.iter().find(|(known, _)| known.name == one.name);
+            if let Some((known, first)) = same {
+                let what = format!("the orchestrator `{}` is given in two files", known.name);
+                problems.push(Problem::new(raw.span, what).related("first at", *first));
+                continue;
+            }
+            self.orchestrators.push((one, raw.span));
         }
     }
 

@@ -109,6 +109,16 @@ impl JudgingRules {
         }
     }
 
+    /// The windows of the rule `sigma`, whether it is the rule or not.
+    pub(crate) fn sigma(&self) -> &Sigma {
+        &self.sigma
+    }
+
+    /// The smallest rise that counts for any subject, if somebody decided: milliseconds or percent.
+    pub(crate) fn at_least(&self, metric: Metric) -> Option<f64> {
+        self.at_least.get(metric)
+    }
+
     /// What the alerts of a target are worth, if somebody decided.
     pub(crate) fn severity(&self, target: &Target) -> Option<Severity> {
         self.fitting(target).filter_map(|known| known.severity).last()

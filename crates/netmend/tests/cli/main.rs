@@ -8,6 +8,7 @@ mod live;
 mod manual;
 mod probe;
 mod trace;
+mod vco;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,202 @@
+//! `netmend vco once` against a stand-in for an orchestrator, which is written in Python apart from us.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Run, netmend};
+
+/// A running stand-in and a config that names it.
+struct Peer {
+    child: Child,
+    folder: TempDir,
+    config: PathBuf,
+    now: i64,
+}
+
+impl Peer {
+    /// Starts one with a scenario of the collection.
+    fn of(scenario: &str) -> Self {
+        Self::start(&assets().join(format!("scenarios/{scenario}.json")))
+    }
+
+    /// Starts one with this scenario, which has an `auth` and a `now`.
+    fn with(scenario: &Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the scenario");
+        let file = folder.path().join("scenario.json");
+        std::fs::write(&file, scenario.to_string()).expect("the scenario is written");
+        Self::start(&file)
+    }
+
+    fn start(file: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let scenario = read(file);
+        let now = scenario["now"].as_i64().expect("a scenario has its time");
+        let token = scenario["auth"]["tokens"][0].as_str().expect("a scenario has a token");
+        let mut child = Command::new("python3")
+            .arg(assets().join("fake_vco.py"))
+            .arg("--scenario")
+            .arg(file)
+            .arg("--tls-dir")
+            .arg(folder.path().join("tls"))
+            .args(["--port", "0", "--now", &now.to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("python3 is one of the packages that the tests need");
+        let mut words = BufReader::new(child.stderr.take().expect("it was piped"));
+        let mut line = String::new();
+        words.read_line(&mut line).expect("the peer says where it listens");
+        let at = line.split_whitespace().nth(3).unwrap_or_else(|| panic!("{line}"));
+        let config = folder.path().join("netmend.yaml");
+        let vco = json!({ "kind": "vco", "url": at, "token": token, "ca": "tls/ca.pem" });
+        let text = json!({ "orchestrators": { "corp": vco } }).to_string();
+        std::fs::write(&config, text).expect("the config is written");
+        Self { child, folder, config, now }
+    }
+
+    fn once(&self, more: &[&str]) -> Run {
+        let config = self.config.to_str().expect("our paths are UTF-8");
+        let now = self.now.to_string();
+        let mut args = vec!["vco", "once", "--config", config, "--now", &now];
+        args.extend(more);
+        netmend(&args)
+    }
+
+    /// Puts another key into the config.
+    fn set(&self, key: &str, value: &Value) {
+        let mut config = read(&self.config);
+        config[key] = value.clone();
+        std::fs::write(&self.config, config.to_string()).expect("the config is written");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself; a test that fails must not leave it behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = &self.folder;
+    }
+}
+
+fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../measure/tests/orchestrator")
+}
+
+fn read(file: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(file).expect("the file exists")).expect("it is JSON")
+}
+
+/// What names an anomaly.
+fn key(anomaly: &Value) -> [String; 4] {
+    ["enterprise", "edge", "wan", "metric"]
+        .map(|name| anomaly[name].as_str().unwrap_or_else(|| panic!("{anomaly}")).to_owned())
+}
+
+fn close(a: &Value, b: &Value) -> bool {
+    a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-9)
+}
+
+/// The scenario gives exactly the anomalies that it must, with their numbers.
+fn check(scenario: &str) {
+    let expected = read(&assets().join(format!("scenarios/{scenario}.expected.json")));
+    let run = Peer::of(scenario).once(&[]);
+    assert_eq!((run.code, &*run.err), (Some(0), ""), "{scenario}");
+    let mut wanted = expected["alerts"].as_array().expect("a list of alerts").clone();
+    wanted.sort_by_key(key);
+    let mut found = run.json();
+    found.sort_by_key(key);
+    let keys = |list: &[Value]| list.iter().map(key).collect::<Vec<_>>();
+    assert_eq!(keys(&found), keys(&wanted), "{scenario}");
+    for (found, wanted) in found.iter().zip(&wanted) {
+        for (ours, theirs) in [
+            ("present_mean", "present_mean"),
+            ("baseline_mean", "baseline_mean"),
+            ("baseline_sd", "sd"),
+        ] {
+            assert!(close(&found[ours], &wanted[theirs]), "{scenario}: {found} {wanted}");
+        }
+        let number = |name: &str| wanted[name].as_f64().expect("a number");
+        let deviation = number("sd");
+        let rise = number("present_mean") - number("baseline_mean");
+        let sigmas = if deviation == 0.0 { Value::Null } else { json!(rise / deviation) };
+        assert!(found["sigmas"] == sigmas || close(&found["sigmas"], &sigmas), "{found}");
+        assert_eq!(found.as_object().expect("an object").len(), 8, "{found}");
+    }
+}
+
+#[test]
+fn each_scenario_gives_the_anomalies_that_the_rule_says() {
+    for scenario in
+        ["p01_quiet", "p02_latency_step", "p03_multi", "p04_edges_of_the_rule", "p05_non_ascii"]
+    {
+        check(scenario);
+    }
+}
+
+#[test]
+fn anomalies_can_be_had_in_words() {
+    let run = Peer::of("p02_latency_step").once(&["--output", "text"]);
+    assert_eq!(
+        run.out,
+        "Customer p02_latency_step: edge LDN-vVCE, link BT Business Broadband: download latency 100.00 ms, \
+         before 75.00 ms with a standard deviation of 0.74 ms: 33.9 of them above\n"
+    );
+}
+
+#[test]
+fn the_windows_and_the_factor_can_be_set() {
+    let peer = Peer::of("p02_latency_step");
+    peer.set("detect", &json!({ "sigma": { "k": 34 } }));
+    assert_eq!(peer.once(&[]).out, "");
+    peer.set("detect", &json!({ "sigma": { "baseline": "10m" } }));
+    let found = peer.once(&[]).json();
+    assert_eq!(found[0]["present_mean"], json!(100.0));
+    assert_ne!(found[0]["baseline_sd"], json!(0.738_548_945_875_996_4));
+}
+
+#[test]
+fn an_edge_that_fails_is_told_and_costs_the_others_nothing() {
+    let mut scenario = read(&assets().join("scenarios/p03_multi.json"));
+    scenario["edges"][1]["quality_error"] = json!({ "code": -32603, "message": "no such luck" });
+    let run = Peer::with(&scenario).once(&[]);
+    assert_eq!(run.code, Some(2), "{}", run.err);
+    let edges: std::collections::BTreeSet<_> =
+        run.json().iter().map(|one| one["edge"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(edges.into_iter().collect::<Vec<_>>(), ["AMS-01", "PAR-03"]);
+    assert!(run.err.starts_with("warning: edge FRA-02 of Customer p03_multi: "), "{}", run.err);
+    assert!(run.err.contains("no such luck"), "{}", run.err);
+}
+
+#[test]
+fn a_refused_token_is_told_without_being_shown() {
+    let peer = Peer::of("p01_quiet");
+    let mut vco = read(&peer.config)["orchestrators"].clone();
+    vco["corp"]["token"] = json!("hunter2");
+    peer.set("orchestrators", &vco);
+    let run = peer.once(&[]);
+    assert_eq!((run.code, &*run.out), (Some(4), ""));
+    assert!(
+        run.err.contains("orchestrator corp: ") && run.err.contains("make a new one"),
+        "{}",
+        run.err
+    );
+    assert!(!run.err.contains("hunter2"), "{}", run.err);
+}
+
+#[test]
+fn a_config_without_an_orchestrator_says_how_to_add_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.yaml");
+    std::fs::write(&config, "site: here\n").unwrap();
+    let run = netmend(&["vco", "once", "--config", config.to_str().unwrap()]);
+    assert_eq!(run.code, Some(1));
+    assert!(
+        run.err.contains("names no orchestrator") && run.err.contains("help: add"),
+        "{}",
+        run.err
+    );
+}
