@@ -56,11 +56,14 @@ pub fn parse(line: &[u8], received: UnixMs) -> Record<'_> {
 /// Lines without a version.
 fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     let mut scan = scan;
-    if pairs::read(record, scan.rest, received)
-        || body::routeros(record, scan.rest)
-        || meraki(record, scan)
-        || body::opengear(record, scan.rest)
-        || body::framed_device(record, scan.rest)
+    // A sequence, a mark or a time shows an ordinary header at once.
+    let ordinary = matches!(scan.peek(), b':' | b'*' | b'.' | b'%') || stamp::is_month(scan);
+    if !ordinary
+        && (pairs::read(record, scan.rest, received)
+            || body::routeros(record, scan.rest)
+            || meraki(record, scan)
+            || body::opengear(record, scan.rest)
+            || body::framed_device(record, scan.rest))
     {
         return;
     }

@@ -338,11 +338,13 @@ const TOPICS: &str = "account acme async backup bfd bgp bridge calc caps certifi
 
 /// Whether a word is a list of topics of `RouterOS`: `system,info,account`.
 fn is_topics(word: &[u8]) -> bool {
+    if memchr::memchr(b',', word).is_none() {
+        return false;
+    }
     let mut topics = word.split(|&byte| byte == b',');
     let first = topics.next().and_then(text).unwrap_or_default();
     let topic = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-    word.contains(&b',')
-        && topics.all(|word| !word.is_empty() && word.iter().all(topic))
+    topics.all(|word| !word.is_empty() && word.iter().all(topic))
         && TOPICS.split_ascii_whitespace().any(|known| known == first)
 }
 
@@ -363,6 +365,13 @@ pub(super) fn routeros<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
 
 /// `RP proc YYYY-Mon- d HH:MM:SS.mmm TAG: text` of Opengear, whose host and process stand before the time.
 pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    // The month's name between dashes is what no other family has.
+    let dashed = |at: usize| body.get(at + 5).is_some_and(u8::is_ascii_alphabetic);
+    if !memchr::memchr_iter(b'-', body)
+        .any(|at| at >= 4 && dashed(at - 4) && body[at - 1].is_ascii_digit())
+    {
+        return false;
+    }
     let mut scan = Scan::new(body);
     let host = scan.token();
     scan.blanks();

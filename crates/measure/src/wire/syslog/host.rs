@@ -12,8 +12,11 @@ pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
     let name = text(word)?;
     // syslog-ng may chain names: `host@address`.
-    let name = name.split_once('@').map_or(name, |(first, _)| first);
-    let name = without_engine(without_slot(name));
+    let name = match memchr::memchr2(b'@', b'/', name.as_bytes()) {
+        Some(_) => without_slot(name.split_once('@').map_or(name, |(first, _)| first)),
+        None => name,
+    };
+    let name = without_engine(name);
     let fits = name.len() <= LONGEST
         && name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
         && name.bytes().all(|byte| {

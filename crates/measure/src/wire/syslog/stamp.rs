@@ -411,6 +411,11 @@ fn month(scan: &mut Scan<'_>) -> Option<u8> {
     Some(at)
 }
 
+/// Whether a month's name and a blank stand here.
+pub(super) fn is_month(mut scan: Scan<'_>) -> bool {
+    month(&mut scan).is_some() && is_blank(scan.peek())
+}
+
 fn is_weekday(bytes: &[u8]) -> bool {
     const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
     matches!(bytes.get(3), Some(b' ' | b',')) && DAYS.iter().any(|day| bytes.starts_with(day))
