@@ -59,6 +59,12 @@ impl Ears {
                 prepared.wanted.insert(key, None);
                 continue;
             }
+            if let Listen::Tls(address, _) = &listen
+                && running.receivers.keys().any(|key| key.starts_with(&format!("tls {address} ")))
+            {
+                let what = format!("the certificates of the syslog listener on {address} changed");
+                return Err(Report::new(what).help("start netmend anew to use others"));
+            }
             match syslog::bind(&listen) {
                 Ok(bound) => {
                     prepared.wanted.insert(key, Some(bound));

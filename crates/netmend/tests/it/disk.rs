@@ -10,12 +10,13 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use crate::daemon::{Daemon, command};
 
 /// A small disk; unmounted when dropped.
-struct Disk<'p>(&'p Path);
+pub(crate) struct Disk<'p>(&'p Path);
 
 impl<'p> Disk<'p> {
-    fn mount(path: &'p Path) -> Self {
-        let size = Some("size=2m");
-        mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), size)
+    /// Mounts one of so many MiB.
+    pub(crate) fn mount(path: &'p Path, mib: u32) -> Self {
+        let size = Some(format!("size={mib}m"));
+        mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), size.as_deref())
             .expect("the tests run as root, who may mount a tmpfs");
         Self(path)
     }
@@ -31,7 +32,7 @@ impl Drop for Disk<'_> {
 #[test]
 fn a_full_disk_stops_nobody_is_said_and_is_recovered_from() {
     let folder = tempfile::tempdir().unwrap();
-    let _disk = Disk::mount(folder.path());
+    let _disk = Disk::mount(folder.path(), 2);
     let mut run = command(&folder.path().join("data"));
     run.args(["--target", "127.0.0.1"]);
     let mut daemon = Daemon::start(run);
@@ -60,7 +61,7 @@ fn a_full_disk_stops_nobody_is_said_and_is_recovered_from() {
 }
 
 /// Writes until nothing fits any more, to the last page.
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut file = File::create(path).expect("a file on the small disk");
     for size in [64 * 1024, 4096, 1] {
         while file.write_all(&vec![0; size]).is_ok() {}

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, bare};
+use crate::disk::{Disk, fill};
 
 const DOWN: &str =
     "<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
@@ -171,6 +172,35 @@ fn number(line: &Value) -> u64 {
 
 fn count(folder: &Path) -> usize {
     ask(folder, &["lines", "-n", "10000000"]).len()
+}
+
+#[test]
+fn lines_wait_while_the_disk_is_full_and_none_is_lost() {
+    const LINES: usize = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let _disk = Disk::mount(folder.path(), 8);
+    let at = free();
+    let mut daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    let filler = folder.path().join("filler");
+    fill(&filler);
+    let mut stream = TcpStream::connect(at).unwrap();
+    let mut state = 1_u64;
+    for number in 0..LINES {
+        // Text that does not compress much, so that the store needs room for it.
+        let noise: String = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'!' + (state >> 58) as u8)
+        })
+        .take(20_000)
+        .collect();
+        stream.write_all(format!("<187>noise {noise} {number}\n").as_bytes()).unwrap();
+    }
+    daemon.log_until("the store does not take syslog lines");
+    std::fs::remove_file(&filler).unwrap();
+    daemon.log_until("the store takes syslog lines again");
+    let lines = ask_for(folder.path(), &["lines", "noise"], LINES);
+    let numbers: Vec<u64> = lines.iter().map(number).collect();
+    assert_eq!(numbers, (0..LINES as u64).collect::<Vec<_>>());
 }
 
 #[test]
