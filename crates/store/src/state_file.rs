@@ -261,18 +261,20 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
 
 /// Applies changes one after the other; `false` as soon as one finds a record not as it expects.
 fn apply_all(db: &Connection, changes: &[Change]) -> rusqlite::Result<bool> {
+    // There is one writer: the counter is read and written once for all of them.
+    let mut revision: i64 =
+        db.prepare_cached("SELECT newest FROM revision")?.query_row([], |row| row.get(0))?;
     for change in changes {
-        if !apply(db, change)? {
+        revision += 1;
+        if !apply(db, revision, change)? {
             return Ok(false);
         }
     }
+    db.prepare_cached("UPDATE revision SET newest = ?1")?.execute([revision])?;
     Ok(true)
 }
 
-fn apply(db: &Connection, change: &Change) -> rusqlite::Result<bool> {
-    let revision: i64 = db
-        .prepare_cached("UPDATE revision SET newest = newest + 1 RETURNING newest")?
-        .query_row([], |row| row.get(0))?;
+fn apply(db: &Connection, revision: i64, change: &Change) -> rusqlite::Result<bool> {
     match change {
         Change::Mark(mark) => mark::put(db, revision, mark),
         Change::Alert(alert) => alert::put(db, revision, alert),

@@ -8,8 +8,8 @@ use store::{Applied, Change, EventChange, EventReport, State, StateFile};
 
 /// Reports in all.
 const REPORTS: usize = 200_000;
-/// Reports a call: what gathers in the daemon while a call before is synced.
-const GROUP: usize = 500;
+/// Reports a call: what gathers in the daemon within 100 ms at the rate of the goal.
+const GROUP: usize = 4000;
 
 /// Events a second; every one is another fault, so that each is a row.
 pub(super) fn durable(scratch: &Path) -> Result<f64, String> {

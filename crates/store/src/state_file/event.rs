@@ -14,7 +14,7 @@ use crate::state::{EventChange, EventQuery, EventReport, Record, Value};
 const QUIET: Duration = Duration::from_mins(30);
 /// A fault that comes back within this time after it was over names the event before as its parent.
 const REOPEN: Duration = Duration::from_mins(30);
-/// How many old events go at once.
+/// Among how many of the oldest events some may go at once.
 const SLICE: u32 = 1000;
 
 const COLUMNS: &str = "SELECT revision, id, device, code, code_norm, object, severity, first, last,
@@ -45,9 +45,9 @@ pub(super) fn put(db: &Connection, revision: i64, change: &EventChange) -> rusql
         EventChange::Forget { before } => {
             db.prepare_cached(
                 "DELETE FROM event WHERE id IN (
-                     SELECT id FROM event WHERE last < ?1 AND state NOT IN
-                         ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')
-                     LIMIT ?2)",
+                     SELECT id FROM (SELECT id, last, state FROM event ORDER BY id LIMIT ?2)
+                     WHERE last < ?1 AND state NOT IN
+                         ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying'))",
             )?
             .execute(params![before.0, SLICE])?;
         }
@@ -55,7 +55,7 @@ pub(super) fn put(db: &Connection, revision: i64, change: &EventChange) -> rusql
     Ok(true)
 }
 
-/// What is known of the newest event with a fingerprint.
+/// What is known of an event with a fingerprint: the open one, else the newest.
 struct Known {
     id: i64,
     state: EventState,
@@ -64,17 +64,31 @@ struct Known {
 }
 
 fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> {
-    db.prepare_cached(
-        "SELECT id, state, cleared, last FROM event WHERE fp = ?1 ORDER BY id DESC LIMIT 1",
-    )?
-    .query_row([fingerprint], |row| {
+    let known = |row: &Row<'_>| {
         Ok(Known {
             id: row.get(0)?,
             state: word(row, 1, EventState::from_name)?,
             cleared: row.get(2)?,
             last: row.get(3)?,
         })
-    })
+    };
+    // The conditions are those of the two indexes, to the letter.
+    let open = db
+        .prepare_cached(
+            "SELECT id, state, cleared, last FROM event WHERE fp = ?1 AND state IN
+             ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')",
+        )?
+        .query_row([fingerprint], known)
+        .optional()?;
+    if open.is_some() {
+        return Ok(open);
+    }
+    db.prepare_cached(
+        "SELECT id, state, cleared, last FROM event WHERE fp = ?1 AND state NOT IN
+         ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')
+         ORDER BY id DESC LIMIT 1",
+    )?
+    .query_row([fingerprint], known)
     .optional()
 }
 

@@ -65,8 +65,9 @@ CREATE TABLE event (
 -- One open event for each device, code and object: the database itself keeps duplicates out.
 CREATE UNIQUE INDEX event_open ON event (fp)
     WHERE state IN ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying');
-CREATE INDEX event_by_fp ON event (fp, id);
+-- A row is in one of these two alone, so that a storm of new faults writes few pages.
+CREATE INDEX event_over ON event (fp, id)
+    WHERE state NOT IN ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying');
 CREATE INDEX event_by_revision ON event (revision);
 CREATE INDEX event_by_device ON event (device, id);
-CREATE INDEX event_by_last ON event (last);
 CREATE INDEX event_waiting ON event (not_before) WHERE state IN ('new', 'held');
