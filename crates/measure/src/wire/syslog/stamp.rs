@@ -74,6 +74,9 @@ pub struct Stamp {
     pub synced: bool,
 }
 
+/// Milliseconds of a quarter of a year.
+const QUARTER: u64 = 91 * 86_400_000;
+
 impl Stamp {
     /// The point in time, taking the device's zone for UTC where it is unknown.
     pub fn unix(&self) -> UnixMs {
@@ -99,6 +102,11 @@ impl Stamp {
     fn infer_year(mut self, received: UnixMs) -> Option<Self> {
         let now = year_of(received);
         let leap_day = self.month == 2 && self.day == 29;
+        // In the middle of a year no other can be nearer.
+        self.year = now;
+        if !leap_day && self.unix().0.abs_diff(received.0) < QUARTER {
+            return Some(self);
+        }
         let years = if leap_day { -4..=4 } else { -1..=1 };
         let distance = |year: i16| Self { year, ..self }.unix().0.abs_diff(received.0);
         self.year = years

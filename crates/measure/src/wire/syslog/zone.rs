@@ -45,6 +45,8 @@ const NAMES: &[(&[u8], i16)] = &[
 const AMBIGUOUS: &[&[u8]] =
     &[b"CST", b"IST", b"BST", b"AST", b"ADT", b"ET", b"CT", b"MT", b"PT", b"DST", b"SST", b"GST"];
 
+/// Longest of the known names.
+const KNOWN: usize = 4;
 /// Longest name; Cisco takes any word.
 const LONGEST: usize = 10;
 
@@ -76,6 +78,12 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     let mut try_scan = *scan;
     let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
     if name.is_empty() || name.len() > LONGEST || (!apart && name != b"Z") {
+        return None;
+    }
+    // Most words here are hosts: what follows them, or their length, tells.
+    let ends =
+        matches!(try_scan.peek(), b':' | b' ' | b'\t' | b']' | b'|' | b',' | b'+' | b'-' | 0);
+    if !ends || (name.len() > KNOWN && try_scan.peek() != b':') {
         return None;
     }
     let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
