@@ -28,6 +28,8 @@ pub(crate) struct Loss {
     pub(crate) usual_times: f64,
     /// Quiet time that clears.
     pub(crate) clear_after: f64,
+    /// Time without a lost probe that clears `down`: whoever answers all of them is up.
+    pub(crate) up_after: f64,
     /// Time after which a higher loss is the new normal.
     pub(crate) accept_after: f64,
     /// How much more than usual the usual loss may be at times, as a factor.
@@ -63,6 +65,7 @@ impl Loss {
         down_share: 0.35,
         down_share_sparse: 0.1,
         down_probes: 5.0,
+        up_after: 180.0,
         first_speaks_for: 0.0,
         tau_recent: 60.0,
         ..Self::REFERENCE
@@ -81,6 +84,7 @@ impl Loss {
         absolute: 0.01,
         usual_times: 2.5,
         clear_after: 600.0,
+        up_after: f64::INFINITY,
         accept_after: 6.0 * 3600.0,
         down_after: 50.0,
         tau_baseline: 2.0 * 86_400.0,
@@ -127,6 +131,8 @@ struct Firing {
     raised: UnixMs,
     /// When it was last too high to be cleared.
     loud: UnixMs,
+    /// When a probe was lost last.
+    lost: UnixMs,
     rule: Rule,
 }
 
@@ -194,7 +200,7 @@ impl State {
                 && rule.down_probes > 0.0
             {
                 // What was not observed was not quiet.
-                firing.loud = at;
+                (firing.loud, firing.lost) = (at, at);
             }
         }
         let moment = self.look(rule, at, percent / 100.0, probes, hour);
@@ -232,7 +238,7 @@ impl State {
         out.maybe(self.high_since, Writer::time);
         out.maybe(self.silent_since, Writer::time);
         out.maybe(self.firing, |out, firing| {
-            out.times([firing.since, firing.raised, firing.loud]);
+            out.times([firing.since, firing.raised, firing.loud, firing.lost]);
             out.bytes([u8::from(firing.rule == Rule::Down)]);
         });
         out.f32s(self.hours);
@@ -259,6 +265,7 @@ impl State {
                     since: from.time()?,
                     raised: from.time()?,
                     loud: from.time()?,
+                    lost: from.time()?,
                     rule: if from.bytes()? == [1] { Rule::Down } else { Rule::Nm },
                 })
             })?,
@@ -332,13 +339,17 @@ impl State {
         let Moment { now, gate, .. } = *moment;
         let Some(firing) = &mut self.firing else {
             let (since, rule) = self.too_high(rule, moment)?;
-            self.firing = Some(Firing { since, raised: now, loud: now, rule });
+            self.firing = Some(Firing { since, raised: now, loud: now, lost: now, rule });
             return Some(Change::Raised);
         };
         if self.level.min(self.recent) >= 0.5 * gate {
             firing.loud = now;
         }
-        if seconds(firing.loud, now) >= rule.clear_after {
+        if moment.lost > 0.0 {
+            firing.lost = now;
+        }
+        let up = firing.rule == Rule::Down && seconds(firing.lost, now) >= rule.up_after;
+        if up || seconds(firing.loud, now) >= rule.clear_after {
             (self.firing, self.evidence, self.high_since) = (None, 0.0, None);
             return Some(Change::Cleared);
         }

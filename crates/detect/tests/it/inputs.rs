@@ -244,6 +244,34 @@ fn an_outage_is_down_within_a_minute_of_its_first_lost_probe() {
 }
 
 #[test]
+fn who_answers_all_probes_for_three_minutes_is_up_again() {
+    let mut loss = Watched::nm(Metric::Loss);
+    let lost = |second: i64| if (600..1200).contains(&second) { 100.0 } else { 0.0 };
+    let mut changes = Vec::new();
+    for second in 0..2400 {
+        let change = loss.push(second * 1000, lost(second)).unwrap().change;
+        changes.extend(change.map(|change| (second, change)));
+    }
+    let [(raised, Change::Raised), (cleared, Change::Cleared)] = changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert!((640..660).contains(&raised) && cleared == 1199 + 180, "{changes:?}");
+}
+
+#[test]
+fn who_answers_only_some_probes_is_not_up_again() {
+    let mut loss = Watched::nm(Metric::Loss);
+    let lost = |second: i64| {
+        let down = (600..1200).contains(&second);
+        if down || (second > 1200 && second % 100 == 0) { 100.0 } else { 0.0 }
+    };
+    for second in 0..3000 {
+        let judgement = loss.push(second * 1000, lost(second)).unwrap();
+        assert_ne!(judgement.change, Some(Change::Cleared), "{second} s");
+    }
+}
+
+#[test]
 fn two_lost_probes_of_a_slow_series_are_no_outage() {
     let mut loss = Watched::nm(Metric::Loss);
     let lost = |probe: i64| if probe == 500 || probe == 501 { 100.0 } else { 0.0 };

@@ -128,7 +128,7 @@ pub(crate) fn clears(alert: &Alert) -> Option<String> {
     };
     let value = |value: f32| words::value(first.metric, value);
     Some(match (first.rule, first.usual, first.limit) {
-        (Rule::Down, ..) => format!("It clears 10 min after it answers again{more}."),
+        (Rule::Down, ..) => format!("It clears once it has answered each probe for 3 min{more}."),
         (Rule::Limit, _, Some(limit)) => {
             let below = value(limit * 0.9);
             format!("It clears when {name} has been below {below} for 10 min{more}.")

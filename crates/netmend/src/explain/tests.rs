@@ -215,7 +215,7 @@ fn an_alert_is_explained_with_what_clears_it_the_path_what_changed_and_alerts_li
     for words in [
         "alert #17: www.example.com:443: does not answer",
         "No probe to www.example.com:443 is answered, since 09:40 UTC.",
-        "It clears 10 min after it answers again.",
+        "It clears once it has answered each probe for 3 min.",
         "Ping is as usual and TCP port 443 is not answering: it is the service, not the network.",
         "hop 2 is 10.0.0.9 now, was 10.0.0.2.",
         "Before it, 09:35 UTC: configuration taken over, 2 targets.",
