@@ -11,6 +11,7 @@ use std::time::Duration;
 use model::UnixMs;
 use model::alert::Notice;
 
+use crate::letter::Letter;
 use crate::render::Curve;
 
 pub use lettre::message::Mailbox;
@@ -143,6 +144,18 @@ impl Receiver {
             match channel {
                 Channel::Smtp(smtp) => smtp.tell(notice, curve, &mut sent).await,
                 Channel::Webhook(webhook) => webhook.tell(notice, now, &mut sent).await,
+            }
+        }
+        sent
+    }
+
+    /// Sends a report to all addresses of the receiver, once and without a queue.
+    pub async fn post(&self, letter: &Letter, now: UnixMs) -> Sent {
+        let mut sent = Sent::default();
+        for channel in &self.channels {
+            match channel {
+                Channel::Smtp(smtp) => smtp.post(letter, &mut sent).await,
+                Channel::Webhook(webhook) => webhook.post(letter, now, &mut sent).await,
             }
         }
         sent

@@ -15,10 +15,11 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use model::alert::Notice;
+use model::alert::{Message, Notice};
 use tokio::time::timeout;
 
 use super::{BadChannel, Missed, Secret, SendError, Sent};
+use crate::letter::Letter;
 use crate::render::{self, Curve};
 use server::Security;
 pub use server::SmtpServer;
@@ -135,9 +136,24 @@ impl Smtp {
         if to.is_empty() {
             return;
         }
-        let mail = render::mail(&notice.message, curve);
-        let tried = match mime::bytes(&notice.message, mail, &self.config.from, &self.config.to) {
-            Ok(bytes) => self.send(&bytes, &to).await,
+        self.deliver(&notice.message, render::mail(&notice.message, curve), &to, sent).await;
+    }
+
+    /// Sends a report to all addresses.
+    pub(super) async fn post(&self, letter: &Letter, sent: &mut Sent) {
+        self.deliver(&letter.message, letter.mail.clone(), &self.config.to, sent).await;
+    }
+
+    /// Sends a mail to some of the addresses and notes what became of it.
+    async fn deliver(
+        &self,
+        message: &Message,
+        mail: render::Mail,
+        to: &[Mailbox],
+        sent: &mut Sent,
+    ) {
+        let tried = match mime::bytes(message, mail, &self.config.from, &self.config.to) {
+            Ok(bytes) => self.send(&bytes, to).await,
             Err(unsendable) => Err(unsendable),
         };
         let missed = match tried {

@@ -15,6 +15,7 @@ use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use ring::hmac;
 
 use super::{BadChannel, Missed, Secret, SendError, Sent, causes};
+use crate::letter::Letter;
 use crate::render;
 
 /// Longest wait that a server can ask us for.
@@ -85,6 +86,15 @@ impl Webhook {
         // A notice's number starts again in a new data folder; its time does not.
         let id = format!("netmend-{}-{}", notice.created.0, notice.id);
         match self.send(&id, now, render::json(&notice.message, &id)).await {
+            Ok(()) => sent.delivered.push(self.at.clone()),
+            Err(why) => sent.missed.push(Missed { to: self.at.clone(), why }),
+        }
+    }
+
+    /// Posts a report.
+    pub(super) async fn post(&self, letter: &Letter, now: UnixMs, sent: &mut Sent) {
+        let id = format!("netmend-{}", letter.message.thread);
+        match self.send(&id, now, letter.json.clone()).await {
             Ok(()) => sent.delivered.push(self.at.clone()),
             Err(why) => sent.missed.push(Missed { to: self.at.clone(), why }),
         }
