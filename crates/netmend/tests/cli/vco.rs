@@ -1,6 +1,6 @@
 //! `netmend vco once` against a stand-in for an orchestrator, which is written in Python apart from us.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -156,6 +156,81 @@ fn the_windows_and_the_factor_can_be_set() {
     let found = peer.once(&[]).json();
     assert_eq!(found[0]["present_mean"], json!(100.0));
     assert_ne!(found[0]["baseline_sd"], json!(0.738_548_945_875_996_4));
+}
+
+/// A mail server that takes everything; what it took is told once it has ended.
+struct MailServer {
+    child: Child,
+    words: BufReader<std::process::ChildStdout>,
+    port: u64,
+}
+
+impl MailServer {
+    fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alert/tests/it/smtp_server.py");
+        let mut child = Command::new("/usr/bin/python3")
+            .arg(script)
+            .args(["--tls", "none"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3-aiosmtpd is one of the packages that the tests need");
+        let mut words = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut line = String::new();
+        words.read_line(&mut line).expect("the server says its port");
+        let said: Value = serde_json::from_str(&line).expect("the server speaks JSON");
+        let port = said["port"].as_u64().expect("a port");
+        Self { child, words, port }
+    }
+
+    /// Ends it; the mails that it took.
+    fn mails(mut self) -> Vec<Value> {
+        drop(self.child.stdin.take());
+        let lines = self.words.by_ref().lines().map(|line| line.expect("the server speaks UTF-8"));
+        let said = lines.map(|line| serde_json::from_str(&line).expect("the server speaks JSON"));
+        let mails = said.filter(|said: &Value| said["event"] == "mail").collect();
+        self.child.wait().expect("the server ends");
+        mails
+    }
+}
+
+#[test]
+fn anomalies_are_mailed_to_all_whom_they_concern_and_to_nobody_else() {
+    let peer = Peer::of("p05_non_ascii");
+    let server = MailServer::start();
+    let smtp = |to: &[&str]| json!({ "server": format!("smtp://127.0.0.1:{}", server.port), "from": "netmend@example.net", "to": to });
+    peer.set("notify", &json!([
+        { "name": "all", "smtp": smtp(&["noc@example.net", "ops@example.net"]) },
+        { "name": "tokyo", "match": { "edge": "東京-01" }, "smtp": smtp(&["tokyo@example.net"]) },
+        { "name": "nobody", "match": { "severity": "critical" }, "smtp": smtp(&["boss@example.net"]) },
+    ]));
+    let run = peer.once(&["--notify"]);
+    assert_eq!((run.code, &*run.err), (Some(0), ""));
+    assert_eq!(run.json().len(), 2);
+    let mails = server.mails();
+    let text = format!("{mails:#?}");
+    assert_eq!(mails.len(), 2, "{text}");
+    assert!(text.contains("WAN Anomaly Alert: Zürich-Höhe"), "{text}");
+    assert!(text.contains("ops@example.net") && text.contains("tokyo@example.net"), "{text}");
+    assert!(!text.contains("boss@example.net"), "{text}");
+    assert!(text.contains("- upload loss 3.20 %, before 0.00 %"), "{text}");
+    assert!(text.contains("As usual: upload latency"), "{text}");
+}
+
+#[test]
+fn a_mail_server_that_is_not_there_is_told_and_the_output_still_comes() {
+    let peer = Peer::of("p02_latency_step");
+    // Port 1 of this machine: nobody listens there.
+    let smtp =
+        json!({ "server": "smtp://127.0.0.1:1", "from": "a@example.net", "to": ["b@example.net"] });
+    peer.set("notify", &json!({ "smtp": smtp }));
+    let run = peer.once(&["--notify"]);
+    assert_eq!((run.code, run.json().len()), (Some(2), 1));
+    assert!(
+        run.err.starts_with("error: b@example.net was not told: cannot connect"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::report::Report;
 
+mod mail;
 mod once;
 
 #[derive(Debug, clap::Args)]

@@ -12,6 +12,7 @@ use measure::vco::{self, Client, Poll, Scope, Window};
 use model::{Clock, SystemClock, UnixMs};
 
 use super::super::stdout::{self, Form};
+use super::mail;
 use crate::config::{self, Orchestrator, Settings, Sources};
 use crate::report::Report;
 use crate::wan;
@@ -23,7 +24,7 @@ before; `detect: { sigma: ... }` of the config sets both spans, the time between
 10 minutes ago (`lag` of the orchestrator), since orchestrators are late.
 
 Exit codes: 0 all edges were judged, 1 the configuration is wrong, 2 some edges or orchestrators could not be asked, \
-3 bad arguments, 4 nothing could be asked.")]
+or somebody could not be told, 3 bad arguments, 4 nothing could be asked.")]
 pub(crate) struct Args {
     /// Configuration with the key `orchestrators`.
     #[arg(long, value_name = "FILE")]
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Take this for the present, in seconds since 1970.
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     now: Option<i64>,
+    /// Tell the receivers of `notify` of the anomalies, if there are any: one message each.
+    #[arg(long)]
+    notify: bool,
     /// How to print: an object or a sentence for each anomaly.
     #[arg(long, value_name = "FORM", default_value = "json")]
     output: Form,
@@ -44,6 +48,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
         let help = "add `orchestrators: { NAME: { kind: vco, url: https://HOST, token: ... } }`";
         return Err(Report::new(what).help(help));
     }
+    if args.notify && settings.verdict.routes.is_empty() {
+        let what = format!("{} names nobody to tell", args.config.display());
+        return Err(Report::new(what).help("docs/notify.md shows how to add receivers: `notify`"));
+    }
     let now = args.now.map_or_else(|| SystemClock.now_ms(), |now| UnixMs(now * 1_000));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -53,18 +61,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let polled = runtime.block_on(poll_all(&settings, now));
     let mut answered = 0;
     let mut whole = true;
-    let mut anomalies = Vec::new();
+    let mut odd = Vec::new();
     for (orchestrator, poll) in settings.orchestrators.iter().zip(polled) {
         match poll {
             Ok(poll) => {
                 answered += 1;
                 whole &= poll.failures.is_empty();
                 tell(orchestrator, &poll);
-                anomalies.extend(wan::judge(
-                    &poll,
-                    window(&settings, orchestrator, now),
-                    &settings,
-                ));
+                odd.extend(wan::judge(&poll, window(&settings, orchestrator, now), &settings));
             }
             Err(why) => {
                 whole = false;
@@ -72,10 +76,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
             }
         }
     }
+    let anomalies: Vec<_> = odd.iter().flat_map(|odd| &odd.anomalies).collect();
     stdout::print(match args.output {
         Form::Json => stdout::json_lines(&anomalies)?,
         Form::Text => anomalies.iter().flat_map(|one| [one.to_string(), "\n".to_owned()]).collect(),
     })?;
+    if args.notify {
+        whole &= runtime.block_on(mail::tell(&settings, &odd, now));
+    }
     Ok(ExitCode::from(match (whole, answered) {
         (true, _) => 0,
         (false, 0) => 4,
@@ -138,6 +146,6 @@ fn tell(orchestrator: &Orchestrator, poll: &Poll) {
 }
 
 /// Says something to people. A closed standard error leaves nobody to tell.
-fn complain(words: &str) {
+pub(super) fn complain(words: &str) {
     let _ = writeln!(std::io::stderr(), "{words}");
 }
