@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::{Listener, Transport};
+use crate::{Listener, Secret, Transport};
 
 /// A device that lines come from and that can be logged in to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,54 @@ pub struct Device {
     pub groups: BTreeSet<String>,
     /// Name of the device that takes over when this one fails, and the other way round.
     pub pair: Option<String>,
+    /// How to log in to it; `None`: nobody logs in.
+    pub login: Option<Login>,
+}
+
+/// How to log in to a device over SSH. What is not given is not tried, and each thing is tried once: a
+/// second wrong password may lock the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The account.
+    pub user: String,
+    /// TCP port, 22 as a rule.
+    pub port: u16,
+    /// Private key, as in the file that `ssh-keygen` writes.
+    pub key: Option<Secret>,
+    /// What the private key is locked with.
+    pub passphrase: Option<Secret>,
+    /// Password, for the method `password` or as the answer to a question for one.
+    pub password: Option<Secret>,
+    /// Password of the privileged mode, where the device has one.
+    pub enable: Option<Secret>,
+    /// Whether the keys of the SSH agent at `SSH_AUTH_SOCK` may be used.
+    pub agent: bool,
+    /// Whether old algorithms may be spoken: SHA-1 key exchanges, CBC ciphers, `ssh-rsa`.
+    pub legacy: bool,
+    /// Name of the device to go through, as with ssh's `ProxyJump`.
+    pub jump: Option<String>,
+}
+
+impl Login {
+    /// A login without anything to prove who one is.
+    pub fn new(user: impl Into<String>) -> Self {
+        Self {
+            user: user.into(),
+            port: 22,
+            key: None,
+            passphrase: None,
+            password: None,
+            enable: None,
+            agent: false,
+            legacy: false,
+            jump: None,
+        }
+    }
+
+    /// All that must not be seen in what a session shows.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.key, &self.passphrase, &self.password, &self.enable].into_iter().flatten()
+    }
 }
 
 /// All devices and relays, ready to be asked.
