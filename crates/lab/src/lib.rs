@@ -7,10 +7,13 @@
 //! [`SimulatedNetwork`] puts a world behind the seam of the kernel's sockets, in the process and by any clock.
 //! [`Simulation`] puts it behind a TUN device in a [`Namespace`], for real sockets and other people's tools.
 //!
+//! [`Device`] is a network device with a command line over SSH.
+//!
 //! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`,
-//! `tun`, `simulation`, `words`.
+//! `tun`, `simulation`, `words`; `device`.
 
 mod behaviour;
+mod device;
 mod histogram;
 mod in_process;
 mod namespace;
@@ -28,6 +31,7 @@ mod world;
 pub use behaviour::{
     Behaviour, Damage, Delay, Harm, Late, Port, Ports, Report, RouterError, Share, Span,
 };
+pub use device::{Device, DeviceOptions, Dialect, KeyKind, Misbehaviour};
 pub use histogram::Histogram;
 pub use in_process::SimulatedNetwork;
 pub use namespace::{Namespace, NamespaceError};
