@@ -13,6 +13,8 @@ pub(crate) const TESTS: &[&str] = &[
     "iproute2",
     "iputils-ping",
     "nftables",
+    "openssh-client", // ssh-keygen
+    "openssh-server", // a real device to log in to
     "procps",
     "python3",
     "python3-aiosmtpd", // a mail server

@@ -1,11 +1,15 @@
-//! From what is said of devices to events, and later from events to repairs. It decides what is an event and
-//! when an event is settled; it opens no session, reads no socket and keeps nothing but what it must
-//! remember to tell a fault that flaps.
+//! From what is said of devices to events, and from events to repairs. It decides what is an event and when
+//! an event is settled, and holds sessions on devices; it reads no syslog socket and writes no SQL.
 //!
-//! Reading order: [`Said`] and [`Intake`]; [`repeats`].
+//! Reading order: [`Said`] and [`Intake`]; [`repeats`]; [`Platform`], [`Endpoint`], [`session`].
 
+mod endpoint;
 mod intake;
+mod platform;
 mod repeat;
+pub mod session;
 
+pub use endpoint::{Endpoint, EndpointError};
 pub use intake::{Intake, Options, Said, Turn};
+pub use platform::{NotReading, Platform};
 pub use repeat::repeats;

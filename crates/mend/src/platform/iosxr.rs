@@ -1,0 +1,42 @@
+//! Cisco IOS XR: commits, and a line with the time above each answer unless told otherwise.
+
+use super::{Access, CISCO_FILTERS, ConfigMode, ConfigPrompt, Confirm, Definition};
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "iosxr",
+    access: Access::Terminal(None),
+    ends: &['#'],
+    enable: None,
+    prepare: &[
+        "terminal length 0",
+        "terminal width 511",
+        "terminal exec prompt no-timestamp",
+        "terminal monitor disable",
+    ],
+    failures: &[
+        "% invalid",
+        "% incomplete",
+        "% ambiguous",
+        "% unknown",
+        "% failed",
+        "% permission denied",
+        "% the requested operation",
+        "% this command is not authorized",
+        "!! syntax/authorization errors",
+        "!! semantic errors",
+        "% access denied",
+        "error:",
+    ],
+    above_prompt: &[],
+    config: Some(ConfigMode {
+        enter: "configure exclusive",
+        prompt: ConfigPrompt::Parenthesis,
+        commit: Some("commit"),
+        commit_confirmed: Some("commit confirmed minutes {}"),
+        confirm: Some(Confirm { command: "commit", in_config: true }),
+        leave: "end",
+        abandon: &["abort"],
+    }),
+    reading: &["show *", "dir", "dir *", "ping *", "traceroute *"],
+    filters: CISCO_FILTERS,
+};

@@ -1,0 +1,52 @@
+//! Cisco NX-OS. Its command line joins commands with `;`, which no command of ours may hold.
+
+use super::{Access, ConfigMode, ConfigPrompt, Definition};
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "nxos",
+    access: Access::Terminal(None),
+    ends: &['#', '>'],
+    enable: None,
+    prepare: &["terminal length 0", "terminal width 511", "terminal no monitor"],
+    failures: &[
+        "% invalid",
+        "% incomplete",
+        "% ambiguous",
+        "% permission denied",
+        "% user not authorized",
+        "syntax error",
+        "cmd exec error",
+        "error:",
+        "% unknown",
+        "% cannot",
+        "% error",
+    ],
+    above_prompt: &[],
+    config: Some(ConfigMode {
+        enter: "configure terminal",
+        prompt: ConfigPrompt::Parenthesis,
+        commit: None,
+        commit_confirmed: None,
+        confirm: None,
+        leave: "end",
+        abandon: &["end"],
+    }),
+    reading: &["show *", "dir", "dir *", "ping *", "traceroute *"],
+    filters: &[
+        "include",
+        "exclude",
+        "begin",
+        "section",
+        "count",
+        "inc",
+        "exc",
+        "sec",
+        "grep",
+        "egrep",
+        "json",
+        "json-pretty",
+        "xml",
+        "no-more",
+        "last",
+    ],
+};

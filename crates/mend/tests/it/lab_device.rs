@@ -1,0 +1,65 @@
+//! A simulated device in memory and a session on it, by tokio's paused time: a test that waits for a
+//! timeout takes no time.
+
+use std::sync::Arc;
+
+use lab::{Device, DeviceOptions, Dialect, Misbehaviour};
+use mend::session::{HostKeys, Limits, Session, SessionError};
+use mend::{Endpoint, Platform};
+use model::{Login, ManualClock, Secret, UnixNs};
+
+/// The password of the tests, looked for where it must not be.
+pub(crate) const PASSWORD: &str = "hunter2-of-the-lab";
+
+/// A device and how to get in.
+pub(crate) struct Bench {
+    pub(crate) device: Device,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) limits: Limits,
+    keys: HostKeys,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// A device that behaves.
+    pub(crate) fn new(platform: Platform) -> Self {
+        Self::with(platform, |_| {})
+    }
+
+    /// A device that does one thing wrong.
+    pub(crate) fn wrong(platform: Platform, misbehaviour: Misbehaviour) -> Self {
+        Self::with(platform, |options| options.misbehaviours = vec![misbehaviour])
+    }
+
+    /// A device as told; its host key is trusted.
+    pub(crate) fn with(platform: Platform, change: impl FnOnce(&mut DeviceOptions)) -> Self {
+        let dialect = Dialect::named(platform.name()).unwrap();
+        let mut options = DeviceOptions::new("r1", dialect);
+        options.password = PASSWORD.into();
+        change(&mut options);
+        let device = Device::new(options).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("known_devices");
+        std::fs::write(&path, format!("r1 {}\n", device.public_key())).unwrap();
+        let mut login = Login::new("netmend");
+        login.password = Some(Secret::new(PASSWORD));
+        let endpoint =
+            Endpoint { device: "r1".into(), addresses: Vec::new(), login, platform, jump: None };
+        let keys = HostKeys::at(path);
+        Self { device, endpoint, limits: Limits::default(), keys, _folder: folder }
+    }
+
+    /// Logs in.
+    pub(crate) async fn open(&self) -> Result<Session, SessionError> {
+        self.open_on(&self.device).await
+    }
+
+    /// Logs in to whatever device stands in the place of ours.
+    pub(crate) async fn open_on(&self, device: &Device) -> Result<Session, SessionError> {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let device = device.clone();
+        tokio::spawn(async move { device.serve(theirs).await });
+        let clock = Arc::new(ManualClock::new(UnixNs(0)));
+        Session::open_over(ours, &self.endpoint, &self.keys, self.limits.clone(), clock).await
+    }
+}
