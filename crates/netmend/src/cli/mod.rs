@@ -15,6 +15,7 @@ mod availability;
 mod backup;
 mod check;
 mod detect;
+mod device;
 mod doctor;
 mod events;
 mod explain;
@@ -91,6 +92,8 @@ enum Command {
     Syslog(syslog::Args),
     /// Ask the orchestrators of SD-WANs how their WAN links are.
     Vco(vco::Args),
+    /// Look at devices over SSH, and say which host keys are trusted.
+    Device(device::Args),
     /// Simulate networks to test against.
     Lab(lab::Args),
     /// Print shell completions.
@@ -144,6 +147,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Events(args) => events::run(args),
         Command::Syslog(args) => syslog::run(args),
         Command::Vco(args) => vco::run(args),
+        Command::Device(args) => device::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

@@ -114,6 +114,7 @@ pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Ve
             platform: one(platform),
             groups: words(groups).collect(),
             pair: one(pair),
+            login: None,
         });
     }
     devices

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use model::{Device, Inventory};
+use model::{Device, Inventory, Login, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::csv;
 use super::keys::keys;
 use super::problem::{Problem, Problems};
-use super::raw::{Label, text_schema};
+use super::raw::{Flag, Label, Port, text_schema};
 use super::reader::{Read, Reader, key_text};
 use super::source::{self, At, Span, Texts};
 use super::syslog::{Addresses, Codes};
@@ -32,6 +32,70 @@ keys! {
         groups: Codes,
         /// The device that takes over when this one fails.
         pair: Label,
+        /// How to log in to it over SSH.
+        login: RawLogin,
+    }
+}
+
+keys! {
+    /// How to log in to a device over SSH. Give secrets as `${file:PATH}` or `${env:NAME}`.
+    struct RawLogin ("a map with keys such as `user`") {
+        /// The account.
+        user: Label,
+        /// TCP port, 22 if not given.
+        port: Port,
+        /// Private key: its text, as `${file:PATH}` gives it.
+        key: SecretText,
+        /// What the private key is locked with.
+        passphrase: SecretText,
+        /// Password, also as the answer to a question for one.
+        password: SecretText,
+        /// Password of the privileged mode, where there is one.
+        enable: SecretText,
+        /// Whether the keys of the SSH agent may be used.
+        agent: Flag,
+        /// Whether old algorithms may be spoken, as old devices need.
+        legacy: Flag,
+        /// The device to go through, as with ssh's ProxyJump.
+        jump: Label,
+    }
+}
+
+/// Text that is kept and never shown; it can only be referred to, so that no file that people share holds it.
+#[derive(Debug)]
+pub(crate) struct SecretText(Secret);
+
+impl Read for SecretText {
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, "a secret")?;
+        if text.has_references() {
+            return Some(Self(Secret::new(text.into_value())));
+        }
+        let problem = Problem::new(node.span, "a secret must not stand here itself");
+        reader.refuse(problem.allowed("write ${file:PATH} or ${env:NAME}"))
+    }
+}
+
+text_schema!(SecretText, { "type": "string", "pattern": "\\$\\{(env|file):" });
+
+impl RawLogin {
+    /// The login that was typed; `None` if it names no user, which is a problem at `span`.
+    pub(super) fn login(self, span: Span, problems: &mut Problems) -> Option<Login> {
+        let Some(user) = self.user else {
+            problems.push(Problem::new(span, "the login has no `user`"));
+            return None;
+        };
+        let secret = |given: Option<At<SecretText>>| given.map(|given| given.value.0);
+        let mut login = Login::new(user.value.0);
+        login.port = self.port.map_or(login.port, |port| port.value.0);
+        login.key = secret(self.key);
+        login.passphrase = secret(self.passphrase);
+        login.password = secret(self.password);
+        login.enable = secret(self.enable);
+        login.agent = self.agent.is_some_and(|agent| agent.value.0);
+        login.legacy = self.legacy.is_some_and(|legacy| legacy.value.0);
+        login.jump = self.jump.map(|jump| jump.value.0);
+        Some(login)
     }
 }
 
@@ -85,16 +149,17 @@ text_schema!(InventoryFiles, {
 
 impl RawDevices {
     /// The devices that were typed.
-    pub(crate) fn devices(&self) -> Vec<Device> {
+    pub(crate) fn devices(self, problems: &mut Problems) -> Vec<Device> {
         let words = |list: &Option<At<Codes>>| -> Vec<String> {
             let list = list.iter().flat_map(|list| &list.value.0);
             list.map(|one| one.value.0.clone()).collect()
         };
-        let one = |(name, raw): &(At<Label>, At<RawDevice>)| {
-            let raw = &raw.value;
+        let one = |(name, raw): (At<Label>, At<RawDevice>)| {
+            let raw = raw.value;
             let addresses = raw.addresses.iter().flat_map(|list| &list.value.0);
             Device {
-                name: name.value.0.clone(),
+                name: name.value.0,
+                login: raw.login.and_then(|login| login.value.login(login.span, problems)),
                 addresses: addresses.map(|address| address.value.0).collect(),
                 names: words(&raw.names),
                 platform: raw.platform.as_ref().map(|platform| platform.value.0.clone()),
@@ -102,7 +167,7 @@ impl RawDevices {
                 pair: raw.pair.as_ref().map(|pair| pair.value.0.clone()),
             }
         };
-        self.0.iter().map(one).collect()
+        self.0.into_iter().map(one).collect()
     }
 }
 
@@ -214,7 +279,7 @@ fn known((name, device): (String, NetBoxDevice)) -> Result<Device, String> {
         .map(|slug| slug.slug)
         .collect();
     let platform = device.platform.map(|platform| platform.slug);
-    Ok(Device { name, addresses, names: Vec::new(), platform, groups, pair: None })
+    Ok(Device { name, addresses, platform, groups, ..Device::default() })
 }
 
 /// The files that an inventory is read from, relative to `folder`.
@@ -263,6 +328,24 @@ syslog: { relays: [10.0.0.9] }
     }
 
     #[test]
+    fn logins_are_read_and_shared_and_their_secrets_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "hunter2-of-sw1\n").unwrap();
+        let text = format!(
+            "login: {{ user: all, agent: true }}\n\
+             devices:\n  sw1: {{ login: {{ user: netmend, port: 2222, password: \"${{file:{}}}\", jump: sw2 }} }}\n  sw2: {{}}\n",
+            path.display()
+        );
+        let inventory = from_text(&text).inventory;
+        let login = inventory.device("sw1").unwrap().login.clone().unwrap();
+        assert_eq!((login.port, login.jump.as_deref()), (2222, Some("sw2")));
+        assert_eq!(login.password.as_ref().unwrap().reveal(), "hunter2-of-sw1");
+        assert!(!format!("{inventory:?}").contains("hunter2"));
+        assert!(inventory.device("sw2").unwrap().login.as_ref().unwrap().agent);
+    }
+
+    #[test]
     fn what_contradicts_itself_is_told() {
         for (text, words) in [
             ("devices: { a: { addresses: 1.1.1.1 }, b: { addresses: 1.1.1.1 } }", "belongs to a"),
@@ -270,6 +353,8 @@ syslog: { relays: [10.0.0.9] }
             ("devices: { a: { address: 1.1.1.1 } }", "unknown key"),
             ("devices: { a: { addresses: x } }", "not an address"),
             ("inventory: /nonexistent.csv", "nonexistent.csv"),
+            ("devices: { a: { login: { user: u, password: hunter2 } } }", "must not stand here"),
+            ("devices: { a: { login: { port: 22 } } }", "has no `user`"),
         ] {
             let told = load_text("t", text).unwrap_err().to_string();
             assert!(told.contains(words), "{text}: {told}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::Family;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::devices::{InventoryFiles, RawDevices};
+use super::devices::{InventoryFiles, RawDevices, RawLogin};
 use super::host;
 use super::judged::{ListOf, RawAmounts, RawDetect, RawMaintenance, RawNotify, WebAddress};
 use super::keys::keys;
@@ -84,6 +84,8 @@ keys! {
         syslog: RawSyslog,
         /// The devices, by name.
         devices: RawDevices,
+        /// How to log in to the devices that have no login of their own.
+        login: RawLogin,
         /// Files with further devices: CSV, or JSON as `NetBox` exports it.
         inventory: InventoryFiles,
         /// The orchestrators of SD-WANs that are asked, by name.
@@ -532,6 +534,8 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 
 text_schema!(Label, { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 128 });
 text_schema!(Host, { "type": "string", "minLength": 1, "examples": ["www.example.com", "10.1.2.3"] });
+text_schema!(Port, { "type": "integer", "minimum": 1, "maximum": 65535 });
+
 text_schema!(Ports, {
     "anyOf": [
         { "type": "integer", "minimum": 1, "maximum": 65535 },

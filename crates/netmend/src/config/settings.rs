@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{Device, Inventory, Target};
 use store::Retention;
 
-use super::devices;
+use super::devices::{self, RawLogin};
 use super::judged::{RawDetect, WebAddress};
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
@@ -70,6 +70,7 @@ pub(crate) struct Singles {
     pages: Option<At<WebAddress>>,
     detect: Option<At<RawDetect>>,
     verdict: RawVerdict,
+    login: Option<At<RawLogin>>,
 }
 
 impl Singles {
@@ -90,7 +91,7 @@ impl Singles {
         });
         once("syslog", &mut self.syslog, syslog, problems);
         if let Some(raw) = raw.devices.take() {
-            self.devices.extend(raw.value.devices());
+            self.devices.extend(raw.value.devices(problems));
             self.devices_at.get_or_insert(raw.span);
         }
         if let Some(raw) = raw.inventory.take() {
@@ -100,6 +101,7 @@ impl Singles {
         if let Some(raw) = raw.orchestrators.take() {
             self.ask(&raw, folder, problems);
         }
+        once("login", &mut self.login, raw.login.take(), problems);
         once("site", &mut self.site, raw.site.take(), problems);
         once("listen", &mut self.listen, raw.listen.take(), problems);
         once("data", &mut self.data, data, problems);
@@ -127,8 +129,13 @@ impl Singles {
         let data = self.data.map(|data| data.value);
         let retention = self.store.map_or(RETENTION, |store| retention(&store.value, problems));
         let syslog = self.syslog.map_or_else(SyslogSettings::default, |syslog| syslog.value);
+        let login = self.login.and_then(|login| login.value.login(login.span, problems));
+        let mut devices = self.devices;
+        for device in &mut devices {
+            device.login = device.login.take().or_else(|| login.clone());
+        }
         let inventory = match self.devices_at {
-            Some(span) => devices::inventory(self.devices, &syslog.relays, span, problems),
+            Some(span) => devices::inventory(devices, &syslog.relays, span, problems),
             None => Inventory::new(Vec::new(), syslog.relays.iter().copied())
                 .expect("relays alone contradict nothing"),
         };
