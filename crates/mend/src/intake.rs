@@ -237,7 +237,7 @@ mod tests {
         let codes = HashSet::from(["SYS-5-CONFIG_I".to_owned()]);
         let mut intake = Intake::new(Options { codes, ..Options::default() });
         let mut is_event = |severity, code_norm, turn| {
-            intake.take(&Said { severity, code_norm, ..said(1, turn) }).is_some()
+            intake.take(&Said { code_norm, severity, ..said(1, turn) }).is_some()
         };
         assert!(is_event(Some(3), "X", Turn::Told));
         assert!(!is_event(Some(4), "X", Turn::Told));

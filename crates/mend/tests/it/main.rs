@@ -1,5 +1,10 @@
 //! Sessions as their users meet them: on a real OpenSSH server and on simulated devices.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
 mod devices;
 mod lab_device;
 mod linux;

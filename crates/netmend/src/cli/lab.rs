@@ -13,6 +13,8 @@ use nix::sys::signal::{SigSet, Signal};
 use super::stdout::print;
 use crate::report::Report;
 
+mod device;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -27,6 +29,8 @@ enum Command {
     ///
     /// SIGUSR1 prints what it has answered so far.
     Network(NetworkArgs),
+    /// Simulate a network device with a command line over SSH until interrupted.
+    Device(device::Args),
     /// Write syslog lines of simulated devices.
     Syslog(syslog::Args),
 }
@@ -50,6 +54,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
         Command::Scenarios => scenarios(),
         Command::Network(args) => network(&args),
+        Command::Device(args) => device::run(args),
         Command::Syslog(args) => syslog::run(&args),
     }
 }

@@ -56,7 +56,7 @@ keys! {
         agent: Flag,
         /// Whether old algorithms may be spoken, as old devices need.
         legacy: Flag,
-        /// The device to go through, as with ssh's ProxyJump.
+        /// The device to go through, as with ssh's `ProxyJump`.
         jump: Label,
     }
 }
