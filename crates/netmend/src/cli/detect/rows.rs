@@ -175,6 +175,7 @@ mod tests {
         let text = vec![b'1'; 1 << 20];
         let (found, rows) = rows(&text);
         assert!(found.is_empty());
-        assert_eq!((rows.malformed, rows.line.len() as u64), (1, LONGEST));
+        assert_eq!(rows.malformed, 1);
+        assert!(rows.line.capacity() as u64 <= 2 * LONGEST, "{}", rows.line.capacity());
     }
 }
