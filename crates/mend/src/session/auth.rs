@@ -159,6 +159,7 @@ impl Attempt<'_> {
     }
 
     fn refused(&self) -> SessionError {
+        // A server leaves out what was tried already: nothing means nothing further.
         let list = |words: Vec<String>| match words.len() {
             0 => "nothing".to_owned(),
             _ => words.join(", "),

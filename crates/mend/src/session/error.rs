@@ -61,7 +61,7 @@ pub enum SessionError {
         why: russh::Error,
     },
     /// The device did not accept who we say we are.
-    #[error("{device} refused the login of {user}: tried {tried}, it accepts {accepts}")]
+    #[error("{device} refused the login of {user}: tried {tried}, it offers {accepts} besides")]
     Authentication {
         /// The device.
         device: String,

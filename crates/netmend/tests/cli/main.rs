@@ -3,6 +3,7 @@
 
 mod config;
 mod detect;
+mod device;
 mod doctor;
 mod live;
 mod manual;
