@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[&str] = &[
     "chromium",
     "fonts-dejavu-core",
     "fping",
+    "frr", // vtysh, a real command line
     "iproute2",
     "iputils-ping",
     "nftables",

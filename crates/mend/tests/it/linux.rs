@@ -1,9 +1,9 @@
-//! Sessions on Linux through a real OpenSSH server.
+//! Sessions on Linux and on `FRRouting`'s vtysh through a real OpenSSH server.
 
 use std::sync::Arc;
 
-use mend::Endpoint;
-use mend::session::{HostKeyError, HostKeys, Limits, Session, SessionError};
+use mend::session::{Change, HostKeyError, HostKeys, Limits, Session, SessionError};
+use mend::{Endpoint, Platform};
 use model::{Login, Secret, SystemClock};
 
 use crate::sshd::Sshd;
@@ -85,4 +85,26 @@ async fn a_device_is_reached_through_another_one() {
     let mut session = open(&endpoint, &keys).await.unwrap();
     assert_eq!(session.show("uname -s").await.unwrap().text, "Linux\n");
     session.close().await;
+}
+
+#[tokio::test]
+async fn a_real_vtysh_is_asked_and_changed() {
+    let sshd = Sshd::start_with_frr();
+    let mut endpoint = sshd.endpoint("frr1");
+    sshd.trust(&endpoint).await;
+    endpoint.platform = Platform::Frr;
+    let mut session = open(&endpoint, &sshd.keys()).await.unwrap();
+    let summary = session.show("show bgp summary").await.unwrap().text;
+    assert!(summary.contains("local AS number 65000") && !summary.contains("frr1#"), "{summary}");
+    let refused = session.show("show nonsense").await.unwrap_err();
+    assert!(matches!(refused, SessionError::Rejected { .. }), "{refused}");
+    let lines =
+        ["router bgp 65000", "neighbor 127.0.0.9 shutdown", "neighbor 127.0.0.9 description x"];
+    let lines = lines.map(str::to_owned).to_vec();
+    session.configure(&Change { lines, revert_after: None }).await.unwrap();
+    let running = session.show("show running-config").await.unwrap().text;
+    assert!(running.contains("neighbor 127.0.0.9 shutdown"), "{running}");
+    assert!(running.contains("neighbor 127.0.0.9 description x"), "{running}");
+    let transcript = session.close().await.to_string();
+    assert!(transcript.contains("configure terminal"), "{transcript}");
 }

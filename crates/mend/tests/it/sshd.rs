@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -22,6 +23,33 @@ pub(crate) struct Sshd {
 impl Sshd {
     /// A server with a host key of this kind.
     pub(crate) fn start(kind: &str) -> Self {
+        Self::start_in(kind, |config, _| {
+            let mut sshd = Command::new(SSHD);
+            sshd.args(["-D", "-e", "-f"]).arg(config);
+            sshd
+        })
+    }
+
+    /// A server beside `FRRouting`'s bgpd, in namespaces of their own that end with it.
+    pub(crate) fn start_with_frr() -> Self {
+        assert!(Path::new("/usr/bin/vtysh").exists(), "the tests need Debian's package frr");
+        Self::start_in("ed25519", |config, folder| {
+            let bgpd = "hostname frr1\nrouter bgp 65000\n no bgp ebgp-requires-policy\n \
+                        neighbor 127.0.0.9 remote-as 65001\n neighbor 127.0.0.9 passive\n";
+            fs::write(folder.join("bgpd.conf"), bgpd).unwrap();
+            // Read by the account that bgpd becomes.
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+            let script = "set -e; mount -t tmpfs none /run/frr; chown frr:frr /run/frr; \
+                          /usr/lib/frr/bgpd -d -Z -p 0 -f \"$1/bgpd.conf\" -i /run/frr/bgpd.pid -u frr -g frr; \
+                          exec /usr/sbin/sshd -D -e -f \"$2\"";
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh"]);
+            unshare.arg(folder).arg(config);
+            unshare
+        })
+    }
+
+    fn start_in(kind: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
         assert!(Path::new(SSHD).exists(), "the tests need Debian's package openssh-server");
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
@@ -39,9 +67,7 @@ impl Sshd {
             path("authorized").display()
         );
         fs::write(path("config"), config).unwrap();
-        let mut child = Command::new(SSHD)
-            .args(["-D", "-e", "-f"])
-            .arg(path("config"))
+        let mut child = command(&path("config"), folder.path())
             .stderr(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()
