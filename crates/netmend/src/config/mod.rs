@@ -10,6 +10,7 @@ use model::Target;
 
 mod csv;
 mod devices;
+mod dotenv;
 mod forms;
 mod glob;
 mod host;
@@ -35,6 +36,7 @@ mod write;
 mod yaml;
 
 pub(crate) use csv::load_csv;
+pub(crate) use dotenv::load_env;
 pub(crate) use forms::is_lines;
 pub(crate) use host::{PORT_HELP, Typed, port};
 pub(crate) use load::{Sources, load, load_any};

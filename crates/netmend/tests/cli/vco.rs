@@ -263,6 +263,33 @@ fn a_refused_token_is_told_without_being_shown() {
 }
 
 #[test]
+fn the_env_file_of_the_original_serves_as_it_is() {
+    let peer = Peer::of("p02_latency_step");
+    let at = read(&peer.config)["orchestrators"]["corp"]["url"].as_str().unwrap().to_owned();
+    let file = peer.folder.path().join(".env");
+    let (name, password) = ("ops@p02_latency_step", "pw-p02_latency_step");
+    let text =
+        format!("VCO_HOSTNAME = '{at}/'\nVCO_USERNAME = '{name}'\nVCO_PASSWORD = '{password}'\n");
+    std::fs::write(&file, text).unwrap();
+    let run = netmend(&[
+        "vco",
+        "once",
+        "--env-file",
+        file.to_str().unwrap(),
+        "--now",
+        &peer.now.to_string(),
+    ]);
+    // The stand-in's authority is its own, and an .env cannot name one: so far and no further it gets.
+    assert_eq!((run.code, &*run.out), (Some(4), ""));
+    assert!(run.err.contains(&format!("orchestrator vco: {at} is not trusted")), "{}", run.err);
+    let run = netmend(&["vco", "once", "--env-file", file.to_str().unwrap(), "--notify"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.contains("names nobody to tell"), "{}", run.err);
+    let run = netmend(&["vco", "once"]);
+    assert_eq!(run.code, Some(3), "a config or an .env is needed: {}", run.err);
+}
+
+#[test]
 fn a_config_without_an_orchestrator_says_how_to_add_one() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("c.yaml");

@@ -27,8 +27,11 @@ Exit codes: 0 all edges were judged, 1 the configuration is wrong, 2 some edges 
 or somebody could not be told, 3 bad arguments, 4 nothing could be asked.")]
 pub(crate) struct Args {
     /// Configuration with the key `orchestrators`.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "env_file")]
+    config: Option<PathBuf>,
+    /// The `.env` file of vco-api-wan-anomaly-alert instead of a configuration.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    env_file: Option<PathBuf>,
     /// Take this for the present, in seconds since 1970.
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     now: Option<i64>,
@@ -41,15 +44,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
-    let sources = Sources { config: Some(args.config.clone()), ..Sources::default() };
-    let settings = config::load(&sources).map_err(|problems| Report::new(problems.to_string()))?;
+    let settings = load(args)?;
+    let file = args.config.as_ref().or(args.env_file.as_ref());
+    let file = file.map_or_else(String::new, |file| file.display().to_string());
     if settings.orchestrators.is_empty() {
-        let what = format!("{} names no orchestrator", args.config.display());
+        let what = format!("{file} names no orchestrator");
         let help = "add `orchestrators: { NAME: { kind: vco, url: https://HOST, token: ... } }`";
         return Err(Report::new(what).help(help));
     }
     if args.notify && settings.verdict.routes.is_empty() {
-        let what = format!("{} names nobody to tell", args.config.display());
+        let what = format!("{file} names nobody to tell");
         return Err(Report::new(what).help("docs/notify.md shows how to add receivers: `notify`"));
     }
     let now = args.now.map_or_else(|| SystemClock.now_ms(), |now| UnixMs(now * 1_000));
@@ -89,6 +93,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
         (false, 0) => 4,
         (false, _) => 2,
     }))
+}
+
+/// The configuration, from either kind of file.
+fn load(args: &Args) -> Result<Settings, Report> {
+    if let Some(file) = &args.env_file {
+        return config::load_env(file).map_err(Report::new);
+    }
+    let sources = Sources { config: args.config.clone(), ..Sources::default() };
+    config::load(&sources).map_err(|problems| Report::new(problems.to_string()))
 }
 
 /// The windows of the rule `sigma` as the orchestrator is asked for them.
