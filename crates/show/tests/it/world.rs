@@ -41,6 +41,7 @@ fn inventory() -> Inventory {
         platform: Some(platform.into()),
         groups: ["core".to_owned()].into(),
         pair: Some(pair.into()),
+        login: None,
     };
     let devices = vec![
         device("edge1", [198, 18, 0, 7], "ios", "sw1"),
