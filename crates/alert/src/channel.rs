@@ -3,6 +3,7 @@
 
 mod secret;
 mod smtp;
+mod trust;
 mod webhook;
 
 use std::error::Error;

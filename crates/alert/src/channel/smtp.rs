@@ -3,9 +3,11 @@
 //! on its own. It must not word a mail: `render` does; and must not try again: `delivery` does.
 
 mod mime;
+mod secured;
 mod server;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
@@ -16,9 +18,10 @@ use lettre::transport::smtp::client::{
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use model::alert::{Message, Notice};
+use rustls::ClientConfig;
 use tokio::time::timeout;
 
-use super::{BadChannel, Missed, Secret, SendError, Sent};
+use super::{BadChannel, Missed, Secret, SendError, Sent, trust};
 use crate::letter::Letter;
 use crate::render::{self, Curve};
 use server::Security;
@@ -79,6 +82,8 @@ pub struct SmtpConfig {
 pub struct Smtp {
     config: SmtpConfig,
     tls: Option<TlsParameters>,
+    /// What TLS from the first byte trusts, if not the system's certificates.
+    own: Option<Arc<ClientConfig>>,
     hello: ClientId,
 }
 
@@ -106,12 +111,18 @@ impl Smtp {
             Security::None => None,
             Security::Implicit | Security::StartTls => Some(tls(&config)?),
         };
+        let own = match (server.security, &config.ca) {
+            (Security::Implicit, Some(pem)) => {
+                Some(Arc::new(trust::config(pem, &server.to_string())?))
+            }
+            _ => None,
+        };
         let hello = match config.hello.parse() {
             Ok(std::net::IpAddr::V4(address)) => ClientId::Ipv4(address),
             Ok(std::net::IpAddr::V6(address)) => ClientId::Ipv6(address),
             Err(_) => ClientId::Domain(hello_name(&config.hello)),
         };
-        Ok(Self { config, tls, hello })
+        Ok(Self { config, tls, own, hello })
     }
 
     /// Whom the mail comes from.
@@ -186,8 +197,16 @@ impl Smtp {
         let at_once = self.tls.clone().filter(|_| server.security == Security::Implicit);
         let address = (server.host.as_str(), server.port);
         let limit = Some(timeouts.connect);
-        let connected =
-            AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, at_once, None).await;
+        let connected = match &self.own {
+            Some(own) => {
+                let stream = secured::connect(server, Arc::clone(own)).await?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+            }
+            None => {
+                AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, at_once, None)
+                    .await
+            }
+        };
         let mut connection = connected.map_err(|error| server.explain("greet us", &error))?;
         if server.security == Security::StartTls {
             if !connection.can_starttls() {

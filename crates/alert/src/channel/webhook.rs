@@ -11,10 +11,10 @@ use model::alert::Notice;
 use model::text::printable;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use ring::hmac;
 
-use super::{BadChannel, Missed, Secret, SendError, Sent, causes};
+use super::{BadChannel, Missed, Secret, SendError, Sent, causes, trust};
 use crate::letter::Letter;
 use crate::render;
 
@@ -185,11 +185,7 @@ fn client(config: &WebhookConfig, at: &str) -> Result<Client, BadChannel> {
         .redirect(Policy::none())
         .timeout(config.timeout);
     if let Some(pem) = &config.ca {
-        let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
-        if certificates.is_empty() {
-            return Err(BadChannel(format!("the CA file of {at} holds no PEM certificate")));
-        }
-        builder = builder.tls_certs_only(certificates);
+        builder = builder.tls_backend_preconfigured(trust::config(pem, at)?);
     }
     builder.build().map_err(|error| BadChannel(format!("cannot speak TLS with {at}: {error}")))
 }

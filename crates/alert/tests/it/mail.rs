@@ -215,6 +215,23 @@ async fn a_certificate_that_is_not_right_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_self_signed_certificate_is_trusted_if_it_is_the_one_that_was_named_for_this_host() {
+    let (named, another) =
+        (Certificates::self_signed("localhost"), Certificates::self_signed("localhost"));
+    let server = Server::mail(&named, &["--tls", "implicit"]);
+    let mut config = config(&format!("smtps://localhost:{}", server.port), &["noc@example.com"]);
+    config.ca = Some(another.ca.clone());
+    let said = why(&send(config.clone(), messages::firing()).await).to_string();
+    assert!(said.contains("is not trusted"), "{said}");
+    config.ca = Some(named.ca.clone());
+    let sent = send(config.clone(), messages::firing()).await;
+    assert_eq!(sent.delivered, ["noc@example.com"], "{sent:?}");
+    config.server = format!("smtps://127.0.0.1:{}", server.port).parse().unwrap();
+    let said = why(&send(config, messages::firing()).await).to_string();
+    assert!(said.contains("is not trusted"), "another name: {said}");
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_without_it_and_tried_again() {
     let certificates = Certificates::of("localhost");
     let server = Server::mail(&certificates, &["--tls", "implicit", "--login", "n:right"]);

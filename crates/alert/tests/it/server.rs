@@ -33,10 +33,23 @@ impl Certificates {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let server = params.signed_by(&key, &ca).unwrap();
+        Self::written(&server.pem(), &key.serialize_pem(), ca.pem())
+    }
+
+    /// A certificate for `name` as `openssl req -x509` makes it: self-signed, and a CA's.
+    pub(crate) fn self_signed(name: &str) -> Self {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let server = params.self_signed(&key).unwrap();
+        Self::written(&server.pem(), &key.serialize_pem(), server.pem())
+    }
+
+    fn written(server: &str, key: &str, ca: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("certificate.pem"), server.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
-        Self { folder, ca: ca.pem().into_bytes() }
+        std::fs::write(folder.path().join("certificate.pem"), server).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
+        Self { folder, ca: ca.into_bytes() }
     }
 }
 

@@ -120,6 +120,15 @@ impl SmtpServer {
         SendError::Broken { at, what, why }
     }
 
+    /// What a handshake that failed means.
+    pub(super) fn explain_handshake(&self, failure: &io::Error) -> SendError {
+        let at = self.to_string();
+        match failure.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(tls) => SendError::Untrusted { at, why: self.tls_words(tls) },
+            None => SendError::Broken { at, what: "start TLS", why: failure.to_string() },
+        }
+    }
+
     /// What the server's answer to an address or a message means.
     pub(super) fn explain_refusal(&self, what: &str, failure: &Failure) -> SendError {
         let Some(reply) = reply(failure) else {
@@ -153,6 +162,13 @@ impl SmtpServer {
                 }
                 CertificateError::NotValidForName => {
                     format!("its certificate is not for the name {}", self.host)
+                }
+                CertificateError::Other(why)
+                    if why.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+                {
+                    "its certificate is a CA's own (basicConstraints CA:TRUE) and not a server's; \
+                     name it with `ca` and use smtps://, or make one with CA:FALSE"
+                        .to_owned()
                 }
                 other => format!("its certificate: {}", printable(&other.to_string(), 400)),
             },
