@@ -1,7 +1,6 @@
 //! How a message leaves the house. A new kind of channel is one file in `channel/`, one variant and one arm
 //! of each match. It must not decide what is told to whom, nor when it is tried again: `delivery` does.
 
-mod secret;
 mod smtp;
 mod trust;
 mod webhook;
@@ -16,7 +15,7 @@ use crate::letter::Letter;
 use crate::render::Curve;
 
 pub use lettre::message::Mailbox;
-pub use secret::Secret;
+pub use model::Secret;
 pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
 pub use webhook::{Webhook, WebhookConfig};
 

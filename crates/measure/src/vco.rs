@@ -14,13 +14,12 @@ mod error;
 mod gate;
 mod lenient;
 mod poll;
-mod secret;
 mod wan;
 
 pub use address::{Address, BadAddress};
 pub use api::Window;
 pub use client::{Client, Config, Credential, Login};
 pub use error::{BadConfig, Error};
+pub use model::Secret;
 pub use poll::{Failure, Poll, Scope, poll};
-pub use secret::Secret;
 pub use wan::{Link, LinkState, Reading, WanMetric};

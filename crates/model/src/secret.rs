@@ -16,6 +16,12 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// `text` without the secret, for what others say and may quote it in.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "***") }
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -39,5 +45,12 @@ mod tests {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?} {:#?}", Some(&secret)).matches("***").count(), 3);
         assert_eq!(secret.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn what_quotes_a_secret_can_be_shown_without_it() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(secret.redact("token hunter2 is invalid"), "token *** is invalid");
+        assert_eq!(Secret::new("").redact("as it is"), "as it is");
     }
 }

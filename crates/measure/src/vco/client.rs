@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::text::printable;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
+use model::Secret;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Proxy, Response, StatusCode};
 use serde::Serialize;
@@ -19,7 +20,6 @@ use super::answer::{self, Said};
 use super::cookie;
 use super::error::{BadConfig, Error};
 use super::gate::Gate;
-use super::secret::Secret;
 
 /// Further tries of a question that failed for a reason that may pass.
 const RETRIES: u32 = 3;
