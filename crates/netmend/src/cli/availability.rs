@@ -15,7 +15,8 @@ use crate::report::Report;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Availability is up / (up + down), in minutes of UTC: a minute is down if every probe sent in it was lost. \
-Minutes of maintenance and minutes without data count as neither; both are columns of their own.
+Minutes without data count as neither and are a column of their own. That of maintenance is 0 in this release: \
+its windows are not looked up yet.
 
 Exit codes: 0 done, 1 the store cannot be used, 3 bad arguments, 4 a system error.")]
 pub(crate) struct Args {
