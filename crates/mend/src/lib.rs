@@ -1,12 +1,14 @@
 //! From what is said of devices to events, and from events to repairs. It decides what is an event and when
-//! an event is settled, and holds sessions on devices; it reads no syslog socket and writes no SQL.
+//! an event is settled, holds sessions on devices and runs remediations; it reads no syslog socket and writes
+//! no SQL.
 //!
-//! Reading order: [`Said`] and [`Intake`]; [`repeats`]; [`Platform`], [`Endpoint`], [`session`].
+//! Reading order: [`Said`] and [`Intake`]; [`repeats`]; [`Platform`], [`Endpoint`], [`session`]; [`script`].
 
 mod endpoint;
 mod intake;
 mod platform;
 mod repeat;
+pub mod script;
 pub mod session;
 
 pub use endpoint::{Endpoint, EndpointError};
