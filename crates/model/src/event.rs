@@ -1,6 +1,7 @@
 //! Something that happened to a device and matters. Lines are not events: an event is one fault or fact,
 //! however many lines tell of it. The words here are a format: store, command line and API use them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -59,6 +60,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 words! {
     /// Where an event stands.
     enum EventState {
@@ -116,6 +119,34 @@ words! {
     }
 }
 
+words! {
+    /// How far a remediation may go by itself, from nothing to everything.
+    enum Mode {
+        /// It is noted that it would be run.
+        Observe = "observe",
+        /// People are told what it would do.
+        Suggest = "suggest",
+        /// It runs once a person says yes.
+        Approve = "approve",
+        /// It runs.
+        Auto = "auto",
+    }
+}
+
+words! {
+    /// How sure it is that the device itself told of an event: the greater, the surer.
+    enum Evidence {
+        /// It names a device and came from elsewhere: nothing may ever be run because of it.
+        Conflict = "conflict",
+        /// A datagram, whose sender anybody can forge.
+        Datagram = "datagram",
+        /// A TCP connection from its address, or a file of this machine.
+        Stream = "stream",
+        /// TLS, our own measurement, or a person.
+        Sure = "sure",
+    }
+}
+
 /// An event as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -151,6 +182,39 @@ pub struct Event {
     pub origin: Origin,
     /// What was said first, as text that can be shown.
     pub message: String,
+    /// Parts of the message by the names that patterns give them (`interface`, `peer`, `state`), as told:
+    /// text from the network.
+    pub fields: BTreeMap<String, String>,
+    /// How sure it is that the device told this: the surest of the reports.
+    pub evidence: Evidence,
+    /// The remediation that is or was to be run.
+    pub plan: Option<Plan>,
+}
+
+/// What is to be done about an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the remediation.
+    pub remediation: String,
+    /// SHA-256 of its file, in hexadecimal digits.
+    pub script_sha256: String,
+    /// How far it may go by itself.
+    pub mode: Mode,
+    /// How often it was begun.
+    pub attempt: u32,
+    /// Who said yes, and when.
+    pub approved: Option<Approved>,
+    /// The worker that is at it, such as `worker 3`.
+    pub worker: Option<String>,
+}
+
+/// A yes of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: UnixMs,
 }
 
 impl Event {

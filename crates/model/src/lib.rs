@@ -2,7 +2,8 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`device`](mod@device), [`event`](mod@event).
+//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`device`](mod@device), [`event`](mod@event); what is done about
+//! it: [`run`].
 
 pub mod alert;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod judgement;
 pub mod line;
 pub mod path;
 pub mod probe;
+pub mod run;
 pub mod secret;
 pub mod series;
 pub mod status;
@@ -24,11 +26,12 @@ pub mod transport;
 pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use device::{Device, Identity, Inventory, InventoryError, Login};
-pub use event::{Event, EventId, EventState, Origin};
+pub use event::{Event, EventId, EventState, Evidence, Mode, Origin};
 pub use judgement::{Change, Judgement, Rule, Standing};
 pub use line::{FileId, LineRef, Listener, MAX_LINE, Position, Transport};
 pub use path::{Path, PathChange, PathEnd};
 pub use probe::{Method, Outcome, ProbeResult, Reason, StampSource};
+pub use run::{Run, RunId, RunState};
 pub use secret::Secret;
 pub use series::{Band, Labels, Metric, Sample, Series, SeriesId};
 pub use status::{ProbeCounts, Recent, TargetNow, TargetSeries, TargetState};
