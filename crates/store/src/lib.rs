@@ -18,7 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: [`samples`] and [`state`] (the seams), [`store`], then the files behind them:
+//! Reading order: [`samples`] and [`state`] (the seams) with [`lines`] and [`mending`], [`store`], then the files behind them:
 //! `state_file`; `samples_file` and `engine`; `codec`; `file`. [`mod@backup`] and [`lock`] stand beside.
 
 pub mod backup;
@@ -28,6 +28,7 @@ pub mod error;
 mod file;
 pub mod lines;
 pub mod lock;
+pub mod mending;
 pub mod samples;
 mod samples_file;
 pub mod state;
@@ -38,6 +39,10 @@ pub use backup::{backup, restore};
 pub use error::Error;
 pub use lines::{FilePosition, LineQuery, LineRetention, StoredLine};
 pub use lock::DataLock;
+pub use mending::{
+    Answered, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan, Offender,
+    PlannedRule, PrecedentQuery, Precedents, RuleRecord, RunChange, RunQuery,
+};
 pub use samples::{
     Appended, Batch, Bucket, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,
 };
@@ -46,5 +51,5 @@ pub use state::{
     AlertQuery, Applied, Change, EventChange, EventQuery, EventReport, Mark, Memo, Query, Record,
     State, Value,
 };
-pub use state_file::{StateFile, StateReader};
+pub use state_file::{StateFile, StateReader, check_audit};
 pub use store::Store;

@@ -1,17 +1,27 @@
 //! The seam for records that change: the trait [`State`] and the types it speaks. No SQL, no threads.
 
+use std::collections::BTreeMap;
+
 use model::alert::{AlertId, Notice, NoticeState, Silence};
-use model::event::{Event, EventId, EventState, Origin};
+use model::event::{Event, EventId, EventState, Evidence, Origin};
+use model::run::{Approval, AuditEntry, Exchange, Run, RunId};
 use model::{Alert, UnixMs};
 
 use crate::error::Error;
 use crate::lines::{FilePosition, LineQuery, LineRetention, StoredLine};
+use crate::mending::{
+    Answered, AuditNote, AuditQuery, Claim, Claimed, EventPlan, Offender, PrecedentQuery,
+    Precedents, RuleRecord, RunChange, RunQuery,
+};
 
 /// Records that change: marks, alerts, silences, notices. A new kind of record is one [`Change`] variant
 /// and one file under `state_file/`.
 pub trait State: Send + Sync {
     /// Applies all changes in one transaction, or none of them.
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error>;
+
+    /// Gives an event that waits to a worker, if nothing speaks against it, in one transaction.
+    fn claim(&self, claim: Claim) -> Result<Claimed, Error>;
 
     /// Finds records, newest first.
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error>;
@@ -50,6 +60,19 @@ pub enum Change {
     TendLines(LineRetention),
     /// Something about an event.
     Event(EventChange),
+    /// Something about a run.
+    Run(RunChange),
+    /// One more entry of the audit.
+    Audit(AuditNote),
+    /// Somebody configured a device, as it told itself.
+    Configured {
+        /// The device.
+        device: String,
+        /// Who; empty if that was not told.
+        user: String,
+        /// When.
+        at: UnixMs,
+    },
 }
 
 /// What happens to an event.
@@ -85,6 +108,16 @@ pub enum EventChange {
         reason: String,
         /// When.
         at: UnixMs,
+    },
+    /// What is to be done about an event.
+    Plan(Box<EventPlan>),
+    /// A person answered the open question about an event, which is queued or cancelled by that. A conflict
+    /// where no question is open.
+    Answer(Box<Answered>),
+    /// Questions that nobody answered in time are void; their events are for people.
+    Expire {
+        /// What now is.
+        now: UnixMs,
     },
     /// Events that are new or held and whose time has come are recorded.
     Settle {
@@ -123,6 +156,10 @@ pub struct EventReport {
     pub origin: Origin,
     /// What was told.
     pub message: String,
+    /// See [`Event::fields`].
+    pub fields: BTreeMap<String, String>,
+    /// See [`Event::evidence`].
+    pub evidence: Evidence,
 }
 
 /// What a stage remembers over restarts, in a form of its own.
@@ -208,6 +245,33 @@ pub enum Query {
     },
     /// Events, newest first.
     Events(EventQuery),
+    /// Runs, newest first.
+    Runs(RunQuery),
+    /// What was said in a run.
+    Transcript(RunId),
+    /// Approvals, newest first: those that wait for an answer, or all about an event.
+    Approvals {
+        /// `None`: those that wait.
+        event: Option<EventId>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// The audit, newest first.
+    Audit(AuditQuery),
+    /// What happened before.
+    Precedents(Box<PrecedentQuery>),
+    /// What each remediation did, or would have done, since a time.
+    RuleRecords {
+        /// Since when.
+        from: UnixMs,
+    },
+    /// Faults that come back, those that do most often first.
+    Offenders {
+        /// Since when.
+        from: UnixMs,
+        /// At most this many.
+        limit: u32,
+    },
 }
 
 /// Which events to find; what is `None` or empty does not matter.
@@ -227,6 +291,10 @@ pub struct EventQuery {
     pub from: Option<UnixMs>,
     /// Told first before this time.
     pub until: Option<UnixMs>,
+    /// Something may be done about them at this time: those that have waited longest come first.
+    pub due: Option<UnixMs>,
+    /// Planned for this remediation.
+    pub remediation: Option<String>,
     /// At most this many.
     pub limit: u32,
 }
@@ -242,6 +310,8 @@ impl Default for EventQuery {
             before: None,
             from: None,
             until: None,
+            due: None,
+            remediation: None,
             limit: 100,
         }
     }
@@ -309,4 +379,18 @@ pub enum Value {
     Position(FilePosition),
     /// An event.
     Event(Box<Event>),
+    /// A run.
+    Run(Box<Run>),
+    /// What was said in a run. It has no revision.
+    Transcript(Vec<Exchange>),
+    /// An approval.
+    Approval(Box<Approval>),
+    /// An entry of the audit; its revision is its number.
+    Audit(AuditEntry),
+    /// What happened before. It has no revision.
+    Precedents(Box<Precedents>),
+    /// What a remediation did. It has no revision.
+    RuleRecord(RuleRecord),
+    /// A fault that comes back. It has no revision.
+    Offender(Offender),
 }

@@ -14,15 +14,22 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Site};
 use crate::file::{self, Schema};
-use crate::state::{Applied, Change, Query, Record, State, Value};
+use crate::mending::{Claim, Claimed};
+use crate::state::{Applied, Change, EventChange, Query, Record, State, Value};
 
 mod alert;
+mod approval;
+mod audit;
 mod event;
 mod line;
 mod mark;
 mod memo;
 mod notice;
+mod precedent;
+mod run;
 mod silence;
+
+pub use audit::check_audit;
 
 /// The versions of `state.db`.
 pub(crate) const SCHEMA: Schema = Schema {
@@ -33,6 +40,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("sql/state/0001-marks.sql"),
         include_str!("sql/state/0002-alerts.sql"),
         include_str!("sql/state/0003-lines-and-events.sql"),
+        include_str!("sql/state/0004-mending.sql"),
     ],
 };
 
@@ -59,8 +67,21 @@ pub struct StateFile {
 }
 
 struct Call {
-    changes: Vec<Change>,
-    reply: SyncSender<Result<Applied, Error>>,
+    work: Work,
+    reply: SyncSender<Result<Done, Error>>,
+}
+
+/// What is asked of the writer.
+enum Work {
+    Apply(Vec<Change>),
+    Claim(Box<Claim>),
+}
+
+/// What came of it.
+#[derive(Clone)]
+enum Done {
+    Applied(Applied),
+    Claimed(Claimed),
 }
 
 impl StateFile {
@@ -79,12 +100,29 @@ impl StateFile {
     }
 }
 
-impl State for StateFile {
-    fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error> {
+impl StateFile {
+    /// Hands work to the writer and waits until it is on disk.
+    fn call(&self, work: Work) -> Result<Done, Error> {
         let calls = self.calls.as_ref().ok_or(Error::Closed)?;
         let (reply, answer) = sync_channel(1);
-        calls.send(Call { changes, reply }).map_err(|_| Error::Closed)?;
+        calls.send(Call { work, reply }).map_err(|_| Error::Closed)?;
         answer.recv().map_err(|_| Error::Closed)?
+    }
+}
+
+impl State for StateFile {
+    fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error> {
+        match self.call(Work::Apply(changes))? {
+            Done::Applied(applied) => Ok(applied),
+            Done::Claimed(_) => unreachable!("changes are answered with what was applied"),
+        }
+    }
+
+    fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
+        match self.call(Work::Claim(Box::new(claim)))? {
+            Done::Claimed(claimed) => Ok(claimed),
+            Done::Applied(_) => unreachable!("a claim is answered with what was claimed"),
+        }
     }
 
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
@@ -163,6 +201,20 @@ impl StateReader {
                 self.read("find positions", |db| line::positions(db, place))
             }
             Query::Events(query) => self.read("find events", |db| event::find(db, query)),
+            Query::Runs(query) => self.read("find runs", |db| run::find(db, query)),
+            Query::Transcript(id) => self.read("find a transcript", |db| run::transcript(db, *id)),
+            Query::Approvals { event, limit } => {
+                self.read("find approvals", |db| approval::find(db, *event, *limit))
+            }
+            Query::Audit(query) => self.read("read the audit", |db| audit::find(db, query)),
+            Query::Precedents(query) => {
+                self.read("find what happened before", |db| precedent::find(db, query))
+            }
+            Query::RuleRecords { from } => {
+                self.read("sum up remediations", |db| precedent::records(db, *from))
+            }
+            Query::Offenders { from, limit } => self
+                .read("find faults that come back", |db| precedent::offenders(db, *from, *limit)),
         }
     }
 
@@ -177,6 +229,7 @@ impl StateReader {
             records.extend(silence::since(&unit, since)?);
             records.extend(notice::since(&unit, since)?);
             records.extend(event::since(&unit, since)?);
+            records.extend(run::since(&unit, since)?);
             records.sort_unstable_by_key(|record| record.revision);
             Ok(records)
         })
@@ -227,7 +280,7 @@ fn write(db: &mut Connection, site: &Site, inbox: &Receiver<Call>) {
     file::empty_log(db);
 }
 
-type Results = Vec<Result<Applied, Error>>;
+type Results = Vec<Result<Done, Error>>;
 
 /// All calls in one transaction, each whole or not at all.
 fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, Error> {
@@ -236,18 +289,18 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
     let mut results = Vec::with_capacity(calls.len());
     for call in calls {
         let mut part = unit.savepoint().map_err(fail)?;
-        let result = apply_all(&part, &call.changes);
-        match result {
-            Ok(true) => {
-                let newest: i64 = part
-                    .query_row("SELECT newest FROM revision", [], |row| row.get(0))
-                    .map_err(fail)?;
+        let done = match &call.work {
+            Work::Apply(changes) => apply_all(&part, changes).map(Done::Applied),
+            Work::Claim(claim) => take(&part, claim).map(Done::Claimed),
+        };
+        match done {
+            Ok(done @ (Done::Applied(Applied::Done(_)) | Done::Claimed(_))) => {
                 part.commit().map_err(fail)?;
-                results.push(Ok(Applied::Done(newest.cast_unsigned())));
+                results.push(Ok(done));
             }
-            Ok(false) => {
+            Ok(conflict @ Done::Applied(Applied::Conflict)) => {
                 part.rollback().map_err(fail)?;
-                results.push(Ok(Applied::Conflict));
+                results.push(Ok(conflict));
             }
             Err(source) => {
                 part.rollback().map_err(fail)?;
@@ -259,19 +312,34 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
     Ok(results)
 }
 
-/// Applies changes one after the other; `false` as soon as one finds a record not as it expects.
-fn apply_all(db: &Connection, changes: &[Change]) -> rusqlite::Result<bool> {
+fn revision(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT newest FROM revision")?.query_row([], |row| row.get(0))
+}
+
+fn set_revision(db: &Connection, revision: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE revision SET newest = ?1")?.execute([revision]).map(drop)
+}
+
+/// Gives an event to a worker, or says what speaks against it.
+fn take(db: &Connection, claim: &Claim) -> rusqlite::Result<Claimed> {
+    let revision = revision(db)? + 1;
+    let claimed = run::claim(db, revision, claim)?;
+    set_revision(db, revision)?;
+    Ok(claimed)
+}
+
+/// Applies changes one after the other, until one finds a record not as it expects.
+fn apply_all(db: &Connection, changes: &[Change]) -> rusqlite::Result<Applied> {
     // There is one writer: the counter is read and written once for all of them.
-    let mut revision: i64 =
-        db.prepare_cached("SELECT newest FROM revision")?.query_row([], |row| row.get(0))?;
+    let mut revision = revision(db)?;
     for change in changes {
         revision += 1;
         if !apply(db, revision, change)? {
-            return Ok(false);
+            return Ok(Applied::Conflict);
         }
     }
-    db.prepare_cached("UPDATE revision SET newest = ?1")?.execute([revision])?;
-    Ok(true)
+    set_revision(db, revision)?;
+    Ok(Applied::Done(revision.cast_unsigned()))
 }
 
 fn apply(db: &Connection, revision: i64, change: &Change) -> rusqlite::Result<bool> {
@@ -284,7 +352,20 @@ fn apply(db: &Connection, revision: i64, change: &Change) -> rusqlite::Result<bo
         Change::Lines(lines) => line::put(db, lines),
         Change::Position(reached) => line::put_position(db, revision, reached),
         Change::TendLines(keep) => line::tend(db, keep),
+        Change::Event(EventChange::Plan(plan)) => {
+            if !event::put_plan(db, revision, plan)? {
+                return Ok(false);
+            }
+            approval::ask(db, revision, plan)
+        }
+        Change::Event(EventChange::Answer(answered)) => {
+            return approval::answer(db, revision, answered);
+        }
+        Change::Event(EventChange::Expire { now }) => approval::expire(db, revision, *now),
         Change::Event(change) => return event::put(db, revision, change),
+        Change::Run(change) => return run::put(db, revision, change),
+        Change::Audit(note) => audit::put(db, note),
+        Change::Configured { device, user, at } => precedent::configured(db, (device, user), *at),
     }
     .map(|()| true)
 }

@@ -46,6 +46,10 @@ impl State for Memory {
         Ok(Applied::Done(1))
     }
 
+    fn claim(&self, claim: store::Claim) -> Result<store::Claimed, Error> {
+        panic!("an engine claims nothing: {claim:?}")
+    }
+
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
         let values: Vec<Value> = match query {
             Query::Alerts(AlertQuery { open, from, limit, .. }) => {

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use model::UnixMs;
-use model::event::{Event, EventId, EventState, Origin};
+use model::event::{Approved, Event, EventId, EventState, Evidence, Mode, Origin, Plan};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use crate::mending::EventPlan;
 use crate::state::{EventChange, EventQuery, EventReport, Record, Value};
 
 /// A fault that was recorded and is told again within this time is the same event still.
@@ -17,8 +18,10 @@ const REOPEN: Duration = Duration::from_mins(30);
 /// Among how many of the oldest events some may go at once.
 const SLICE: u32 = 1000;
 
-const COLUMNS: &str = "SELECT revision, id, device, code, code_norm, object, severity, first, last,
-    count, state, reason, cleared, not_before, parent, origin, message FROM event";
+/// What [`event`] reads.
+pub(super) const COLUMNS: &str = "SELECT revision, id, device, code, code_norm, object, severity, first, last,
+    count, state, reason, cleared, not_before, parent, origin, message, fields, evidence, remediation,
+    script_sha256, mode, attempt, approved_by, approved_at, lease_owner FROM event";
 
 /// Makes a change; `false` if the event is not as the change expects.
 pub(super) fn put(db: &Connection, revision: i64, change: &EventChange) -> rusqlite::Result<bool> {
@@ -34,6 +37,10 @@ pub(super) fn put(db: &Connection, revision: i64, change: &EventChange) -> rusql
         }
         EventChange::Move { id, from, to, reason, at } => {
             return move_on(db, revision, *id, from, (*to, reason, *at));
+        }
+        // These are about questions to people, too, and come by `approval`.
+        EventChange::Plan(_) | EventChange::Answer(_) | EventChange::Expire { .. } => {
+            return Ok(false);
         }
         EventChange::Settle { now } => {
             db.prepare_cached(
@@ -61,6 +68,7 @@ struct Known {
     state: EventState,
     cleared: Option<i64>,
     last: i64,
+    evidence: Evidence,
 }
 
 fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> {
@@ -70,12 +78,13 @@ fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> 
             state: word(row, 1, EventState::from_name)?,
             cleared: row.get(2)?,
             last: row.get(3)?,
+            evidence: word(row, 4, Evidence::from_name)?,
         })
     };
     // The conditions are those of the two indexes, to the letter.
     let open = db
         .prepare_cached(
-            "SELECT id, state, cleared, last FROM event WHERE fp = ?1 AND state IN
+            "SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND state IN
              ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')",
         )?
         .query_row([fingerprint], known)
@@ -84,7 +93,7 @@ fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> 
         return Ok(open);
     }
     db.prepare_cached(
-        "SELECT id, state, cleared, last FROM event WHERE fp = ?1 AND state NOT IN
+        "SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND state NOT IN
          ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')
          ORDER BY id DESC LIMIT 1",
     )?
@@ -107,6 +116,10 @@ fn take(db: &Connection, revision: i64, report: &EventReport) -> rusqlite::Resul
                  cleared = NULL WHERE id = ?1",
         )?
         .execute(params![known.id, revision, at])?;
+        if report.evidence > known.evidence {
+            db.prepare_cached("UPDATE event SET evidence = ?2 WHERE id = ?1")?
+                .execute(params![known.id, report.evidence.as_str()])?;
+        }
         if report.state == EventState::Held
             && matches!(known.state, EventState::New | EventState::Held)
         {
@@ -122,8 +135,8 @@ fn take(db: &Connection, revision: i64, report: &EventReport) -> rusqlite::Resul
         .map(|known| known.id);
     db.prepare_cached(
         "INSERT INTO event (revision, fp, device, code, code_norm, object, severity, first, last,
-             count, state, reason, not_before, parent, origin, message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9, ?10, ?11, ?12, ?13, ?14)",
+             count, state, reason, not_before, parent, origin, message, fields, evidence)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         revision,
@@ -140,29 +153,44 @@ fn take(db: &Connection, revision: i64, report: &EventReport) -> rusqlite::Resul
         parent,
         report.origin.as_str(),
         report.message,
+        if report.fields.is_empty() { String::new() } else { super::json(&report.fields)? },
+        report.evidence.as_str(),
     ])?;
     Ok(())
 }
 
 fn within(now: i64, then: i64, span: Duration) -> bool {
-    now.saturating_sub(then) <= i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+    now.saturating_sub(then) <= millis(span)
+}
+
+/// A span in milliseconds, as times are stored.
+pub(super) fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn clear(db: &Connection, revision: i64, fingerprint: u64, at: UnixMs) -> rusqlite::Result<()> {
     let known = newest(db, fingerprint.cast_signed())?;
     let Some(known) = known.filter(|known| known.cleared.is_none()) else { return Ok(()) };
     let sql = match known.state {
-        EventState::New => {
+        EventState::New | EventState::AwaitingApproval | EventState::Queued => {
             "UPDATE event SET revision = ?2, cleared = ?3, state = 'suppressed',
                  reason = 'it cleared before anything was done' WHERE id = ?1"
         }
         _ => "UPDATE event SET revision = ?2, cleared = ?3 WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute(params![known.id, revision, at.0])?;
+    if known.state == EventState::AwaitingApproval {
+        // Nobody needs to answer any more.
+        db.prepare_cached(
+            "UPDATE approval SET open = 0, revision = ?2 WHERE event = ?1 AND open = 1",
+        )?
+        .execute(params![known.id, revision])?;
+    }
     Ok(())
 }
 
-fn move_on(
+/// Moves an event if it is in one of these states; `false` if it is not.
+pub(super) fn move_on(
     db: &Connection,
     revision: i64,
     id: EventId,
@@ -186,6 +214,35 @@ fn move_on(
     Ok(moved == 1)
 }
 
+/// Writes what is to be done about an event, if it is in one of the states that the plan expects.
+pub(super) fn put_plan(db: &Connection, revision: i64, plan: &EventPlan) -> rusqlite::Result<bool> {
+    let to = (plan.to, plan.reason.as_str(), plan.not_before);
+    if !move_on(db, revision, plan.id, &plan.from, to)? {
+        return Ok(false);
+    }
+    if let Some(rule) = &plan.rule {
+        db.prepare_cached(
+            "UPDATE event SET remediation = ?2, script_sha256 = ?3, mode = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            plan.id.0.cast_signed(),
+            rule.remediation,
+            rule.script_sha256,
+            rule.mode.as_str()
+        ])?;
+        if plan.to != EventState::Suppressed {
+            // A fault that was repaired and is back: the repair was none.
+            db.prepare_cached(
+                "UPDATE run SET came_back = 1 FROM event WHERE event.id = ?1
+                     AND run.event = event.parent AND run.state = 'success'
+                     AND run.ended >= event.first - ?2",
+            )?
+            .execute(params![plan.id.0.cast_signed(), millis(REOPEN)])?;
+        }
+    }
+    Ok(true)
+}
+
 /// Finds events, newest first.
 pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<Record>> {
     let mut sql = format!("{COLUMNS} WHERE 1");
@@ -202,6 +259,8 @@ pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<
     clause("id < ?", query.before.map(|id| Box::new(id.0.cast_signed()) as _));
     clause("last >= ?", query.from.map(|from| Box::new(from.0) as _));
     clause("first < ?", query.until.map(|until| Box::new(until.0) as _));
+    clause("not_before <= ?", query.due.map(|due| Box::new(due.0) as _));
+    clause("remediation = ?", query.remediation.clone().map(|name| Box::new(name) as _));
     if let Some(code) = &query.code {
         let (text, code) = match code.strip_suffix('*') {
             Some(start) => (" AND (instr(code, ?) = 1 OR instr(code_norm, ?) = 1)", start),
@@ -217,7 +276,10 @@ pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<
         sql.push_str(&words.join(", "));
         sql.push(')');
     }
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    let order = if query.due.is_some() { "not_before, id" } else { "id DESC" };
+    sql.push_str(" ORDER BY ");
+    sql.push_str(order);
+    sql.push_str(" LIMIT ?");
     values.push(Box::new(query.limit));
     let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
     db.prepare_cached(&sql)?.query_map(values.as_slice(), event)?.collect()
@@ -229,7 +291,7 @@ pub(super) fn since(db: &Connection, revision: i64) -> rusqlite::Result<Vec<Reco
     db.prepare_cached(&sql)?.query_map([revision], event)?.collect()
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Record> {
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Record> {
     let event = Event {
         id: EventId(row.get::<_, i64>(1)?.cast_unsigned()),
         device: row.get(2)?,
@@ -247,13 +309,42 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Record> {
         parent: row.get::<_, Option<i64>>(14)?.map(|id| EventId(id.cast_unsigned())),
         origin: word(row, 15, Origin::from_name)?,
         message: row.get(16)?,
+        fields: match row.get_ref(17)?.as_str()? {
+            "" => std::collections::BTreeMap::new(),
+            json => serde_json::from_str(json).map_err(|why| {
+                rusqlite::Error::FromSqlConversionFailure(17, Type::Text, Box::new(why))
+            })?,
+        },
+        evidence: word(row, 18, Evidence::from_name)?,
+        plan: plan(row)?,
     };
     let revision = row.get::<_, i64>(0)?.cast_unsigned();
     Ok(Record { revision, value: Value::Event(Box::new(event)) })
 }
 
+/// What is to be done, from column 19 on.
+fn plan(row: &Row<'_>) -> rusqlite::Result<Option<Plan>> {
+    let Some(remediation) = row.get(19)? else { return Ok(None) };
+    let approved = match (row.get(23)?, row.get(24)?) {
+        (Some(by), Some(at)) => Some(Approved { by, at: UnixMs(at) }),
+        _ => None,
+    };
+    Ok(Some(Plan {
+        remediation,
+        script_sha256: row.get(20)?,
+        mode: word(row, 21, Mode::from_name)?,
+        attempt: row.get(22)?,
+        approved,
+        worker: row.get(25)?,
+    }))
+}
+
 /// A column that holds one of a few words.
-fn word<T>(row: &Row<'_>, column: usize, read: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     read(text).ok_or_else(|| {
         let why = format!("`{text}` is no word of ours");

@@ -6,6 +6,7 @@ use model::alert::{
 };
 use model::{Alert, AlertId, SystemClock, UnixMs};
 
+mod mending;
 mod syslog;
 
 use super::mark::KEPT;

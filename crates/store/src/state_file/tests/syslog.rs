@@ -148,6 +148,8 @@ fn report(at: i64, object: &str) -> EventReport {
         not_before: UnixMs(at + 10_000),
         origin: Origin::Line,
         message: "Interface down".into(),
+        fields: [("interface".to_owned(), object.to_owned())].into(),
+        evidence: model::Evidence::Datagram,
     }
 }
 
