@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use model::event::{EventState, Origin};
+use model::event::{EventState, Evidence, Origin};
 use model::{Event, UnixMs};
 use store::{EventChange, EventReport};
 
@@ -67,6 +67,12 @@ pub struct Said<'a> {
     pub origin: Origin,
     /// What was said, for people.
     pub message: &'a str,
+    /// Parts of the message by their names: `interface`, `peer`.
+    pub fields: &'a [(&'a str, &'a str)],
+    /// How sure it is that the device said it. A doubt makes it [`Evidence::Conflict`].
+    pub evidence: Evidence,
+    /// Whether a remediation is for it: then it is an event, and something may be done about it.
+    pub mendable: bool,
 }
 
 /// Which turn things took.
@@ -133,6 +139,7 @@ impl Intake {
 
     fn is_event(&self, said: &Said<'_>) -> bool {
         said.turn == Turn::Fault
+            || said.mendable
             || said.severity.is_some_and(|severity| severity <= self.options.severity)
             || self.options.codes.contains(said.code)
             || self.options.codes.contains(said.code_norm)
@@ -151,10 +158,18 @@ impl Intake {
             not_before: said.at,
             origin: said.origin,
             message: shortened(said.message).to_owned(),
+            fields: said.fields.iter().map(|(name, value)| field(name, value)).collect(),
+            evidence: said.evidence,
         };
         if let Some(doubt) = said.doubt {
             doubt.clone_into(&mut report.reason);
+            report.evidence = Evidence::Conflict;
             return report;
+        }
+        if said.turn == Turn::Told && said.mendable {
+            // Nothing will say that it is over, but it waits like a fault: what follows may say more.
+            report.state = EventState::New;
+            report.not_before = said.at + self.options.settle;
         }
         if said.turn == Turn::Fault {
             report.state = EventState::New;
@@ -201,6 +216,11 @@ impl Intake {
     }
 }
 
+/// A part of a message, as an event keeps it.
+fn field(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), shortened(value).to_owned())
+}
+
 /// The start of a text, cut between two letters.
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(MESSAGE)]
@@ -222,6 +242,9 @@ mod tests {
             at: UnixMs(at),
             origin: Origin::Line,
             message: "Interface Eth1, changed state to down",
+            fields: &[("interface", "Eth1"), ("state", "down")],
+            evidence: Evidence::Stream,
+            mendable: false,
         }
     }
 
@@ -253,6 +276,10 @@ mod tests {
         assert_eq!((fault.state, fault.not_before), (EventState::New, UnixMs(15_000)));
         let fact = report(intake.take(&said(5000, Turn::Told)));
         assert_eq!((fact.state, fact.not_before), (EventState::Recorded, UnixMs(5000)));
+        let mendable = Said { mendable: true, severity: Some(6), ..said(5000, Turn::Told) };
+        let wanted = report(intake.take(&mendable));
+        assert_eq!((wanted.state, wanted.not_before), (EventState::New, UnixMs(15_000)));
+        assert_eq!(wanted.fields["interface"], "Eth1");
     }
 
     #[test]
@@ -292,6 +319,7 @@ mod tests {
         let noted = report(intake.take(&fault));
         assert_eq!(noted.state, EventState::Recorded);
         assert_eq!(noted.reason, "it came from 192.0.2.7, which is not sw1");
+        assert_eq!(noted.evidence, Evidence::Conflict);
         let clear = Said { doubt, ..said(1, Turn::Clear("LINK-3-UPDOWN")) };
         assert_eq!(intake.take(&clear), None);
     }
