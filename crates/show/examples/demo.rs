@@ -56,6 +56,7 @@ async fn main() -> std::io::Result<()> {
         now: Arc::<Sim>::clone(&sim),
         alerts: Arc::<Alarms>::clone(&alarms),
         commands: alarms,
+        mending: Arc::new(show::Unjudged),
         samples: Arc::new(past),
         state,
         clock: Arc::new(clock),

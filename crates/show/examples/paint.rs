@@ -57,6 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         now: sim,
         alerts: Arc::<Alarms>::clone(&alarms),
         commands: alarms,
+        mending: Arc::new(show::Unjudged),
         samples: store.samples(),
         state: store.state(),
         clock: Arc::new(clock),

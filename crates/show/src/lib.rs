@@ -43,6 +43,7 @@ pub use port::judged::{
     Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
     SilenceNow, Trace, Unjudged,
 };
+pub use port::mending::{MendNow, MendOrder, Mending, Paused, RemediationNow};
 pub use port::{Counter, CounterKind, Devices, Now, Snapshot, Stage, StoreNow, System, Warning};
 pub use serve::serve;
 
@@ -55,6 +56,8 @@ pub struct Deps {
     pub alerts: Arc<dyn Alerts>,
     /// Who does what people ask for.
     pub commands: Arc<dyn Commands>,
+    /// Who repairs.
+    pub mending: Arc<dyn Mending>,
     /// The past, as series.
     pub samples: Arc<dyn Samples>,
     /// The past, as records.

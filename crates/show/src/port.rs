@@ -1,5 +1,5 @@
 //! What the pages need from the rest of netmend: the ports [`Now`] and [`Devices`], which the daemon implements, and those
-//! of [`judged`]. It must hold no logic: values in, values out.
+//! of [`judged`] and [`mending`]. It must hold no logic: values in, values out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use model::{Inventory, Method, TargetNow, UnixMs};
 use serde::Serialize;
 
 pub mod judged;
+pub mod mending;
 
 /// The present of the running daemon. Calls are cheap and never block: they hand out what the daemon
 /// has put together already.

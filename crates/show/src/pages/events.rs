@@ -348,6 +348,9 @@ mod tests {
             parent: None,
             origin: model::event::Origin::Line,
             message: "m".into(),
+            fields: std::collections::BTreeMap::new(),
+            evidence: model::Evidence::Datagram,
+            plan: None,
         }
     }
 

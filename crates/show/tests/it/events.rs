@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::UnixMs;
-use model::event::{EventState, Origin};
+use model::event::{EventState, Evidence, Origin};
 use store::{Change, EventChange, EventReport, State as _, StoredLine};
 
 use crate::http::{Answer, get, text};
@@ -23,6 +23,8 @@ fn report(device: &str, code: &str, object: &str, severity: u8, at: UnixMs) -> E
         not_before: at,
         origin: Origin::Line,
         message: format!("Interface {object}, changed state to down"),
+        fields: [("interface".to_owned(), object.to_owned())].into(),
+        evidence: Evidence::Datagram,
     }
 }
 

@@ -44,6 +44,7 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
         now: Arc::new(Sim::new(probed, NOW)),
         alerts: Arc::new(netmend_show::Unjudged),
         commands: Arc::new(netmend_show::Unjudged),
+        mending: Arc::new(netmend_show::Unjudged),
         samples: store.samples(),
         state: store.state(),
         clock,

@@ -23,6 +23,10 @@ impl State for Gone {
         Err(Error::Closed)
     }
 
+    fn claim(&self, _: store::Claim) -> Result<store::Claimed, Error> {
+        Err(Error::Closed)
+    }
+
     fn find(&self, _: &Query) -> Result<Vec<Record>, Error> {
         Err(Error::Closed)
     }
@@ -82,6 +86,7 @@ impl World {
             now: Arc::<Sim>::clone(&sim),
             alerts: Arc::<Alarms>::clone(&alarms),
             commands: Arc::<Alarms>::clone(&alarms),
+            mending: Arc::new(netmend_show::Unjudged),
             samples: Arc::<Past>::clone(&past),
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
