@@ -13,10 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use measure::syslog::Batch;
-use measure::wire::syslog::{self, Condition, Meaning, Meanings, Record};
+use measure::wire::syslog::{self, Condition, Field, Meaning, Meanings, Record};
 use mend::{Intake, Said, Turn, repeats};
-use model::event::Origin;
-use model::{Clock, Identity, Inventory, LineRef, Listener, UnixMs};
+use model::event::{Evidence, Origin};
+use model::{Clock, Identity, Inventory, LineRef, Listener, Transport, UnixMs};
 use store::{Applied, Change, EventChange, FilePosition, LineRetention, State, StoredLine};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -287,6 +287,7 @@ impl Stage {
         let inventory = Arc::clone(&self.rules.inventory);
         let relayed = inventory.trusts(listener, peer);
         let identity = inventory.identify(listener, peer, record.host(relayed));
+        let evidence = evidence(listener);
         let doubt = match &identity {
             Identity::Known(_) => None,
             Identity::Stranger(_) => {
@@ -300,7 +301,7 @@ impl Stage {
         };
         let device = identity.name();
         let code = record.code.map_or("", |code| code.printed);
-        self.event(&record, device, doubt.as_deref(), at);
+        self.event(&record, device, (doubt.as_deref(), evidence), at);
         self.pending.bytes += line.bytes.len();
         self.pending.lines.push(StoredLine {
             at,
@@ -311,12 +312,24 @@ impl Stage {
         });
     }
 
-    fn event(&mut self, record: &Record<'_>, device: &str, doubt: Option<&str>, at: UnixMs) {
+    fn event(
+        &mut self,
+        record: &Record<'_>,
+        device: &str,
+        (doubt, evidence): (Option<&str>, Evidence),
+        at: UnixMs,
+    ) {
         let meanings = Arc::clone(&self.rules.meanings);
         let meaning = meanings.of(record);
         let object = meaning.as_ref().map(object).unwrap_or_default();
         let code_norm = record.code.map(|code| code.norm().concat()).unwrap_or_default();
         let message = shown(record.message);
+        let mut fields = [("", ""); Field::ALL.len()];
+        let mut count = 0;
+        for (field, value) in meaning.iter().flat_map(Meaning::fields) {
+            fields[count] = (field.as_str(), value);
+            count += 1;
+        }
         let said = Said {
             device,
             doubt,
@@ -328,6 +341,9 @@ impl Stage {
             at,
             origin: Origin::Line,
             message: &message,
+            fields: &fields[..count],
+            evidence,
+            mendable: false,
         };
         match meaning {
             _ if matches!(said.turn, Turn::Repeated(_)) => self.said(&said),
@@ -415,6 +431,15 @@ impl Stage {
         if !changes.is_empty() {
             self.apply(changes).await;
         }
+    }
+}
+
+/// How sure it is who sent what comes in there. What wrote a file may have heard it by whatever way.
+fn evidence(listener: &Listener) -> Evidence {
+    match listener.transport {
+        Transport::Udp => Evidence::Datagram,
+        Transport::Tcp | Transport::File => Evidence::Stream,
+        Transport::Tls => Evidence::Sure,
     }
 }
 

@@ -153,6 +153,7 @@ impl Pipeline {
             now: Arc::clone(&self.present) as _,
             alerts: Arc::clone(&self.present.telling) as _,
             commands: Arc::clone(&self.present.telling) as _,
+            mending: Arc::new(show::Unjudged),
             samples: Arc::clone(&self.samples),
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.present.clock),
