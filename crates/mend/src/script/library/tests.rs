@@ -52,6 +52,9 @@ fn facts(code: &str, code_norm: &str, state: &str) -> Facts {
         parent: None,
         origin: Told::Line,
         message: String::new(),
+        fields: BTreeMap::new(),
+        evidence: model::Evidence::Stream,
+        plan: None,
     };
     Facts { event, fields: BTreeMap::from([("state".into(), state.into())]) }
 }
