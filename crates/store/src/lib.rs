@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Reading order: [`samples`] and [`state`] (the seams) with [`lines`] and [`mending`], [`store`], then the files behind them:
-//! `state_file`; `samples_file` and `engine`; `codec`; `file`. [`mod@backup`] and [`lock`] stand beside.
+//! `state_file`; `samples_file` and `engine`; `codec`; `file`. [`mod@backup`] and [`lock`] stand beside, and
+//! [`sink`], which passes on what was stored.
 
 pub mod backup;
 mod codec;
@@ -31,6 +32,7 @@ pub mod lock;
 pub mod mending;
 pub mod samples;
 mod samples_file;
+pub mod sink;
 pub mod state;
 mod state_file;
 pub mod store;

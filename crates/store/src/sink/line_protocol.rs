@@ -1,0 +1,149 @@
+//! The line protocol of `InfluxDB` (docs.influxdata.com, "Line protocol reference"): a point a line,
+//! `measurement,tag=value field=value timestamp`, times in milliseconds. It writes bytes and sends nothing.
+//!
+//! All fields are floats: an integer (`1i`) would give a field another type than network-telemetry gave
+//! it, and the database would refuse one of the two for ever.
+
+use std::io::Write as _;
+
+use super::point::Point;
+
+/// Appends `point` with its line end; `extra` are tags that all points get unless they have one of that
+/// name. A point without any value is left out; returns whether it was written.
+///
+/// A tag's value cannot end with a backslash, since that would escape what follows: there it is left out.
+/// Line ends and other control characters become spaces. An empty value means that the tag is missing.
+pub fn write(out: &mut Vec<u8>, point: Point<'_>, extra: &[(String, String)]) -> bool {
+    let start = out.len();
+    let subject = point.subject;
+    escape(out, subject.kind.shape().measurement, b", ");
+    for (name, value) in subject.tags.iter() {
+        tag(out, name, value);
+    }
+    for (name, value) in extra {
+        if subject.tags.iter().all(|(known, _)| known != name) {
+            tag(out, name, value);
+        }
+    }
+    let mut before = b' ';
+    for (field, value) in point.fields() {
+        out.push(before);
+        before = b',';
+        escape(out, field.name, b",= ");
+        out.push(b'=');
+        number(out, value);
+    }
+    if before == b' ' {
+        out.truncate(start);
+        return false;
+    }
+    writeln!(out, " {}", point.at.0).expect("a Vec takes every write");
+    true
+}
+
+fn tag(out: &mut Vec<u8>, name: &str, value: &str) {
+    let (name, value) = (name.trim_end_matches('\\'), value.trim_end_matches('\\'));
+    if name.is_empty() || value.is_empty() {
+        return;
+    }
+    out.push(b',');
+    escape(out, name, b",= ");
+    out.push(b'=');
+    escape(out, value, b",= ");
+}
+
+/// Appends `text` with a backslash before each of `special`. A backslash itself stands for itself.
+fn escape(out: &mut Vec<u8>, text: &str, special: &[u8]) {
+    for byte in text.bytes() {
+        let byte = if byte.is_ascii_control() { b' ' } else { byte };
+        if special.contains(&byte) {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+}
+
+/// Appends a finite number, in the fewest digits that read back as the same.
+fn number(out: &mut Vec<u8>, value: f64) {
+    /// Below it whole numbers are written as such, which is much faster.
+    const WHOLE: f64 = 1e15;
+    let whole = value as i64;
+    #[expect(clippy::float_cmp, reason = "whether nothing was cut off is an exact question")]
+    let is_whole = value.abs() < WHOLE && whole as f64 == value;
+    let written = if is_whole { write!(out, "{whole}") } else { write!(out, "{value}") };
+    written.expect("a Vec takes every write");
+}
+
+#[cfg(test)]
+mod tests {
+    use model::UnixMs;
+    use proptest::prelude::*;
+
+    use super::super::point::{Kind, Subject};
+    use super::*;
+
+    fn line(tags: &[(&str, &str)], values: &[f64], extra: &[(&str, &str)]) -> String {
+        let subject = Subject::new(Kind::Ping, tags, &[]);
+        let extra: Vec<_> = extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let point = Point { subject: subject.view(), at: UnixMs(1_700_000_000_123), values };
+        let mut out = Vec::new();
+        let written = write(&mut out, point, &extra);
+        assert_eq!(written, !out.is_empty());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_ping_is_written_as_network_telemetry_named_it() {
+        let tags = [("region", "aws-london"), ("host", "www.example.com")];
+        assert_eq!(
+            line(&tags, &[1.0, 1.0, 0.0, 12.345, 12.345, 12.345, 0.25], &[]),
+            "ping_rtt,host=www.example.com,region=aws-london transmitted=1,received=1,loss=0,\
+             min=12.345,avg=12.345,max=12.345,jitter=0.25 1700000000123\n"
+        );
+        assert_eq!(
+            line(&tags, &[1.0, 0.0, 100.0], &[]),
+            "ping_rtt,host=www.example.com,region=aws-london transmitted=1,received=0,loss=100 \
+             1700000000123\n"
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_one_tag_of_one_line() {
+        for (typed, written) in [
+            ("a b", r"a\ b"),
+            ("a,b=c", r"a\,b\=c"),
+            ("\"quoted\"", "\"quoted\""),
+            (r"C:\dir,x", r"C:\dir\,x"),
+            (r"ends\\", "ends"),
+            ("two\nlines\r", r"two\ lines\ "),
+            ("Zürich 東京", r"Zürich\ 東京"),
+        ] {
+            let expected = format!("ping_rtt,host={written} transmitted=1 1700000000123\n");
+            assert_eq!(line(&[("host", typed)], &[1.0], &[]), expected);
+        }
+        assert_eq!(line(&[("host", "")], &[1.0], &[]), "ping_rtt transmitted=1 1700000000123\n");
+    }
+
+    #[test]
+    fn tags_of_the_sink_come_after_those_of_the_point_and_never_twice() {
+        let found = line(&[("host", "h")], &[1.0], &[("host", "other"), ("site", "x")]);
+        assert_eq!(found, "ping_rtt,host=h,site=x transmitted=1 1700000000123\n");
+    }
+
+    #[test]
+    fn what_is_no_number_is_never_sent() {
+        assert_eq!(line(&[], &[f64::NAN, f64::INFINITY], &[]), "");
+        assert_eq!(line(&[], &[f64::NAN, 0.5], &[]), "ping_rtt received=0.5 1700000000123\n");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_read_back_as_they_were(value in any::<f64>().prop_filter("finite", |v| v.is_finite())) {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            let text = String::from_utf8(out).unwrap();
+            prop_assert!(!text.ends_with('i'));
+            prop_assert_eq!(text.parse::<f64>().unwrap(), value);
+        }
+    }
+}
