@@ -1,22 +1,24 @@
 //! A running daemon's answers about the past and about why: `explain` and `availability` through the control
 //! socket, and the explanations on pages. Reads alone; what it says is made in [`crate::explain`] and [`crate::availability`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use model::alert::AlertId;
-use model::{Alert, Judgement, SeriesId};
+use model::alert::{AlertId, Subject, TargetSubject};
+use model::{Alert, Judgement, SeriesId, Target};
 use serde::{Deserialize, Serialize};
-use show::{Alerts, AlertsNow, Explanation, Now as _};
+use show::{Alerts, AlertsNow, Explanation, Month, Now as _, Uptime, Uptimes};
 use store::{Error, Samples, State as Records};
 
-use crate::availability::{self, Month};
+use crate::availability;
 use crate::explain::alert::{self, AlertStory};
 use crate::explain::host::{self, Archive, HostStory};
 use crate::explain::past::Stored;
+use crate::maintenance::Upkeep;
 use crate::ports::Present;
 
 /// Explains; GET with `host` or `alert`, answered with a [`Story`].
@@ -86,6 +88,10 @@ impl Alerts for Explained {
             },
         }
     }
+
+    fn availability(&self, month: Month, text: &str, most: usize) -> Result<Uptimes, Error> {
+        self.source.look(|archive| uptimes(archive, month, text, most))
+    }
 }
 
 type Failure = (StatusCode, String);
@@ -119,7 +125,8 @@ impl Source {
         let snapshot = self.present.targets();
         let now = self.present.clock.now_ms();
         let (samples, state) = (&*self.samples, &*self.state);
-        read(&Archive { samples, state, live: Some(&snapshot), now })
+        let judging = Some(&*self.present.judging);
+        read(&Archive { samples, state, live: Some(&snapshot), judging, now })
     }
 
     /// Reads on a thread that may block.
@@ -153,10 +160,29 @@ pub(crate) fn explain(
 
 /// The month of all targets as CSV.
 pub(crate) fn availability(archive: &Archive<'_>, month: Month) -> Result<String, Error> {
-    let mut csv = String::from(availability::HEADER);
-    for target in Stored::all(archive.samples)? {
-        let row = availability::row(archive.samples, &target, month, archive.now, &|_| false)?;
-        csv.push_str(&row.csv());
+    let uptimes = uptimes(archive, month, "", usize::MAX)?;
+    let rows = uptimes.rows.iter().map(Uptime::csv);
+    Ok(std::iter::once(Uptime::HEADER.to_owned()).chain(rows).collect())
+}
+
+/// The month of those targets whose host or region holds this text in any case, the first `most` of them.
+fn uptimes(archive: &Archive<'_>, month: Month, text: &str, most: usize) -> Result<Uptimes, Error> {
+    let upkeep = Upkeep::read(archive.state, &month.span())?;
+    let text = text.to_lowercase();
+    let holds = |label: &str| label.to_lowercase().contains(&text);
+    let mut targets = Stored::all(archive.samples)?;
+    targets.retain(|target| holds(target.label("host")) || holds(target.label("region")));
+    let live = archive.live.into_iter().flat_map(|snapshot| &snapshot.targets);
+    let live: HashMap<SeriesId, &Target> = live.map(|now| (now.series.rtt, &*now.target)).collect();
+    let mut rows = Vec::new();
+    for target in targets.iter().take(most) {
+        let subject = match live.get(&target.rtt.id()) {
+            Some(live) => TargetSubject::of(live),
+            None => target.subject(),
+        };
+        let subject = Subject::Target(subject);
+        let worked = upkeep.of(&|label| subject.label(label));
+        rows.push(availability::row(archive.samples, target, month, archive.now, &worked)?);
     }
-    Ok(csv)
+    Ok(Uptimes { rows, total: targets.len() })
 }

@@ -21,6 +21,7 @@ mod intake;
 mod json_line;
 mod judging;
 mod logs;
+mod maintenance;
 mod merge;
 mod notices;
 mod plan;

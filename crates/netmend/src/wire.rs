@@ -35,8 +35,9 @@ use crate::hear::{Hearing, Rules};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
 use crate::judging::Judging;
+use crate::maintenance;
 use crate::notices::Notices;
-use crate::ports::{BoardSights, Present};
+use crate::ports::{BoardSights, Heard, Present};
 use crate::record::Recorder;
 use crate::report::Report;
 use crate::roster::Roster;
@@ -82,6 +83,7 @@ impl Pipeline {
         let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
         let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
         judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
+        remember(&*state, &verdict, clock.now_ms());
         let to_tell = (told(&verdict, &plan.site), watched(&targets, &verdict, discovered));
         let telling =
             Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock))?;
@@ -197,6 +199,7 @@ impl Pipeline {
         let settings = |target: &Target, metric| rules.settings(target, metric);
         self.present.judging.set(&bare(&targets), settings)?;
         *roster = next;
+        remember(&*self.state, &verdict, self.present.clock.now_ms());
         let watched = watched(&targets, &verdict, discovered);
         self.present.telling.set(told(&verdict, &plan.site), watched);
         self.receivers.send_replace(Arc::clone(&verdict.receivers));
@@ -288,6 +291,11 @@ impl Pipeline {
         Desk { telling: Arc::clone(&self.present.telling), state: Arc::clone(&self.state) }
     }
 
+    /// What devices said, for evidence on alerts.
+    pub(crate) fn witness(&self) -> Arc<Heard> {
+        Arc::new(Heard { known: self.hearing.known(), telling: Arc::clone(&self.present.telling) })
+    }
+
     /// What is called each minute while all stages move.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         Heartbeat::new(self.heartbeat.subscribe(), Arc::clone(&self.present) as _)
@@ -328,6 +336,13 @@ fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> Even
             reason: reason("cancelled"),
             at,
         },
+    }
+}
+
+/// Remembers the maintenance windows. A store that fails has said so elsewhere.
+fn remember(state: &dyn State, verdict: &Verdict, now: UnixMs) {
+    if let Err(why) = maintenance::remember(state, &verdict.maintenance, now) {
+        tracing::warn!(%why, "the maintenance windows were not stored");
     }
 }
 
@@ -373,6 +388,7 @@ fn watched(
             discovered,
             gateway: known.gateway || gateway,
             severity: verdict.judging.severity(target),
+            severities: verdict.judging.severities(target),
             ..known
         }
     };

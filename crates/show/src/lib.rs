@@ -2,7 +2,7 @@
 //! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
 //! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, `judged` and
-//! `archive`, what there is to show of targets and of alerts; `select`, `sift` and `hark`, which of them, and what devices said; `act`, what
+//! `archive`, what there is to show of targets and of alerts; `select`, `sift`, `hark` and `account`, which of them, what devices said, and months; `act`, what
 //! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
 //! of answer each; `serve` and `patient`, the sockets.
 
@@ -15,6 +15,7 @@ use store::{Samples, State};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
+mod account;
 mod act;
 mod api;
 mod app;
@@ -37,6 +38,7 @@ mod serve;
 mod sift;
 mod strips;
 mod time;
+mod uptime;
 
 pub use guard::Token;
 pub use port::judged::{
@@ -46,6 +48,7 @@ pub use port::judged::{
 pub use port::mending::{MendNow, MendOrder, Mending, Paused, RemediationNow};
 pub use port::{Counter, CounterKind, Devices, Now, Snapshot, Stage, StoreNow, System, Warning};
 pub use serve::serve;
+pub use uptime::{Minutes, Month, Uptime, Uptimes};
 
 /// What the router works with.
 #[derive(Clone)]

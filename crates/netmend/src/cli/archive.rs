@@ -36,7 +36,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     let clock = Arc::new(SystemClock);
     let store = Store::open(folder, clock).map_err(|why| failed(&why))?;
     let (samples, state) = (store.samples(), store.state());
-    let archive =
-        Archive { samples: &*samples, state: &*state, live: None, now: SystemClock.now_ms() };
+    let now = SystemClock.now_ms();
+    let archive = Archive { samples: &*samples, state: &*state, live: None, judging: None, now };
     read(&archive).map_err(|why| failed(&why))
 }

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use model::{Clock as _, SystemClock};
+use show::Month;
 
 use super::archive;
 use super::stdout;
-use crate::availability::Month;
 use crate::data;
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Availability is up / (up + down), in minutes of UTC: a minute is down if every probe sent in it was lost. \
-Minutes without data count as neither and are a column of their own. That of maintenance is 0 in this release: \
-its windows are not looked up yet.
+Minutes without data count as neither and are a column of their own, and so are those of maintenance: in a window \
+of `maintenance`, also one that was taken out of the configuration since, or silenced; an outage that was silenced \
+after it had begun stays one. Windows that match a tag count while the daemon runs, which alone knows tags.
 
 Exit codes: 0 done, 1 the store cannot be used, 3 bad arguments, 4 a system error.")]
 pub(crate) struct Args {

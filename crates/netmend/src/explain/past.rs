@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use model::alert::TargetSubject;
 use model::series::Band;
-use model::{Metric, Series, SeriesId, UnixMs};
+use model::{Family, Metric, Series, SeriesId, Target, UnixMs};
 use serde::{Deserialize, Serialize};
 use store::{Error, RangeAnswer, RangeQuery, Samples};
 
@@ -51,6 +52,17 @@ impl Stored {
             Some(port) => port.parse().ok().map(model::Protocol::Tcp),
             None => (text == "icmp").then_some(model::Protocol::Icmp),
         }
+    }
+
+    /// It as alerts name it. Its tags are not known: the store keeps none.
+    pub(crate) fn subject(&self) -> TargetSubject {
+        let protocol = self.protocol().unwrap_or(model::Protocol::Icmp);
+        let family = match self.label("family") {
+            "6" => Family::V6,
+            _ => Family::V4,
+        };
+        let target = Target::new(self.label("host"), self.label("region"), protocol);
+        TargetSubject { family, series: self.rtt.id(), ..TargetSubject::of(&target) }
     }
 
     fn port(&self) -> u16 {

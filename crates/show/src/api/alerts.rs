@@ -56,6 +56,7 @@ pub(super) struct Alert {
     affected: u32,
     total: u32,
     neighbours: Vec<model::alert::Neighbours>,
+    clues: Vec<Clue>,
     ack: Option<Ack>,
     quiet: Vec<Quiet>,
     reopened: u32,
@@ -81,6 +82,27 @@ struct Target {
     family: &'static str,
     tags: BTreeMap<String, String>,
     parent: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Clue {
+    at: Option<String>,
+    device: String,
+    code: Option<String>,
+    text: String,
+    count: u32,
+}
+
+impl Clue {
+    fn of(clue: &model::alert::Clue) -> Self {
+        Self {
+            at: rfc3339(clue.at),
+            device: clue.device.clone(),
+            code: (!clue.code.is_empty()).then(|| clue.code.clone()),
+            text: clue.text.clone(),
+            count: clue.count,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -133,6 +155,7 @@ impl Alert {
             affected: alert.affected,
             total: alert.total,
             neighbours: alert.neighbours.clone(),
+            clues: alert.clues.iter().map(Clue::of).collect(),
             ack: alert.ack.as_ref().map(|ack| Ack {
                 at: rfc3339(ack.at),
                 by: ack.by.clone(),

@@ -2,6 +2,7 @@
 //! are null. It must not share types with the pages.
 
 mod alerts;
+mod availability;
 mod events;
 mod range;
 mod silences;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/events", get(events::list))
         .route("/events/{id}", get(events::one))
         .route("/lines", get(events::lines))
+        .route("/availability", get(availability::month))
         .route("/system", get(system::system))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .fallback(not_found);
@@ -51,7 +53,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn not_found(uri: Uri) -> Problem {
     let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
                    /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/events, \
-                   /api/v1/events/ID, /api/v1/lines, /api/v1/system";
+                   /api/v1/events/ID, /api/v1/lines, /api/v1/availability, /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }
 

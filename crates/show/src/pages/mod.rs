@@ -3,6 +3,7 @@
 
 mod alert;
 mod alerts;
+mod availability;
 mod chart;
 mod devices;
 mod events;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/alerts/{id}/ack", post(alert::ack))
         .route("/silences", get(silences::page).post(silences::add))
         .route("/silences/{id}/expire", post(silences::expire))
+        .route("/availability", get(availability::page))
         .route("/events", get(events::page))
         .route("/events/{id}", get(events::one))
         .route("/devices", get(devices::page))

@@ -83,6 +83,7 @@ fn form(view: &View, select: &Select) -> Markup {
                         aria-current=[(select.sort == sort && select.top.is_some()).then_some("true")]
                         { (name) }
                 }
+                " " a href="/availability" { "availability" }
             }
         }
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use model::alert::{Matcher, Silence, SilenceId, Weekly};
 use model::{Alert, AlertId, Judgement, SeriesId, UnixMs};
 
+use crate::uptime::{Month, Uptimes};
+
 /// What is wrong now, as the daemon has it.
 pub trait Alerts: Send + Sync {
     /// What is open and what is kept quiet, at most a second old. Cheap, and never blocks.
@@ -18,6 +20,16 @@ pub trait Alerts: Send + Sync {
     /// What is known of an alert beyond its own record. It may read the store, so it is asked on a thread
     /// that may block.
     fn explain(&self, alert: &Alert) -> Explanation;
+
+    /// How much of a month targets were up: the first `most` of those whose host or region holds `text` in any
+    /// case. It reads the store, so it is asked on a thread that may block. None, where nobody counts.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn availability(&self, month: Month, text: &str, most: usize) -> Result<Uptimes, store::Error> {
+        let _ = (month, text, most);
+        Ok(Uptimes::default())
+    }
 }
 
 /// Everything open at one moment. An alert that did not change since the last snapshot is shared with it.

@@ -14,8 +14,8 @@ use model::{
     Subject, Target, TargetNow, UnixMs,
 };
 use netmend_show::{
-    Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, Receipt, Refusal, SilenceNow,
-    Trace,
+    Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, Month, Receipt, Refusal,
+    SilenceNow, Trace, Uptimes,
 };
 use store::{Applied, Change, State};
 
@@ -31,6 +31,8 @@ pub(crate) struct Alarms {
 #[derive(Default)]
 struct Told {
     explanation: Explanation,
+    uptimes: Uptimes,
+    counted: Vec<(String, String, usize)>,
     refusal: Option<Refusal>,
     asked: Vec<(String, Command)>,
     silences: u64,
@@ -92,6 +94,16 @@ impl Alarms {
         self.told.lock().expect("no holder of this lock panics").explanation = explanation;
     }
 
+    /// What is counted for every month.
+    pub(crate) fn count_as(&self, uptimes: Uptimes) {
+        self.told.lock().expect("no holder of this lock panics").uptimes = uptimes;
+    }
+
+    /// Which months of which targets were asked for, and how many of them.
+    pub(crate) fn counted(&self) -> Vec<(String, String, usize)> {
+        self.told.lock().expect("no holder of this lock panics").counted.clone()
+    }
+
     /// Lets every command fail.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.told.lock().expect("no holder of this lock panics").refusal = Some(refusal);
@@ -144,6 +156,12 @@ impl Alerts for Alarms {
 
     fn explain(&self, _: &Alert) -> Explanation {
         self.told.lock().expect("no holder of this lock panics").explanation.clone()
+    }
+
+    fn availability(&self, month: Month, text: &str, most: usize) -> Result<Uptimes, store::Error> {
+        let mut told = self.told.lock().expect("no holder of this lock panics");
+        told.counted.push((month.name(), text.to_owned(), most));
+        Ok(told.uptimes.clone())
     }
 }
 
@@ -273,6 +291,7 @@ pub(crate) fn firing(
         affected: 0,
         total: 0,
         neighbours: vec![],
+        clues: Vec::new(),
         ack: None,
         quiet: vec![],
         reopened: 0,

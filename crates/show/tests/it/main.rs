@@ -10,6 +10,7 @@
 mod alarms;
 mod alerts;
 mod api;
+mod availability;
 mod browser;
 mod events;
 mod http;
