@@ -4,6 +4,7 @@
 use model::{Change, Judgement, Metric, Rule, Standing, UnixMs};
 
 use crate::bytes::{Reader, Writer};
+use crate::limit::Limit;
 use crate::settings::{Prepared, Rules};
 use crate::{limit, loss, nm, reference, sigma};
 
@@ -64,7 +65,9 @@ impl Detector {
         let limit_change = match rules.limit {
             Some(limit) if !value.is_nan() => {
                 let state = self.limit.get_or_insert_with(|| Box::new(limit::State::NEW));
-                state.push(rules.metric, limit, at, value, rules.probes.unwrap_or(1.0))
+                let (metric, clear_after) = (rules.metric, rules.clear_after);
+                let probes = rules.probes.unwrap_or(1.0);
+                state.push(&Limit { metric, limit, clear_after, probes }, at, value)
             }
             _ => None,
         };

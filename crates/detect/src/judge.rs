@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::time::Duration;
 
 use model::{Judgement, Metric, Sample, SeriesId, UnixMs};
 
@@ -88,6 +89,13 @@ impl Judge {
         let rules = &mut self.rules[watched.rules as usize].rules;
         let judgement = watched.detector.now(rules, at);
         Some(scaled(judgement, unit(rules.metric)))
+    }
+
+    /// How long a series must be good until what is wrong with it is over, where somebody decided.
+    pub fn clear_after(&self, series: SeriesId) -> Option<Duration> {
+        let watched = self.series.get(&Key::of(series))?;
+        let settings = &self.rules[watched.rules as usize].settings;
+        settings.clear_after.map(Duration::from_secs_f64)
     }
 
     /// The time of the last sample of a series that was judged: where a replay has to go on.

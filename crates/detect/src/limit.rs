@@ -16,11 +16,23 @@ const UP: f64 = 0.65;
 /// Evidence that raises for loss: 100 to 1 that more probes are lost than half the limit.
 const EVIDENCE: f64 = 4.6;
 /// Quiet time that clears, in seconds.
-const CLEAR_AFTER: f64 = 600.0;
+pub(crate) const CLEAR_AFTER: f64 = 600.0;
 /// The share of the limit below which it is quiet.
 const QUIET: f64 = 0.9;
 /// Gap after which the present is forgotten, in seconds.
 const LONGEST_GAP: f64 = 1800.0;
+
+/// What is too high, and how it is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) metric: Metric,
+    /// In milliseconds or percent.
+    pub(crate) limit: f64,
+    /// Quiet time that clears, in seconds.
+    pub(crate) clear_after: f64,
+    /// What a sample of loss speaks of.
+    pub(crate) probes: f64,
+}
 
 /// The present of one series against its limit.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +62,9 @@ impl State {
         (self.share / whole).min(1.0)
     }
 
-    /// Compares one value with the limit; `probes` is what a sample of loss speaks of.
-    pub(crate) fn push(
-        &mut self,
-        metric: Metric,
-        limit: f64,
-        at: UnixMs,
-        value: f64,
-        probes: f64,
-    ) -> Option<Change> {
+    /// Compares one value with the limit.
+    pub(crate) fn push(&mut self, rule: &Limit, at: UnixMs, value: f64) -> Option<Change> {
+        let Limit { metric, limit, clear_after, probes } = *rule;
         let gap = if self.level.is_nan() { f64::INFINITY } else { seconds(self.last, at) };
         self.last = at;
         let tau = if metric == Metric::Loss { TAU_LOSS } else { TAU_LEVEL };
@@ -87,7 +93,7 @@ impl State {
         if high {
             self.high_since.get_or_insert(at);
         }
-        self.decide(at, high && enough, level >= QUIET * limit)
+        self.decide((at, clear_after), high && enough, level >= QUIET * limit)
     }
 
     /// Adds what a sample says for "more loss than half the limit"; whether that is enough.
@@ -117,7 +123,12 @@ impl State {
         })
     }
 
-    fn decide(&mut self, at: UnixMs, raise: bool, loud: bool) -> Option<Change> {
+    fn decide(
+        &mut self,
+        (at, clear_after): (UnixMs, f64),
+        raise: bool,
+        loud: bool,
+    ) -> Option<Change> {
         let Some(last_loud) = &mut self.loud else {
             if raise {
                 self.loud = Some(at);
@@ -131,7 +142,7 @@ impl State {
         if loud {
             *last_loud = at;
         }
-        if seconds(*last_loud, at) < CLEAR_AFTER {
+        if seconds(*last_loud, at) < clear_after {
             return None;
         }
         (self.loud, self.high_since, self.share) = (None, None, 0.0);

@@ -25,15 +25,22 @@ pub(crate) struct Nm {
     /// Time above a gate that raises, and samples on top of it.
     pub(crate) high_for: f64,
     pub(crate) high_samples: f64,
+    /// Quiet time that clears, in seconds.
+    pub(crate) clear_after: f64,
 }
 
 impl Nm {
     /// For latency.
-    pub(crate) const LATENCY: Nm =
-        Nm { absolute: 8.0, relative: 0.05, high_for: 190.0, high_samples: 1.0 };
+    pub(crate) const LATENCY: Nm = Nm {
+        absolute: 8.0,
+        relative: 0.05,
+        high_for: 190.0,
+        high_samples: 1.0,
+        clear_after: 600.0,
+    };
     /// For jitter, whose means have heavier tails.
     pub(crate) const JITTER: Nm =
-        Nm { absolute: 6.0, relative: 0.3, high_for: 190.0, high_samples: 1.5 };
+        Nm { absolute: 6.0, relative: 0.3, high_for: 190.0, high_samples: 1.5, clear_after: 600.0 };
 }
 
 /// Smallest jump above the last hours that counts, in units of the usual jump.
@@ -68,8 +75,6 @@ const TAU_HOUR: f64 = 3.0 * 3600.0;
 const TAU_HOUR_SIZE: f64 = 8.0 * 3600.0;
 /// The share of recent time above the gates that is shown.
 const TAU_SHARE: f64 = 240.0;
-/// Quiet time that clears, in seconds.
-const CLEAR_AFTER: f64 = 600.0;
 /// Time after which a higher level is the new normal, in seconds.
 const ACCEPT_AFTER: f64 = 4.0 * 3600.0;
 /// Time after which a lower level is the new normal, in seconds.
@@ -192,7 +197,7 @@ impl State {
         let moment = self.look(nm, at, value, hour);
         self.last = at;
         let high = self.follow(&moment);
-        let change = self.decide(&moment, high);
+        let change = self.decide(&moment, high, nm.clear_after);
         self.learn(&moment);
         self.judgement(&moment, change)
     }
@@ -297,7 +302,7 @@ impl State {
         }
     }
 
-    fn decide(&mut self, moment: &Moment, high: bool) -> Option<Change> {
+    fn decide(&mut self, moment: &Moment, high: bool, clear_after: f64) -> Option<Change> {
         if !self.is_firing() {
             let enough = high && f64::from(self.score) >= self.needed(moment);
             if !enough || moment.known_for <= WARM_UP {
@@ -310,7 +315,7 @@ impl State {
         // What was not observed was not quiet.
         let quiet = if moment.gap > LONGEST_GAP { 0.0 } else { self.quiet_for + moment.dt as f32 };
         self.quiet_for = if self.loud(moment) { 0.0 } else { quiet };
-        let change = if f64::from(self.quiet_for) >= CLEAR_AFTER {
+        let change = if f64::from(self.quiet_for) >= clear_after {
             Change::Cleared
         } else if f64::from(self.firing_for) >= ACCEPT_AFTER && moment.gap <= LONGEST_GAP {
             self.baseline += f64::from(self.present);

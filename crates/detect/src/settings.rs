@@ -22,6 +22,9 @@ pub struct Settings {
     pub at_least: Option<f64>,
     /// The value above which it is too high whatever is usual.
     pub limit: Option<f64>,
+    /// How many seconds it must have been good until it is over; `None` is the rule's own. An outage that
+    /// `down` found and `sigma` end by their own times.
+    pub clear_after: Option<f64>,
     /// Whose hours and weekends count.
     pub zone: TimeZone,
     /// Probes that one sample of loss speaks of; `None` where nobody knows: then it is estimated from
@@ -35,6 +38,7 @@ impl Default for Settings {
             learned: Learned::Nm,
             at_least: None,
             limit: None,
+            clear_after: None,
             zone: TimeZone::UTC,
             probes: Some(1.0),
         }
@@ -94,6 +98,8 @@ pub struct Rules {
     pub(crate) learned: Prepared,
     pub(crate) at_least: Option<f64>,
     pub(crate) limit: Option<f64>,
+    /// Quiet time that clears what is above the limit, in seconds.
+    pub(crate) clear_after: f64,
     pub(crate) probes: Option<f64>,
     pub(crate) calendar: Calendar,
 }
@@ -112,6 +118,7 @@ impl Rules {
     /// What `settings` mean for series of `metric`.
     pub fn new(metric: Metric, settings: &Settings) -> Result<Self, SettingsError> {
         settings.probes.map_or(Ok(()), |probes| positive("probes", probes))?;
+        settings.clear_after.map_or(Ok(()), |span| positive("clear_after", span))?;
         for (what, value) in [("at_least", settings.at_least), ("limit", settings.limit)] {
             let Some(found) = value else { continue };
             positive(what, found)?;
@@ -123,35 +130,39 @@ impl Rules {
         let learned = match (settings.learned, metric) {
             (Learned::Off, _) => Prepared::Off,
             (Learned::Sigma(sigma), _) => Prepared::Sigma(checked(sigma)?),
-            (Learned::Nm, Metric::Rtt) => nm(Nm::LATENCY, at_least),
-            (Learned::Nm, Metric::Jitter) => nm(Nm::JITTER, at_least),
-            (Learned::Nm, Metric::Loss) => loss(Loss::DEFAULT, at_least),
+            (Learned::Nm, Metric::Rtt) => nm(Nm::LATENCY, settings),
+            (Learned::Nm, Metric::Jitter) => nm(Nm::JITTER, settings),
+            (Learned::Nm, Metric::Loss) => loss(Loss::DEFAULT, settings),
             (Learned::Reference, Metric::Rtt) => reference(Reference::LATENCY, at_least),
             (Learned::Reference, Metric::Jitter) => reference(Reference::JITTER, at_least),
-            (Learned::Reference, Metric::Loss) => loss(Loss::REFERENCE, at_least),
+            (Learned::Reference, Metric::Loss) => loss(Loss::REFERENCE, settings),
         };
         Ok(Self {
             metric,
             learned,
             at_least,
             limit: settings.limit,
+            clear_after: settings.clear_after.unwrap_or(crate::limit::CLEAR_AFTER),
             probes: settings.probes,
             calendar: Calendar::new(settings.zone.clone()),
         })
     }
 }
 
-fn nm(own: Nm, at_least: Option<f64>) -> Prepared {
-    Prepared::Nm(Nm { absolute: at_least.unwrap_or(own.absolute), ..own })
+fn nm(own: Nm, settings: &Settings) -> Prepared {
+    let absolute = settings.at_least.unwrap_or(own.absolute);
+    let clear_after = settings.clear_after.unwrap_or(own.clear_after);
+    Prepared::Nm(Nm { absolute, clear_after, ..own })
 }
 
 fn reference(own: Reference, at_least: Option<f64>) -> Prepared {
     Prepared::Reference(Reference { absolute: at_least.unwrap_or(own.absolute), ..own })
 }
 
-fn loss(own: Loss, at_least: Option<f64>) -> Prepared {
-    let absolute = at_least.map_or(own.absolute, |percent| percent / 100.0);
-    Prepared::Loss(Loss { absolute, ..own })
+fn loss(own: Loss, settings: &Settings) -> Prepared {
+    let absolute = settings.at_least.map_or(own.absolute, |percent| percent / 100.0);
+    let clear_after = settings.clear_after.unwrap_or(own.clear_after);
+    Prepared::Loss(Loss { absolute, clear_after, ..own })
 }
 
 fn checked(sigma: Sigma) -> Result<Sigma, SettingsError> {

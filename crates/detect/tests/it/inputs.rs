@@ -384,3 +384,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_is_over_after_the_time_that_was_set() {
+    for clear_after in [None, Some(120.0), Some(3600.0)] {
+        let cleared = |metric, limit: Option<f64>, bad: f64| {
+            let settings = Settings { clear_after, limit, ..Settings::default() };
+            let mut series = Watched::new(metric, &settings);
+            let usual = |minute| if metric == Metric::Loss { 0.0 } else { noisy(minute) };
+            series.minutes(0..DAY, usual);
+            let raised = series.minutes(DAY..DAY + 60, |minute| usual(minute) + bad);
+            assert_eq!(raised.len(), 1, "{metric} {limit:?}");
+            let cleared = series.minutes(DAY + 60..DAY + 240, usual);
+            assert_eq!(cleared.len(), 1, "{metric} {limit:?}");
+            cleared[0].0 - DAY - 59
+        };
+        let least = clear_after.map_or(10, |seconds| (seconds / 60.0) as i64);
+        for (metric, limit, bad, fades) in [
+            (Metric::Rtt, None, 60.0, 5),
+            (Metric::Jitter, None, 60.0, 5),
+            (Metric::Rtt, Some(70.0), 60.0, 5),
+            // The loss of the last minutes has to be over first.
+            (Metric::Loss, None, 20.0, 15),
+        ] {
+            let took = cleared(metric, limit, bad);
+            assert!(
+                (least..=least + fades).contains(&took),
+                "{metric} {limit:?} {clear_after:?}: {took} min"
+            );
+        }
+    }
+    let wrong = Settings { clear_after: Some(0.0), ..Settings::default() };
+    let why = Rules::new(Metric::Rtt, &wrong).unwrap_err();
+    assert!(why.to_string().contains("clear_after"), "{why}");
+}

@@ -111,6 +111,52 @@ pub struct Weekly {
     pub zone: String,
 }
 
+/// Why text is no hours of the week.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no hours of the week; write days, times and a time zone, as in \
+     `Mon-Fri 22:00-06:00 Europe/London` (all days and UTC if they are left out)"
+)]
+pub struct WeeklyError(String);
+
+impl FromStr for Weekly {
+    type Err = WeeklyError;
+
+    /// Reads what [`Weekly`] prints: `Sat Sun 22:00-06:00 Europe/London`; also ranges of days and commas.
+    /// Whether there is such a time zone is not looked at.
+    fn from_str(text: &str) -> Result<Self, WeeklyError> {
+        let wrong = || WeeklyError(text.to_owned());
+        let words = || text.split([' ', ',', '\t']).filter(|word| !word.is_empty());
+        let at = words().position(|word| word.contains(':')).ok_or_else(wrong)?;
+        let mut days: Vec<Weekday> = Vec::new();
+        for word in words().take(at) {
+            days.extend(Weekday::from_range(word).ok_or_else(wrong)?);
+        }
+        days.sort_unstable();
+        days.dedup();
+        let mut rest = words().skip(at);
+        let hours = rest.next().and_then(|hours| hours.split_once('-')).ok_or_else(wrong)?;
+        let (from, until) = minute_of_day(hours.0).zip(minute_of_day(hours.1)).ok_or_else(wrong)?;
+        let zone = rest.next().unwrap_or("UTC").to_owned();
+        if from == until || from == 1440 || until == 0 || rest.next().is_some() {
+            return Err(wrong());
+        }
+        let days = if days.is_empty() { Weekday::ALL.to_vec() } else { days };
+        Ok(Self { days, from, until, zone })
+    }
+}
+
+/// Minutes after midnight of `HH:MM`, 00:00 to 24:00.
+fn minute_of_day(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let number = |text: &str| {
+        let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse::<u16>().ok()).flatten()
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (minutes < 60 && hours * 60 + minutes <= 1440).then_some(hours * 60 + minutes)
+}
+
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -142,6 +188,14 @@ impl Weekday {
         ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][self as usize]
     }
 
+    /// Reads a day, or days as in `Mon-Fri`, which may go over the weekend.
+    pub fn from_range(text: &str) -> Option<Vec<Self>> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (Self::from_name(first.trim())?, Self::from_name(last.trim())?);
+        let count = (last as usize + 7 - first as usize) % 7 + 1;
+        Some(Self::ALL.into_iter().cycle().skip(first as usize).take(count).collect())
+    }
+
     /// Reads `mon`, `Mon`, `monday`.
     pub fn from_name(name: &str) -> Option<Self> {
         const FULL: [&str; 7] =
@@ -170,5 +224,38 @@ impl fmt::Display for Weekly {
         let clock = |minutes: u16| (minutes / 60, minutes % 60);
         let ((h1, m1), (h2, m2)) = (clock(self.from), clock(self.until));
         write!(f, "{h1:02}:{m1:02}-{h2:02}:{m2:02} {}", self.zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_of_the_week_are_read_as_they_are_printed() {
+        for (typed, printed) in [
+            ("Sat Sun 22:00-06:00 Europe/London", "Sat Sun 22:00-06:00 Europe/London"),
+            ("fri-mon 00:00-24:00", "Mon Fri Sat Sun 00:00-24:00 UTC"),
+            ("Mon,Wed 08:30-17:00 UTC", "Mon Wed 08:30-17:00 UTC"),
+            ("02:00-04:00", "Mon Tue Wed Thu Fri Sat Sun 02:00-04:00 UTC"),
+        ] {
+            let weekly: Weekly = typed.parse().unwrap();
+            assert_eq!(weekly.to_string(), printed);
+            assert_eq!(printed.parse(), Ok(weekly));
+        }
+        for wrong in [
+            "",
+            "Sun",
+            "Sun 2-4",
+            "Sun 02:00",
+            "Sun 02:00-02:00",
+            "Sunny 02:00-04:00",
+            "+2:00-04:00",
+            "24:00-01:00",
+            "02:00-04:00 UTC x",
+        ] {
+            let why = wrong.parse::<Weekly>().unwrap_err().to_string();
+            assert!(why.contains("Mon-Fri 22:00-06:00 Europe/London"), "{wrong}: {why}");
+        }
     }
 }

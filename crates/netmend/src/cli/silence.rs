@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use alert::matching::parse;
 use model::UnixMs;
-use model::alert::{Matcher, SilenceId};
+use model::alert::{Matcher, SilenceId, Weekly};
 
 use super::alerts::time;
 use super::stdout::{self, Form};
@@ -17,6 +17,9 @@ use crate::control::Client;
 use crate::data;
 use crate::desk::{EXPIRE, Listed, SILENCES, SilenceOrder};
 use crate::report::Report;
+
+/// How long a silence holds if nobody says.
+const SPAN: Duration = Duration::from_hours(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -48,10 +51,12 @@ struct Common {
 #[command(after_help = "\
 A MATCHER is LABEL=VALUE, LABEL!=VALUE, LABEL=~REGEX or LABEL!~REGEX; labels are alert, severity, state, kind, \
 target, host, region, protocol, family and your own tags. Nobody is told what begins while it holds; who was told \
-of an alert before is told its end. Windows that recur are in the configuration, as `maintenance`.
+of an alert before is told its end. Windows that belong to the network rather than to a piece of work are best kept in \
+the configuration, as `maintenance`.
 
 Examples:
   netmend silence add region=aws-london --for 2h --note 'line is moved'
+  netmend silence add region=office --every 'Sun 02:00-04:00 Europe/London' --note 'patch night'
   netmend silence add host=~'sw[12]' --from 2026-12-24T22:00Z --for 4h --note update
 
 Exit codes: 0 it holds, 1 it is refused or no netmend runs, 3 bad arguments, 4 a system error.")]
@@ -61,9 +66,12 @@ struct AddArgs {
     /// Which alerts; all must fit.
     #[arg(value_name = "MATCHER", required = true, value_parser = parse)]
     matchers: Vec<Matcher>,
-    /// How long it holds, such as 2h or 1d 12h.
-    #[arg(long = "for", value_name = "DURATION", default_value = "2h", value_parser = span)]
-    span: Duration,
+    /// How long it holds, such as 2h or 1d 12h [default: 2h; with --every until it is expired].
+    #[arg(long = "for", value_name = "DURATION", value_parser = span)]
+    span: Option<Duration>,
+    /// Only at these hours of each week, such as 'Mon-Fri 22:00-06:00 Europe/London'.
+    #[arg(long, value_name = "HOURS")]
+    every: Option<Weekly>,
     /// When it begins, such as 2026-12-24T22:00Z [default: now].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<UnixMs>,
@@ -110,11 +118,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 }
 
 fn add(args: AddArgs) -> Result<String, Report> {
+    let span = args.span.or(if args.every.is_none() { Some(SPAN) } else { None });
     let order = SilenceOrder {
         matchers: args.matchers,
         from: args.from,
-        for_ms: Some(u64::try_from(args.span.as_millis()).unwrap_or(u64::MAX)),
-        weekly: None,
+        for_ms: span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        weekly: args.every,
         note: args.note,
     };
     let client = Client::new(data::folder(args.common.data)?)?;

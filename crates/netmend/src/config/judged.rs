@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::alert::{Matcher, Operator, Weekday};
-use model::{Severity, UnixMs};
+use model::{Metric, Severity, UnixMs};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -28,6 +28,8 @@ keys! {
         at_least: RawAmounts,
         /// Values above which it is wrong whatever is usual.
         limits: RawAmounts,
+        /// How long it must have been good until it is over, 10m if not given.
+        clear_after: Wait,
         /// The windows of the rule sigma.
         sigma: RawSigma,
         /// Whose hours and weekends are the usual ones, such as Europe/London; UTC if not given.
@@ -68,12 +70,16 @@ keys! {
     struct RawOverride ("a map with keys such as `match`") {
         /// Whom it is for.
         r#match: Matches,
+        /// For which of latency, jitter and loss it holds; for all if not given.
+        metric: Metrics,
         /// The rule that learns what is usual.
         rule: RuleName,
         /// Smallest rises above the usual that count.
         at_least: RawAmounts,
         /// Values above which it is wrong whatever is usual.
         limits: RawAmounts,
+        /// How long it must have been good until it is over.
+        clear_after: Wait,
         /// What their alerts are worth: critical, warning or info.
         severity: SeverityName,
     }
@@ -234,6 +240,27 @@ word! {
     }
 }
 word! {
+    /// What is measured.
+    MetricName(Metric), "a metric", "write latency, jitter or loss", |text| match text {
+        "latency" => Some(Metric::Rtt),
+        "jitter" => Some(Metric::Jitter),
+        "loss" => Some(Metric::Loss),
+        _ => None,
+    }
+}
+
+/// One metric or a list of them.
+#[derive(Debug)]
+pub(crate) struct Metrics(pub(crate) Vec<Metric>);
+
+impl Read for Metrics {
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let named: Vec<At<MetricName>> = reader.one_or_more(node)?;
+        Some(Self(named.into_iter().map(|at| at.value.0).collect()))
+    }
+}
+
+word! {
     /// What an alert is worth.
     SeverityName(Severity), "a severity", "write critical, warning or info", Severity::from_name
 }
@@ -287,20 +314,12 @@ impl Read for Days {
         let mut days = Vec::new();
         for node in nodes {
             let help = "write days such as Mon, Sat or Mon-Fri";
-            days.extend(reader.parsed(node, "a day of the week", help, days_of)?);
+            days.extend(reader.parsed(node, "a day of the week", help, Weekday::from_range)?);
         }
         days.sort_unstable();
         days.dedup();
         Some(Self(days))
     }
-}
-
-/// `Mon`, or `Mon-Fri`, which may go over the weekend.
-fn days_of(text: &str) -> Option<Vec<Weekday>> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (Weekday::from_name(first.trim())?, Weekday::from_name(last.trim())?);
-    let count = (last as usize + 7 - first as usize) % 7 + 1;
-    Some(Weekday::ALL.into_iter().cycle().skip(first as usize).take(count).collect())
 }
 
 /// What labels must be: a value, or a list of which one must fit; `*` stands for anything.
@@ -400,6 +419,12 @@ impl Read for WebAddress {
 
 text_schema!(RuleName, { "enum": ["nm", "sigma", "off"] });
 text_schema!(SeverityName, { "enum": ["critical", "warning", "info"] });
+text_schema!(Metrics, {
+    "anyOf": [
+        { "enum": ["latency", "jitter", "loss"] },
+        { "type": "array", "items": { "enum": ["latency", "jitter", "loss"] } }
+    ]
+});
 text_schema!(Percent, { "type": "string", "pattern": r"^[0-9.]+\s*%$|\$\{", "examples": ["2%"] });
 text_schema!(Factor, { "type": ["number", "string"] });
 text_schema!(Zone, { "type": "string", "examples": ["Europe/London", "UTC"] });

@@ -215,3 +215,46 @@ fn a_file_beyond_the_limit_is_refused() {
     let told = read_bytes(&vec![b'#'; (64 << 20) + 1]).unwrap_err();
     assert!(told.ends_with("is larger than 64 MiB"), "{told}");
 }
+
+#[test]
+fn overrides_hold_for_targets_tags_and_metrics_and_the_later_one_counts() {
+    let config = "\
+detect:
+  clear_after: 20m
+  at_least: { latency: 5ms }
+  overrides:
+    - { match: { region: lab }, rule: off, severity: info }
+    - { match: { link: lte }, metric: jitter, at_least: { jitter: 40ms }, severity: info }
+    - { match: { host: gw* }, metric: [latency, loss], clear_after: 1h, limits: { latency: 90ms, loss: 2% } }
+";
+    let settings = read_bytes(config.as_bytes()).unwrap();
+    let judging = &settings.verdict.judging;
+    let target = |host: &str, region: &str, link: &str| {
+        let mut target = model::Target::new(host, region, model::Protocol::Icmp);
+        target.tags.insert("link".into(), link.into());
+        target
+    };
+    let (rtt, jitter, loss) = (model::Metric::Rtt, model::Metric::Jitter, model::Metric::Loss);
+    let plain = target("a", "office", "fibre");
+    let lte = target("b", "office", "lte");
+    let gateway = target("gw1", "lab", "lte");
+    let of = |target: &model::Target, metric| {
+        let judged = judging.settings(target, metric);
+        let off = judged.learned == detect::Learned::Off;
+        (off, judged.at_least, judged.limit, judged.clear_after)
+    };
+    assert_eq!(of(&plain, rtt), (false, Some(5.0), None, Some(1200.0)));
+    assert_eq!(of(&lte, jitter), (false, Some(40.0), None, Some(1200.0)));
+    assert_eq!(of(&lte, loss), (false, None, None, Some(1200.0)));
+    assert_eq!(of(&gateway, rtt), (true, Some(5.0), Some(90.0), Some(3600.0)));
+    assert_eq!(of(&gateway, jitter), (true, Some(40.0), None, Some(1200.0)));
+    assert_eq!(of(&gateway, loss), (true, None, Some(2.0), Some(3600.0)));
+    let info = model::Severity::Info;
+    assert_eq!(judging.severity(&lte), None, "of jitter alone");
+    assert_eq!(judging.severities(&lte), [(jitter, info)]);
+    assert_eq!(judging.severity(&gateway), Some(info));
+    assert_eq!(judging.severities(&gateway).len(), 3);
+    let wrong = config.replace("metric: jitter", "metric: rtt");
+    let told = read_bytes(wrong.as_bytes()).unwrap_err();
+    assert!(told.contains("6:39: `rtt` is not a metric; write latency, jitter or loss"), "{told}");
+}

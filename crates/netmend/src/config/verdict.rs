@@ -52,6 +52,7 @@ pub(crate) struct JudgingRules {
     rule: Rule,
     at_least: Amounts,
     limits: Amounts,
+    clear_after: Option<Duration>,
     overrides: Vec<Override>,
 }
 
@@ -62,10 +63,19 @@ struct Amounts([Option<f64>; 3]);
 #[derive(Clone, Debug)]
 struct Override {
     matching: Matching,
+    /// For which metrics; for all if empty.
+    metrics: Vec<Metric>,
     rule: Option<Rule>,
     at_least: Amounts,
     limits: Amounts,
+    clear_after: Option<Duration>,
     severity: Option<Severity>,
+}
+
+impl Override {
+    fn is_for(&self, metric: Metric) -> bool {
+        self.metrics.is_empty() || self.metrics.contains(&metric)
+    }
 }
 
 impl Default for JudgingRules {
@@ -77,6 +87,7 @@ impl Default for JudgingRules {
             rule: Rule::Nm,
             at_least: Amounts::default(),
             limits: Amounts::default(),
+            clear_after: None,
             overrides: Vec::new(),
         }
     }
@@ -86,10 +97,12 @@ impl JudgingRules {
     /// How one metric of a target is judged. What a target says of itself counts most.
     pub(crate) fn settings(&self, target: &Target, metric: Metric) -> Settings {
         let (mut rule, mut at_least, mut limits) = (self.rule, self.at_least, self.limits);
-        for known in self.fitting(target) {
+        let mut clear_after = self.clear_after;
+        for known in self.fitting(target).filter(|known| known.is_for(metric)) {
             rule = known.rule.unwrap_or(rule);
             at_least = at_least.or(known.at_least);
             limits = limits.or(known.limits);
+            clear_after = known.clear_after.or(clear_after);
         }
         let own = &target.limits;
         let ms = |span: Option<Duration>| span.map(|span| span.as_secs_f64() * 1_000.0);
@@ -104,6 +117,7 @@ impl JudgingRules {
             learned,
             at_least: at_least.get(metric),
             limit: limits.get(metric),
+            clear_after: clear_after.map(|span| span.as_secs_f64()),
             zone: self.zone.clone(),
             ..Settings::default()
         }
@@ -119,9 +133,19 @@ impl JudgingRules {
         self.at_least.get(metric)
     }
 
-    /// What the alerts of a target are worth, if somebody decided.
+    /// What the alerts of a target are worth whatever is wrong, if somebody decided.
     pub(crate) fn severity(&self, target: &Target) -> Option<Severity> {
-        self.fitting(target).filter_map(|known| known.severity).last()
+        let all = self.fitting(target).filter(|known| known.metrics.is_empty());
+        all.filter_map(|known| known.severity).last()
+    }
+
+    /// What its metrics are worth that are too high, where somebody decided.
+    pub(crate) fn severities(&self, target: &Target) -> Vec<(Metric, Severity)> {
+        let of = |metric: Metric| {
+            let fitting = self.fitting(target).filter(|known| known.is_for(metric));
+            fitting.filter_map(|known| known.severity).last().map(|severity| (metric, severity))
+        };
+        Metric::ALL.into_iter().filter_map(of).collect()
     }
 
     fn fitting(&self, target: &Target) -> impl Iterator<Item = &Override> {
@@ -211,6 +235,7 @@ fn judging(raw: &RawDetect, problems: &mut Problems) -> JudgingRules {
         rule: raw.rule.as_ref().map_or(Rule::Nm, |at| at.value.0),
         at_least: Amounts::of(raw.at_least.as_ref()),
         limits: Amounts::of(raw.limits.as_ref()),
+        clear_after: raw.clear_after.as_ref().map(|at| at.value.0),
         ..JudgingRules::default()
     };
     if let Some(raw) = &raw.sigma {
@@ -255,9 +280,11 @@ fn overridden(raw: &At<RawOverride>, problems: &mut Problems) -> Option<Override
     };
     Some(Override {
         matching: ready(&matches.value.0, matches.span, problems)?,
+        metrics: value.metric.as_ref().map(|at| at.value.0.clone()).unwrap_or_default(),
         rule: value.rule.as_ref().map(|at| at.value.0),
         at_least: Amounts::of(value.at_least.as_ref()),
         limits: Amounts::of(value.limits.as_ref()),
+        clear_after: value.clear_after.as_ref().map(|at| at.value.0),
         severity: value.severity.as_ref().map(|at| at.value.0),
     })
 }

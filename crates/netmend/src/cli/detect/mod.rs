@@ -108,6 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
         learned,
         at_least: args.at_least,
         limit: args.limit,
+        clear_after: None,
         zone: args.zone.clone(),
         probes: args.probes.map(f64::from),
     };
