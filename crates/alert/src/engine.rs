@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::alert::{
-    Ack, AlertId, Cause, Finding, Happening, MessageKind, Notice, NoticeId, Silence, SilenceId,
+    Ack, AlertId, Cause, Clue, Finding, Happening, MessageKind, Notice, NoticeId, Silence,
+    SilenceId,
 };
 use model::{
     Alert, AlertState, Change as Changed, Judgement, SeriesId, Severity, Standing, UnixMs,
@@ -308,6 +309,14 @@ impl Engine {
         self.note(id, now, Happening::Cause(cause));
         if from != to {
             self.note(id, now, Happening::Severity { from, to });
+        }
+    }
+
+    /// Says what devices on the path of an alert said before it.
+    pub fn set_clues(&mut self, id: AlertId, clues: Vec<Clue>) {
+        let known = self.held.get(&id).filter(|held| held.alert.is_open());
+        if known.is_some_and(|held| held.alert.clues != clues) {
+            self.change(id).clues = clues;
         }
     }
 

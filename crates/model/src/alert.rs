@@ -18,7 +18,7 @@ pub mod silence;
 pub mod words;
 
 pub use notice::{Message, MessageKind, Notice, NoticeId, NoticeState};
-pub use silence::{Matcher, Operator, Silence, SilenceId, Weekday, Weekly};
+pub use silence::{Matcher, Operator, Silence, SilenceId, Weekday, Weekly, WeeklyError};
 
 /// Number of an alert: ascends from 1 in a data folder, for ever. People type it, as in `netmend ack 17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -347,6 +347,22 @@ pub enum QuietBy {
     Alert(AlertId),
 }
 
+/// What a device on the way to the subject said shortly before it became bad: a link that went down, a
+/// configuration that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Clue {
+    /// When it was received; of several the last.
+    pub at: UnixMs,
+    /// The device, as the inventory names it.
+    pub device: String,
+    /// Code of the message as printed; empty if it has none.
+    pub code: String,
+    /// The message.
+    pub text: String,
+    /// How often it was said.
+    pub count: u32,
+}
+
 /// Something that happened to an alert.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -444,6 +460,9 @@ pub struct Alert {
     pub total: u32,
     /// How many around it are bad too.
     pub neighbours: Vec<Neighbours>,
+    /// What devices on its path said in the half hour before, oldest first; at most [`Alert::CLUES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clues: Vec<Clue>,
     /// Who knows of it.
     pub ack: Option<Ack>,
     /// What keeps it quiet now.
@@ -461,6 +480,8 @@ pub struct Alert {
 impl Alert {
     /// Most members that an alert lists.
     pub const MEMBERS: usize = 100;
+    /// Most clues that an alert holds.
+    pub const CLUES: usize = 10;
     /// Most entries of a history: the first half and the latest are kept.
     pub const ENTRIES: usize = 200;
     /// What is bad again within 30 min is the same alert.

@@ -1,8 +1,9 @@
 //! Evidence at the moment: a path trace when an alert is raised, and one a day of every target while it is
 //! well, to compare with. Bounded however many alerts there are. It learns of alerts from the store, where
-//! they are before anybody is told, and keeps there what it finds, for pages, tickets and `explain`. It
-//! decides nothing about alerts.
+//! they are before anybody is told, and keeps there what it finds, for pages, tickets and `explain`; what
+//! devices said before goes into the alerts themselves. It decides nothing about alerts.
 
+mod clues;
 mod queue;
 
 use std::collections::HashMap;
@@ -12,8 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use model::alert::AlertId;
-use model::{Alert, Clock, PacketOptions, Path, PathChange, SeriesId, Subject, UnixMs};
+use measure::wire::syslog::Meanings;
+use model::alert::{AlertId, Clue};
+use model::{Alert, Clock, Inventory, PacketOptions, Path, PathChange, SeriesId, Subject, UnixMs};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{AlertQuery, Change, Error, Memo, Query, State, Value};
@@ -29,6 +31,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const NEWEST: u32 = 100;
 /// How long an alert waits for its target to have an address.
 const UNPLACED: Duration = Duration::from_mins(1);
+/// What devices said is looked up at once, and again after so long: some messages take their time, and
+/// people are told after half a minute.
+const AGAIN: Duration = Duration::from_secs(20);
 /// An alert raised longer ago, before a restart, is past its moment.
 const RECENT: Duration = Duration::from_mins(10);
 /// What the store keeps of targets that are well, by the series of their RTT.
@@ -117,6 +122,15 @@ pub(crate) trait Field: Send + Sync {
     fn trace(&self, place: &Place, stop: &AtomicBool) -> Result<Path, String>;
 }
 
+/// What devices said, and who has to know of it.
+pub(crate) trait Witness: Send + Sync {
+    /// The devices, and what their messages mean.
+    fn known(&self) -> (Arc<Inventory>, Arc<Meanings>);
+
+    /// Puts what was said into an alert.
+    fn tell(&self, alert: AlertId, clues: Vec<Clue>);
+}
+
 /// Numbers for `/metrics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -135,11 +149,13 @@ struct Followed {
     looked: Option<Duration>,
     /// Alerts whose target has no address yet, and since when they have been known.
     unplaced: Vec<(AlertId, SeriesId, Duration)>,
+    /// Alerts whose devices are to be asked, and when.
+    unasked: Vec<(AlertId, Duration)>,
 }
 
 impl Default for Followed {
     fn default() -> Self {
-        Self { newest: AlertId(0), looked: None, unplaced: Vec::new() }
+        Self { newest: AlertId(0), looked: None, unplaced: Vec::new(), unasked: Vec::new() }
     }
 }
 
@@ -151,6 +167,7 @@ pub(crate) struct Evidence {
 
 struct Shared {
     field: Arc<dyn Field>,
+    witness: Arc<dyn Witness>,
     state: Arc<dyn State>,
     clock: Arc<dyn Clock>,
     queue: Mutex<Queue>,
@@ -163,7 +180,7 @@ struct Shared {
 impl Evidence {
     /// Starts the workers; what was traced before a restart is not traced again at once.
     pub(crate) fn start(
-        field: Arc<dyn Field>,
+        (field, witness): (Arc<dyn Field>, Arc<dyn Witness>),
         state: Arc<dyn State>,
         clock: Arc<dyn Clock>,
         counts: Arc<Mutex<Counts>>,
@@ -173,7 +190,8 @@ impl Evidence {
         let queue = Mutex::new(Queue::new(known));
         let followed = Mutex::default();
         let (bell, stop) = (Condvar::new(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { field, state, clock, queue, counts, followed, bell, stop });
+        let shared = Shared { field, witness, state, clock, queue, counts, followed, bell, stop };
+        let shared = Arc::new(shared);
         let mut evidence = Self { shared, threads: Vec::new() };
         for _ in 0..WORKERS {
             let shared = Arc::clone(&evidence.shared);
@@ -247,6 +265,9 @@ impl Shared {
             let Value::Alert(alert) = record.value else { continue };
             let fresh = alert.id > newest && alert.raised >= self.clock.now_ms() - RECENT;
             followed.newest = followed.newest.max(alert.id);
+            if fresh {
+                followed.unasked.extend([(alert.id, now), (alert.id, now + AGAIN)]);
+            }
             if !fresh || of_alert(&*self.state, alert.id).is_ok_and(|moment| moment.is_some()) {
                 continue;
             }
@@ -264,6 +285,37 @@ impl Shared {
             }
             false
         });
+        let due: Vec<(AlertId, Duration)> =
+            followed.unasked.extract_if(.., |(_, at)| *at <= now).collect();
+        drop(followed);
+        for (alert, _) in due {
+            if let Err(why) = self.ask_devices(alert) {
+                tracing::warn!(%why, %alert, "what devices said before could not be looked up");
+            }
+        }
+    }
+
+    /// Looks up what devices on the path of an alert said before it.
+    fn ask_devices(&self, alert: AlertId) -> Result<(), Error> {
+        let query = AlertQuery { id: Some(alert), limit: 1, ..AlertQuery::default() };
+        let found = self.state.find(&Query::Alerts(query))?.into_iter().next();
+        let Some(Value::Alert(alert)) = found.map(|record| record.value) else { return Ok(()) };
+        let (inventory, meanings) = self.witness.known();
+        let address = |target| self.field.place(target).map(|place| place.to.ip());
+        let hops = |target| {
+            let path = good_path(&*self.state, target).ok().flatten();
+            let hops = path.into_iter().flat_map(|path| path.hops);
+            hops.flat_map(|hop| hop.answers).map(|answer| answer.from).collect()
+        };
+        let devices = clues::devices(&inventory, &alert, address, hops);
+        if devices.is_empty() {
+            return Ok(());
+        }
+        let clues = clues::clues(&*self.state, &meanings, &devices, &alert)?;
+        if clues != alert.clues {
+            self.witness.tell(alert.id, clues);
+        }
+        Ok(())
     }
 
     fn work(&self) {

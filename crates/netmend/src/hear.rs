@@ -108,19 +108,33 @@ pub(crate) struct Hearing {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The devices of the rules that hold now, as the pages ask for them.
-struct Known(Arc<Mutex<(u64, Rules)>>);
+/// What holds now, for those who ask for devices and meanings.
+#[derive(Clone, Debug)]
+pub(crate) struct Known(Arc<Mutex<(u64, Rules)>>);
+
+impl Known {
+    /// The devices, and what their messages mean.
+    pub(crate) fn rules(&self) -> (Arc<Inventory>, Arc<Meanings>) {
+        let held = self.0.lock().expect("no holder of this lock can panic");
+        (Arc::clone(&held.1.inventory), Arc::clone(&held.1.meanings))
+    }
+}
 
 impl show::Devices for Known {
     fn inventory(&self) -> Arc<Inventory> {
-        Arc::clone(&self.0.lock().expect("no holder of this lock can panic").1.inventory)
+        self.rules().0
     }
 }
 
 impl Hearing {
     /// The devices, as the pages ask for them.
     pub(crate) fn devices(&self) -> Arc<dyn show::Devices> {
-        Arc::new(Known(Arc::clone(&self.rules)))
+        Arc::new(self.known())
+    }
+
+    /// The devices, and what their messages mean, as they are whenever somebody asks.
+    pub(crate) fn known(&self) -> Known {
+        Known(Arc::clone(&self.rules))
     }
 
     /// Starts to take batches; it ends when nobody sends any more.

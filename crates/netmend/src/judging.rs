@@ -181,6 +181,11 @@ impl Judging {
         self.judge().now(series, at)
     }
 
+    /// How long a series must be good until what is wrong with it is over, where somebody decided.
+    pub(crate) fn clear_after(&self, series: SeriesId) -> Option<Duration> {
+        self.judge().clear_after(series)
+    }
+
     /// What was done since the start.
     pub(crate) fn counts(&self) -> Counts {
         let judge = self.judge();

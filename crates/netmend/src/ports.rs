@@ -12,17 +12,18 @@ use alert::Reach;
 use measure::kernel::KernelNetwork;
 use measure::resolve::literal;
 use measure::trace::{Request, trace};
+use measure::wire::syslog::Meanings;
 use measure::{Counters, Prober};
-use model::alert::{AlertId, Cause};
-use model::{Alert, Clock, Method, Protocol, SeriesId, TargetState, UnixMs};
+use model::alert::{AlertId, Cause, Clue};
+use model::{Alert, Clock, Inventory, Method, Protocol, SeriesId, TargetState, UnixMs};
 use show::{Counter, Now, Snapshot, Stage, StoreNow, System, Warning};
 
 use crate::board::Board;
 use crate::ears::Ears;
-use crate::evidence::{self, Field, Place};
+use crate::evidence::{self, Field, Place, Witness};
 use crate::explain::cause::causes;
 use crate::feed::Feed;
-use crate::hear::{self, HearCounts};
+use crate::hear::{self, HearCounts, Known};
 use crate::judging::Judging;
 use crate::notices::Notices;
 use crate::telling::{Sights, Telling};
@@ -263,6 +264,25 @@ impl Field for Paths {
         let request = Request { packet: place.packet.clone(), ..Request::new(place.to) };
         let found = trace(&self.network, &*self.present.clock, &request, stop);
         found.map_err(|error| error.to_string())
+    }
+}
+
+/// The lines of devices, and the alerts that they are evidence for.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// The devices and what they mean.
+    pub(crate) known: Known,
+    /// Who holds the alerts.
+    pub(crate) telling: Arc<Telling>,
+}
+
+impl Witness for Heard {
+    fn known(&self) -> (Arc<Inventory>, Arc<Meanings>) {
+        self.known.rules()
+    }
+
+    fn tell(&self, alert: AlertId, clues: Vec<Clue>) {
+        self.telling.set_clues(alert, clues);
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use alert::{CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Watched};
-use model::alert::{Ack, AlertId, Cause, NoticeId};
+use model::alert::{Ack, AlertId, Cause, Clue, NoticeId};
 use model::{Alert, Clock, Judgement, SeriesId, UnixMs};
 use show::{Alerts, AlertsNow, Command, Commands, Explanation, Receipt, Refusal, SilenceNow};
 use store::{Change, State};
@@ -229,6 +229,12 @@ impl Telling {
     /// Rung when there is something new to deliver.
     pub(crate) fn written(&self) -> Arc<Notify> {
         Arc::clone(&self.written)
+    }
+
+    /// Says what devices on the path of an alert said before it.
+    pub(crate) fn set_clues(&self, id: AlertId, clues: Vec<Clue>) {
+        // It is stored, and shown, with what the next look at the clock brings.
+        self.inner().engine.set_clues(id, clues);
     }
 
     /// What the stage's clock shows.

@@ -353,6 +353,7 @@ pub(super) fn blank(subject: Subject, severity: Severity, since: UnixMs) -> Aler
         affected: 0,
         total: 0,
         neighbours: Vec::new(),
+        clues: Vec::new(),
         ack: None,
         quiet: Vec::new(),
         reopened: 0,
@@ -364,8 +365,9 @@ pub(super) fn blank(subject: Subject, severity: Severity, since: UnixMs) -> Aler
 
 /// What a finding is worth.
 fn worth(seat: &Seat, finding: &Finding) -> Severity {
-    if let Some(severity) = seat.watched.severity {
-        return severity;
+    let decided = seat.watched.severities.iter().find(|(metric, _)| *metric == finding.metric);
+    if let Some((_, severity)) = decided {
+        return *severity;
     }
     let outage = finding.metric == Metric::Loss && finding.value >= OUTAGE;
     if finding.rule == Rule::Down || outage { Severity::Critical } else { Severity::Warning }

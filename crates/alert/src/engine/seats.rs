@@ -19,8 +19,10 @@ pub struct Watched {
     pub gateway: bool,
     /// Whether nobody asked for it: netmend found it by itself. One that never answered is then no fault.
     pub discovered: bool,
-    /// What its alerts are worth, if somebody decided.
+    /// What it is worth that nothing is heard of it, if somebody decided.
     pub severity: Option<Severity>,
+    /// What its metrics are worth that are bad, where somebody decided.
+    pub severities: Vec<(Metric, Severity)>,
     /// Time between two probes.
     pub interval: Duration,
 }
@@ -35,6 +37,7 @@ impl Watched {
             gateway: target.tags.get("role").is_some_and(|role| role == "gateway"),
             discovered: false,
             severity: None,
+            severities: Vec::new(),
             interval: target.interval,
         }
     }

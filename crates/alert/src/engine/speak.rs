@@ -298,6 +298,15 @@ impl Engine {
         }
     }
 
+    /// Counts anew how many around an alert are bad, for a message that is being written.
+    pub(super) fn count_neighbours(&mut self, id: AlertId) {
+        let Some(held) = self.held.get(&id).filter(|held| held.alert.is_open()) else { return };
+        let Subject::Target(target) = &held.alert.subject else { return };
+        if let Some(seat) = self.seats.of_target(target.series) {
+            self.set_neighbours(seat, id);
+        }
+    }
+
     /// How many around a seat are bad.
     fn set_neighbours(&mut self, seat: usize, id: AlertId) {
         let groups = self.seats.list[seat].groups.iter().map(|group| &self.seats.groups[*group]);
@@ -308,8 +317,10 @@ impl Engine {
             affected: group.onsets.len() as u32,
             total: group.total,
         });
-        let neighbours = neighbours.collect();
-        self.change(id).neighbours = neighbours;
+        let neighbours: Vec<Neighbours> = neighbours.collect();
+        if self.held[&id].alert.neighbours != neighbours {
+            self.change(id).neighbours = neighbours;
+        }
     }
 
     /// The alert that speaks in the end.

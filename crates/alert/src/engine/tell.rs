@@ -225,6 +225,9 @@ impl Engine {
         let mut roots: Vec<(AlertId, Said)> =
             thread.said.iter().map(|(id, said)| (*id, *said)).collect();
         roots.retain(|(id, _)| self.held.contains_key(id));
+        for (id, _) in &roots {
+            self.count_neighbours(*id);
+        }
         for (id, said) in &roots {
             let alert = &self.held[id].alert;
             let just = said.fresh || !said.state.is_over();

@@ -45,6 +45,7 @@ pub(super) fn alert(now: UnixMs) -> Alert {
         affected: 0,
         total: 0,
         neighbours: vec![],
+        clues: Vec::new(),
         ack: None,
         quiet: vec![],
         reopened: 0,

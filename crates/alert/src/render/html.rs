@@ -109,6 +109,12 @@ fn in_full(message: &Message, alert: &Alert, chart: Option<&Chart<'_>>) -> Marku
                 }))
             }
         }
+        @if !alert.clues.is_empty() {
+            p.muted style="color:#5f6a70;font-size:13px;margin:10px 0 2px" { (words::CLUES) ":" }
+            ul style="font-size:14px;margin:0;padding-left:18px" {
+                @for clue in &alert.clues { li { (words::clue(clue, message.at)) } }
+            }
+        }
         @if let Some(link) = link(message, alert) {
             p style="margin:10px 0 0" { a href=(link) style="color:#0b5cad" { "Open alert #" (alert.id) } }
         }

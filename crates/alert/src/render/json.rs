@@ -2,7 +2,7 @@
 //! `docs/notify.md`: fields are added, never renamed or removed.
 
 use jiff::Timestamp;
-use model::alert::{Alert, Finding, Member, Message, Neighbours, words};
+use model::alert::{Alert, Clue, Finding, Member, Message, Neighbours, words};
 use model::text::printable;
 use model::{Subject, UnixMs};
 use serde::Serialize;
@@ -49,6 +49,16 @@ struct One<'m> {
     total: u32,
     members: Vec<Behind>,
     neighbours: &'m [Neighbours],
+    clues: Vec<Said<'m>>,
+}
+
+#[derive(Serialize)]
+struct Said<'m> {
+    at: String,
+    device: &'m str,
+    code: Option<&'m str>,
+    text: &'m str,
+    count: u32,
 }
 
 #[derive(Serialize)]
@@ -140,6 +150,7 @@ fn one<'m>(message: &Message, alert: &'m Alert) -> One<'m> {
         total: alert.total,
         members: alert.members.iter().map(behind).collect(),
         neighbours: &alert.neighbours,
+        clues: alert.clues.iter().map(said).collect(),
     }
 }
 
@@ -184,6 +195,16 @@ fn found(finding: &Finding) -> Found {
         varies: known(finding.varies),
         limit: known(finding.limit),
         share: known(Some(finding.share)),
+    }
+}
+
+fn said(clue: &Clue) -> Said<'_> {
+    Said {
+        at: time(clue.at),
+        device: &clue.device,
+        code: Some(clue.code.as_str()).filter(|code| !code.is_empty()),
+        text: &clue.text,
+        count: clue.count,
     }
 }
 

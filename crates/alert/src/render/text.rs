@@ -44,6 +44,11 @@ fn in_full(lines: &mut Vec<String>, message: &Message, alert: &Alert) {
     for (name, value) in facts(alert) {
         lines.push(format!("  {name:<8} {value}"));
     }
+    if !alert.clues.is_empty() {
+        lines.extend([String::new(), format!("{}:", words::CLUES)]);
+        lines.extend(alert.clues.iter().map(|clue| format!("- {}", words::clue(clue, message.at))));
+        lines.push(String::new());
+    }
     lines.extend(link(message, alert).map(|link| format!("  {:<8} {link}", "Page")));
     lines.extend(command(message, alert).map(|command| format!("  {:<8} {command}", "To ack")));
     lines.push(String::new());

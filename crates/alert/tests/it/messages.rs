@@ -54,6 +54,7 @@ pub(crate) fn alert(host: &str) -> Alert {
             affected: 2,
             total: 8,
         }],
+        clues: vec![],
         ack: None,
         quiet: vec![],
         reopened: 0,

@@ -41,6 +41,7 @@ fn alert() -> Alert {
         affected: 0,
         total: 0,
         neighbours: vec![],
+        clues: Vec::new(),
         ack: None,
         quiet: vec![QuietBy::Silence(SilenceId(3)), QuietBy::Maintenance("w".into())],
         reopened: 0,

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Alert, AlertState, Cause, Entry, Finding, Happening, Neighbours, QuietBy, Subject,
+    Alert, AlertState, Cause, Clue, Entry, Finding, Happening, Neighbours, QuietBy, Subject,
     TargetSubject,
 };
 use crate::text::printable;
@@ -271,6 +271,22 @@ pub fn affected(neighbours: &Neighbours) -> String {
         printable(&neighbours.value, NAME)
     )
 }
+
+/// What a device said, without a full stop: `10:01 UTC sw1 LINK-3-UPDOWN: Interface Gi1, ... (3 times)`.
+pub fn clue(clue: &Clue, now: UnixMs) -> String {
+    let mut text = format!("{} {}", moment(clue.at, now), printable(&clue.device, NAME));
+    if !clue.code.is_empty() {
+        push(&mut text, &format!(" {}", printable(&clue.code, NAME)));
+    }
+    push(&mut text, &format!(": {}", printable(&clue.text, NOTE)));
+    if clue.count > 1 {
+        push(&mut text, &format!(" ({} times)", clue.count));
+    }
+    text
+}
+
+/// What stands above the clues.
+pub const CLUES: &str = "Said by devices on its path in the half hour before";
 
 fn members_bad(alert: &Alert) -> String {
     let verb = if alert.state.is_over() { "were" } else { "are" };

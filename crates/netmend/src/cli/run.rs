@@ -120,7 +120,8 @@ async fn serve(
     let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
     let paths = Paths { present: Arc::clone(&pipeline.present), network };
     let traces = Arc::clone(&pipeline.present.traces);
-    let evidence = Evidence::start(Arc::new(paths), store.state(), clock, traces)?;
+    let evidence =
+        Evidence::start((Arc::new(paths), pipeline.witness()), store.state(), clock, traces)?;
     let source = archive::Source {
         present: Arc::clone(&pipeline.present),
         samples: store.samples(),

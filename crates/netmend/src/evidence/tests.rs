@@ -46,6 +46,16 @@ impl Field for Fake {
     }
 }
 
+impl Witness for Fake {
+    fn known(&self) -> (Arc<Inventory>, Arc<Meanings>) {
+        (Arc::default(), Arc::default())
+    }
+
+    fn tell(&self, alert: AlertId, clues: Vec<Clue>) {
+        panic!("no device is known that could have said {clues:?} about {alert}");
+    }
+}
+
 fn path(second: u8) -> Path {
     let hop = |distance, last| Hop {
         distance,
@@ -68,7 +78,7 @@ fn path(second: u8) -> Path {
     }
 }
 
-const START: UnixMs = UnixMs(1_800_000_000_000);
+pub(super) const START: UnixMs = UnixMs(1_800_000_000_000);
 
 /// All that is traced at this moment, each done at once.
 fn drain(queue: &mut Queue, now: UnixMs, field: &Fake) -> Vec<Job> {
@@ -134,9 +144,13 @@ fn a_raised_alert_is_compared_with_the_path_of_a_good_day_and_kept_over_a_restar
             field.traced.wait_timeout_while(done, wait, |done| *done < least).expect("no panics");
         assert!(!late.timed_out(), "{done} traces");
     };
-    let evidence =
-        Evidence::start(Arc::clone(&field) as _, store.state(), clock.clone(), Arc::default())
-            .expect("threads");
+    let evidence = Evidence::start(
+        (Arc::clone(&field) as _, Arc::clone(&field) as _),
+        store.state(),
+        clock.clone(),
+        Arc::default(),
+    )
+    .expect("threads");
     wait(1);
     drop(evidence);
     *field.second.lock().expect("no panics") = Some(9);
@@ -146,8 +160,12 @@ fn a_raised_alert_is_compared_with_the_path_of_a_good_day_and_kept_over_a_restar
     for raised in [old, alert(17, SeriesId(0))] {
         store.state().apply(vec![Change::Alert(Box::new(raised))]).expect("stored");
     }
-    let evidence =
-        Evidence::start(Arc::clone(&field) as _, store.state(), clock.clone(), Arc::default());
+    let evidence = Evidence::start(
+        (Arc::clone(&field) as _, Arc::clone(&field) as _),
+        store.state(),
+        clock.clone(),
+        Arc::default(),
+    );
     wait(2);
     drop(evidence);
     assert_eq!(of_alert(&*store.state(), AlertId(1)).expect("read"), None, "long ago");
@@ -178,7 +196,7 @@ fn what_could_not_be_traced_says_why() {
 }
 
 /// An alert about a target.
-fn alert(id: u64, target: SeriesId) -> Alert {
+pub(super) fn alert(id: u64, target: SeriesId) -> Alert {
     let subject = model::alert::TargetSubject {
         series: target,
         host: "h".to_owned(),
@@ -203,6 +221,7 @@ fn alert(id: u64, target: SeriesId) -> Alert {
         affected: 0,
         total: 0,
         neighbours: Vec::new(),
+        clues: Vec::new(),
         ack: None,
         quiet: Vec::new(),
         reopened: 0,

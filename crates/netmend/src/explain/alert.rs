@@ -2,6 +2,7 @@
 //! is the network, how the path differs, what happened before, and alerts like it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use model::alert::{AlertId, Finding, words};
 use model::{Alert, Path, Rule, Subject, UnixMs};
@@ -11,6 +12,7 @@ use store::{AlertQuery, Error, Query, Value};
 use super::host::{AlertLine, Archive, BEFORE, explain as explain_host};
 use super::{table, ticket};
 use crate::evidence;
+use crate::judging::Judging;
 
 /// Alerts like it that are looked at.
 const SIMILAR: u32 = 50;
@@ -81,6 +83,9 @@ pub(crate) fn explain(
         evidence.extend(host.targets.iter().map(|target| format!("{}.", target.sentence)));
     }
     evidence.extend(moment.as_ref().map(|moment| format!("{}.", moment.sentence())));
+    evidence.extend(alert.clues.iter().map(|clue| {
+        format!("Before it, {}.", words::clue(clue, archive.now).trim_end_matches('.'))
+    }));
     evidence.extend(before(archive, alert)?);
     evidence.extend(similar(archive, alert)?);
     let mut traces = Vec::new();
@@ -92,7 +97,7 @@ pub(crate) fn explain(
         id: alert.id,
         headline: words::headline(alert),
         facts: words::facts(alert, archive.now),
-        clears: clears(alert).unwrap_or_default(),
+        clears: clears(alert, archive.judging).unwrap_or_default(),
         evidence,
         traces,
         ticket: ticket::write(archive, alert, moment.as_ref(), site)?,
@@ -105,7 +110,7 @@ fn shown(path: &Path, title: &str) -> ShownTrace {
 }
 
 /// What would clear the finding that shows it best; `None` if it is over.
-pub(crate) fn clears(alert: &Alert) -> Option<String> {
+pub(crate) fn clears(alert: &Alert, judging: Option<&Judging>) -> Option<String> {
     if !alert.is_open() {
         return None;
     }
@@ -127,11 +132,13 @@ pub(crate) fn clears(alert: &Alert) -> Option<String> {
         many => format!("; so must {} more of its metrics", many - 1),
     };
     let value = |value: f32| words::value(first.metric, value);
+    let set = judging.and_then(|judging| judging.clear_after(first.series));
+    let lasting = set.map_or_else(|| "10 min".to_owned(), in_words);
     Some(match (first.rule, first.usual, first.limit) {
         (Rule::Down, ..) => format!("It clears once it has answered each probe for 3 min{more}."),
         (Rule::Limit, _, Some(limit)) => {
             let below = value(limit * 0.9);
-            format!("It clears when {name} has been below {below} for 10 min{more}.")
+            format!("It clears when {name} has been below {below} for {lasting}{more}.")
         }
         (Rule::Sigma, _, Some(limit)) => {
             let below = value(limit);
@@ -139,10 +146,18 @@ pub(crate) fn clears(alert: &Alert) -> Option<String> {
         }
         (_, Some(usual), Some(limit)) => {
             let below = value(usual + (limit - usual) / 2.0);
-            format!("It clears when {name} has been below {below} for 10 min{more}.")
+            format!("It clears when {name} has been below {below} for {lasting}{more}.")
         }
-        _ => format!("It clears when {name} has been as usual for 10 min{more}."),
+        _ => format!("It clears when {name} has been as usual for {lasting}{more}."),
     })
+}
+
+/// A span as somebody set it: `90 s`, `10 min`.
+fn in_words(span: Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// What was changed at this instance or at the host in the half hour before.

@@ -12,6 +12,7 @@ use store::{AlertQuery, Error, Query, Samples, State, Value};
 use super::past::{DAY, Past, Stored};
 use super::verdict::{self, Health, Verdict};
 use crate::evidence;
+use crate::judging::Judging;
 
 /// Where to look: the store, and the present where the daemon runs.
 #[derive(Clone, Copy)]
@@ -22,6 +23,8 @@ pub(crate) struct Archive<'a> {
     pub(crate) state: &'a dyn State,
     /// The targets at this moment; `None` where no daemon runs.
     pub(crate) live: Option<&'a Snapshot>,
+    /// Who judges, where the daemon runs.
+    pub(crate) judging: Option<&'a Judging>,
     /// What time it is.
     pub(crate) now: UnixMs,
 }

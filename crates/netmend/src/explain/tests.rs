@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::alert::{AlertId, Cause, Finding, TargetSubject};
+use model::alert::{AlertId, Cause, Finding, Silence, SilenceId, TargetSubject};
 use model::path::{Hop, HopAnswer, HopRtt};
 use model::{
     Alert, AlertState, ManualClock, Method, Metric, Path, PathEnd, Protocol, Rule, Sample,
     Severity, Subject, Target, TargetId, TargetNow, TargetState, UnixMs, UnixNs,
 };
-use show::Snapshot;
+use show::{Month, Snapshot};
 use store::{Batch, Change, Mark, Memo, Store};
 use tempfile::TempDir;
 
@@ -19,8 +19,10 @@ use super::cause::causes;
 use super::host::{self, Archive};
 use super::past::Stored;
 use super::verdict::Health;
-use crate::availability::{self, Month};
+use crate::availability;
 use crate::evidence::Moment;
+use crate::maintenance::Upkeep;
+use ::alert::matching::parse;
 
 /// 2026-11-22 10:00 UTC, a Sunday.
 const NOW: UnixMs = UnixMs(1_795_341_600_000);
@@ -68,7 +70,7 @@ impl Bed {
 
     fn with<T>(&self, ask: impl FnOnce(&Archive<'_>) -> T) -> T {
         let (samples, state) = (self.store.samples(), self.store.state());
-        ask(&Archive { samples: &*samples, state: &*state, live: None, now: NOW })
+        ask(&Archive { samples: &*samples, state: &*state, live: None, judging: None, now: NOW })
     }
 
     fn explain(&self, host: &str) -> Option<host::HostStory> {
@@ -171,6 +173,7 @@ fn alert(id: u64, ended: Option<UnixMs>) -> Alert {
         affected: 0,
         total: 0,
         neighbours: Vec::new(),
+        clues: Vec::new(),
         ack: None,
         quiet: Vec::new(),
         reopened: 0,
@@ -251,25 +254,27 @@ fn what_clears_an_alert_depends_on_its_rule_and_nothing_clears_what_is_over() {
     (finding.metric, finding.usual, finding.limit) = (Metric::Rtt, Some(24_000.0), Some(36_000.0));
     let mut clears = |rule| {
         open.findings[0].rule = rule;
-        alert::clears(&open).expect("open")
+        alert::clears(&open, None).expect("open")
     };
     assert_eq!(clears(Rule::Nm), "It clears when latency has been below 30 ms for 10 min.");
     assert_eq!(clears(Rule::Limit), "It clears when latency has been below 32.4 ms for 10 min.");
     assert_eq!(clears(Rule::Sigma), "It clears when the last 5 min are below 36 ms in the mean.");
-    assert_eq!(alert::clears(&alert(1, Some(NOW))), None);
+    assert_eq!(alert::clears(&alert(1, Some(NOW)), None), None);
 }
 
 #[test]
 fn availability_counts_minutes_and_leaves_maintenance_and_silence_out() {
     let bed = Bed::new(&[(Protocol::Tcp(443), SILENT)]);
     let month = Month::parse("2026-11").expect("a month");
-    let row = |maintained: &dyn Fn(UnixMs) -> bool| {
+    let row = || {
         bed.with(|archive| {
             let target = Stored::all(archive.samples).expect("listed").remove(0);
-            availability::row(archive.samples, &target, month, NOW, maintained).expect("read")
+            let upkeep = Upkeep::read(archive.state, &month.span()).expect("read");
+            let worked = upkeep.of(&|label| Some(target.label(label).to_owned()));
+            availability::row(archive.samples, &target, month, NOW, &worked).expect("read")
         })
     };
-    let all = row(&|_| false);
+    let all = row();
     let minutes = all.minutes;
     assert_eq!((minutes.up_minutes, minutes.down_minutes), (2_860, 20));
     assert_eq!(minutes.no_data_minutes, 21 * 1_440 + 600 - 2_880);
@@ -278,7 +283,25 @@ fn availability_counts_minutes_and_leaves_maintenance_and_silence_out() {
     assert!((percent - 2_860.0 / 2_880.0 * 100.0).abs() < 1e-9, "{percent}");
     assert!(all.csv().starts_with("www.example.com,london,tcp:443,4,2026-11,99.3056,2860,20,0,"));
 
-    let worked = row(&|at| at >= NOW - Duration::from_mins(30));
+    let silence = |created, from| Silence {
+        id: SilenceId(1),
+        matchers: vec![parse("host=www.example.com").expect("a matcher")],
+        from: NOW - from,
+        until: Some(NOW + Duration::from_hours(1)),
+        weekly: None,
+        created: NOW - created,
+        by: "uid 0".into(),
+        note: "line is moved".into(),
+        expired: None,
+    };
+    let min = Duration::from_mins;
+    bed.keep(Change::Silence(silence(min(10), min(10))));
+    let after = row().minutes;
+    assert_eq!((after.down_minutes, after.maintenance_minutes), (20, 0), "it was down already");
+    bed.keep(Change::Silence(silence(min(10), min(30))));
+    assert_eq!(row().minutes, after, "dated back");
+    bed.keep(Change::Silence(silence(min(40), min(30))));
+    let worked = row();
     assert_eq!(worked.minutes.maintenance_minutes, 30);
     assert_eq!(worked.minutes.down_minutes, 0);
     assert_eq!((worked.availability_pct, worked.loss_pct), (Some(100.0), Some(0.0)));

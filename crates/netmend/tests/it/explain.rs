@@ -127,6 +127,7 @@ fn alert(id: u64, raised: UnixMs) -> Alert {
         affected: 0,
         total: 0,
         neighbours: Vec::new(),
+        clues: Vec::new(),
         ack: None,
         quiet: Vec::new(),
         reopened: 0,

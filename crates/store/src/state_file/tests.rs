@@ -108,6 +108,7 @@ fn alert(id: u64, subject: &str, raised: i64, ended: Option<i64>) -> Alert {
         affected: 0,
         total: 0,
         neighbours: vec![],
+        clues: vec![],
         ack: None,
         quiet: vec![],
         reopened: 0,

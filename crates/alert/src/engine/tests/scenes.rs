@@ -522,3 +522,62 @@ fn a_test_message_goes_to_the_receiver_that_is_named_or_to_all() {
     world.store();
     assert_eq!(world.told("boss"), ["test ", "test "]);
 }
+
+#[test]
+fn neighbours_are_counted_when_the_message_is_written_not_when_the_alert_was_raised() {
+    let targets = (0..8).map(|n| target(&format!("t{n}"), "r", &[("gateway", "gw1")])).collect();
+    let mut world = World::new(targets);
+    world.bad("t0");
+    assert_eq!(affected(&world.alert("t0")), (1, 8));
+    world.pass(10);
+    world.bad("t1");
+    world.pass(30);
+    let first = world.messages().into_iter().find(|message| message.alerts[0].id.0 == 1);
+    assert_eq!(affected(&first.expect("it was told").alerts[0]), (2, 8));
+    world.good("t1");
+    world.pass(1);
+    world.good("t0");
+    world.pass(1);
+    assert_eq!(affected(&world.alert("t0")), (2, 8), "what is over keeps what was said");
+}
+
+/// Of those behind its gateway, how many are bad and how many there are.
+fn affected(alert: &Alert) -> (u32, u32) {
+    let gateway = alert.neighbours.iter().find(|neighbours| neighbours.tag == "gateway");
+    gateway.map(|gateway| (gateway.affected, gateway.total)).expect("it has a gateway")
+}
+
+#[test]
+fn clues_come_into_the_first_message_and_make_none_of_their_own() {
+    let clue = Clue {
+        at: UnixMs(START - 60_000),
+        device: "sw1".into(),
+        code: "SYS-5-CONFIG_I".into(),
+        text: "Configured from console by admin".into(),
+        count: 1,
+    };
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(2);
+    let id = world.alert("a").id;
+    world.engine.set_clues(id, vec![clue.clone()]);
+    world.pass(3600);
+    assert_eq!(world.told("noc"), ["firing a"]);
+    assert_eq!(world.messages()[0].alerts[0].clues, [clue]);
+    world.good("a");
+    world.engine.set_clues(id, Vec::new());
+    world.pass(1);
+    assert_eq!(world.alert("a").clues.len(), 1, "what is over keeps them");
+}
+
+#[test]
+fn a_metric_may_be_worth_something_of_its_own() {
+    let mut world = World::new(three());
+    let mut watched: Vec<Watched> = world.targets.iter().map(Watched::of).collect();
+    watched[0].severities = vec![(Metric::Jitter, Severity::Info)];
+    world.engine.set(world.settings.clone(), watched, world.now);
+    world.bad_at(0, Metric::Jitter);
+    assert_eq!(world.alert("a").severity, Severity::Info);
+    world.bad_at(0, Metric::Rtt);
+    assert_eq!(world.alert("a").severity, Severity::Warning);
+}

@@ -46,6 +46,7 @@ fn alert(host: &str, findings: Vec<Finding>) -> Alert {
         affected: 0,
         total: 0,
         neighbours: vec![],
+        clues: Vec::new(),
         ack: None,
         quiet: vec![],
         reopened: 0,
