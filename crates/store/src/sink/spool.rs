@@ -384,8 +384,11 @@ impl Inner {
             }
             self.segments.pop_front();
             let next = self.segments.front().map_or(self.next, |segment| segment.id);
-            for cursor in self.cursors.values_mut().filter(|cursor| cursor.at.segment <= first.id) {
-                cursor.dropped += first.points - cursor.passed.min(first.points);
+            let behind = |(_, cursor): &(&String, &mut Cursor)| cursor.at.segment <= first.id;
+            for (sink, cursor) in self.cursors.iter_mut().filter(behind) {
+                let points = first.points - cursor.passed.min(first.points);
+                tracing::warn!(%sink, points, "points are given up: too old, or too many");
+                cursor.dropped += points;
                 (cursor.at, cursor.passed) = (Position { segment: next, offset: 0 }, 0);
             }
             self.moved = true;

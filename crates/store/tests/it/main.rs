@@ -6,4 +6,5 @@ mod backup;
 mod crash;
 mod faults;
 mod samples;
+mod sinks;
 mod support;
