@@ -3,17 +3,18 @@
 //! is full, and both are said.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model::{Clock, Sample, UnixMs};
 use store::{Batch, Samples};
 
+use crate::forwarding::Forwarding;
 use crate::report::Report;
 
 /// The local prober's number as a source.
-const SOURCE: u32 = 0;
+pub(crate) const SOURCE: u32 = 0;
 /// Most samples that wait for the store: 64 MB.
 const CAPACITY: usize = 2_000_000;
 /// Time between two appends, and between two tries of a failing store.
@@ -26,6 +27,8 @@ pub(crate) struct Feed {
     capacity: usize,
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Who passes on what was stored.
+    onward: OnceLock<Arc<Forwarding>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +73,8 @@ impl Feed {
         let status = FeedStatus { committed_until: committed, ..FeedStatus::default() };
         let next_seq = committed.map_or(1, |seq| seq + 1);
         let queue = Mutex::new(Queue { next_seq, status, ..Queue::default() });
-        Ok(Self { samples, clock, capacity: CAPACITY, queue, wake: Condvar::new() })
+        let (capacity, wake, onward) = (CAPACITY, Condvar::new(), OnceLock::new());
+        Ok(Self { samples, clock, capacity, queue, wake, onward })
     }
 
     /// Takes over `samples` and leaves the vector empty. Never waits for the store.
@@ -80,6 +84,12 @@ impl Feed {
         let excess = queue.waiting.len().saturating_sub(self.capacity);
         queue.waiting.drain(..excess);
         queue.status.dropped += excess as u64;
+    }
+
+    /// Lets `onward` have what is stored from now on. Said once, before the start.
+    pub(crate) fn pass_on_to(&self, onward: Arc<Forwarding>) {
+        // Who says it twice means the same.
+        let _ = self.onward.set(onward);
     }
 
     /// How the store keeps up.
@@ -130,7 +140,13 @@ impl Feed {
         let Some(batch) = self.next() else { return };
         let count = batch.samples.len() as u64;
         let seq = batch.seq;
+        if let Some(onward) = self.onward.get() {
+            onward.prepare(&batch);
+        }
         let done = self.samples.append(batch.clone());
+        if let (Ok(_), Some(onward)) = (&done, self.onward.get()) {
+            onward.acknowledged();
+        }
         let now = self.clock.now_ms();
         let mut queue = self.lock();
         match done {

@@ -15,6 +15,7 @@ mod ears;
 mod evidence;
 mod explain;
 mod feed;
+mod forwarding;
 mod hear;
 mod heartbeat;
 mod intake;

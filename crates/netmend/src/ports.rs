@@ -23,6 +23,7 @@ use crate::ears::Ears;
 use crate::evidence::{self, Field, Place, Witness};
 use crate::explain::cause::causes;
 use crate::feed::Feed;
+use crate::forwarding::{self, Forwarding};
 use crate::hear::{self, HearCounts, Known};
 use crate::judging::Judging;
 use crate::notices::Notices;
@@ -45,6 +46,8 @@ pub(crate) struct Present {
     pub(crate) board: Mutex<Board>,
     /// The way to the store.
     pub(crate) feed: Arc<Feed>,
+    /// Who passes on what is stored.
+    pub(crate) forwarding: Arc<Forwarding>,
     /// Who judges.
     pub(crate) judging: Arc<Judging>,
     /// Who tells.
@@ -128,7 +131,9 @@ impl Present {
             fix: "free space on the disk of the data folder; netmend goes on by itself".into(),
             since: Some(since),
         });
-        failing.into_iter().chain(self.notices.current(self.clock.now_ms())).collect()
+        let now = self.clock.now_ms();
+        let sinks = forwarding::warnings(&self.forwarding.now(), now);
+        failing.into_iter().chain(sinks).chain(self.notices.current(now)).collect()
     }
 }
 
@@ -155,6 +160,7 @@ impl Now for Present {
             warnings: self.warnings(),
             counters: self.counters(),
             store: self.store(),
+            sinks: self.forwarding.now().sinks,
         }
     }
 
@@ -204,6 +210,7 @@ impl Present {
         counters.extend(trace_counters(traces));
         counters.extend(hear::counters(&self.ears.counters(), &self.heard));
         counters.extend(judged_counters(self));
+        counters.extend(forwarding::counters(&self.forwarding.now(), self.clock.now_ms()));
         if let Some(bytes) = resident_bytes() {
             let help = "Resident memory of the process in bytes.";
             counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));

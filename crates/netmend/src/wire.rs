@@ -5,12 +5,14 @@
 //!                  │                    │ └──samples──> judging ──lines──> feed │
 //!                  │                    │                  └──words──> telling ─┼─notices──> delivery
 //!                  └──status, changes──>board, notices ────────> show <─────────┘
+//!
+//!   feed ──batches that are stored──> forwarding ──points──> sinks of others
 //! ```
 //!
 //! It starts the stages in that order and stops them in the same one, so that what was measured is stored.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
@@ -21,16 +23,17 @@ use measure::discover::Role;
 use measure::{Options, Prober};
 use model::event::EventState;
 use model::status::TargetSeries;
-use model::{EventId, Metric, Series, Target, TargetId, UnixMs};
+use model::{Clock, EventId, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
 use store::{Applied, Change, EventChange, Mark, Retention, Samples, State, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::config::{Settings, SyslogSettings, Verdict};
+use crate::config::{Settings, Sink, SyslogSettings, Verdict};
 use crate::control::{Caller, EventCommand};
 use crate::desk::Desk;
 use crate::ears::Ears;
-use crate::feed::Feed;
+use crate::feed::{self, Feed};
+use crate::forwarding::Forwarding;
 use crate::hear::{Hearing, Rules};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
@@ -81,6 +84,9 @@ impl Pipeline {
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
         let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
+        let forwarding = forwarding(&plan.sinks, plan.spool, &data, &*samples, &clock)?;
+        forwarding.set_targets(targets.iter().map(|(_, target)| &**target));
+        feed.pass_on_to(Arc::clone(&forwarding));
         let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
         judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
         remember(&*state, &verdict, clock.now_ms());
@@ -102,6 +108,7 @@ impl Pipeline {
             prober,
             board: Mutex::default(),
             feed: Arc::clone(&feed),
+            forwarding,
             judging: Arc::clone(&judging),
             telling: Arc::clone(&telling),
             delivered: OnceLock::new(),
@@ -198,6 +205,7 @@ impl Pipeline {
         let rules = &verdict.judging;
         let settings = |target: &Target, metric| rules.settings(target, metric);
         self.present.judging.set(&bare(&targets), settings)?;
+        self.present.forwarding.set_sinks(&plan.sinks, plan.spool)?;
         *roster = next;
         remember(&*self.state, &verdict, self.present.clock.now_ms());
         let watched = watched(&targets, &verdict, discovered);
@@ -205,6 +213,8 @@ impl Pipeline {
         self.receivers.send_replace(Arc::clone(&verdict.receivers));
         self.heartbeat.send_replace(verdict.heartbeat.clone());
         seat(&self.present, &self.recorder, &targets);
+        let bare = targets.iter().map(|(_, target)| &**target);
+        self.present.forwarding.set_targets(bare);
         self.present
             .prober
             .update(targets.iter().cloned())
@@ -270,6 +280,7 @@ impl Pipeline {
         join(alert);
         self.present.feed.close();
         join(feed);
+        self.present.forwarding.stop();
     }
 
     /// The stage that delivers what is told, and what rings it.
@@ -357,6 +368,23 @@ fn seat(present: &Present, recorder: &Mutex<Recorder>, targets: &[(TargetId, Arc
     present.board().set(targets, present.clock.now_ms());
     let series = targets.iter().map(|(id, target)| (*id, TargetSeries::of(target)));
     recorder.lock().expect("no holder of this lock can panic").set(series);
+}
+
+/// The stage that passes on, with its sinks.
+fn forwarding(
+    sinks: &[Sink],
+    limits: store::sink::Limits,
+    data: &Path,
+    samples: &dyn Samples,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Forwarding>, Report> {
+    let committed = samples
+        .committed_until(feed::SOURCE)
+        .map_err(|why| Report::because("cannot read how far the store is", &why).code(4))?;
+    let runtime = tokio::runtime::Handle::current();
+    let forwarding = Forwarding::open(data, limits, committed, Arc::clone(clock), runtime)?;
+    forwarding.set_sinks(sinks, limits)?;
+    Ok(Arc::new(forwarding))
 }
 
 /// The targets without their numbers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::{Inventory, Method, TargetNow, UnixMs};
 use serde::Serialize;
+use store::sink::SinkNow;
 
 pub mod judged;
 pub mod mending;
@@ -66,6 +67,8 @@ pub struct System {
     pub counters: Vec<Counter>,
     /// The store.
     pub store: StoreNow,
+    /// Where what is stored is passed on to.
+    pub sinks: Vec<SinkNow>,
 }
 
 /// How the store is.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,13 +11,14 @@ use measure::discover;
 use model::{Protocol, Target};
 
 use super::stdout;
-use crate::config::{self, Problems};
+use crate::config::{self, Database, Problems};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Take the targets from this file: targets by region, one host a line, a config, or CSV with a first
-    /// line that names its columns (host, region, port; others become tags). Can be given several times.
+    /// line that names its columns (host, region, port; others become tags); or the databases from a
+    /// `.credentials.json` of network-telemetry. Can be given several times.
     /// Without it: this machine's own default gateways and DNS resolvers.
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -30,9 +32,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Args { from, force, output } = args;
-    let (targets, notes) =
-        if from.is_empty() { (discovered()?, &NOTES[..]) } else { (given(from)?, &[][..]) };
-    let text = config::write(&targets, notes).map_err(|problems| {
+    let (Given { targets, databases }, notes) = if from.is_empty() {
+        (Given { targets: discovered()?, databases: Vec::new() }, &NOTES[..])
+    } else {
+        (given(from)?, &[][..])
+    };
+    let text = config::write(&targets, notes, &databases).map_err(|problems| {
         wrong("the files do not fit together", &problems)
             .help("remove what is there twice, or make one file of each")
     })?;
@@ -40,7 +45,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         stdout::print(text)?;
         return Ok(ExitCode::SUCCESS);
     }
-    write_file(&output, &text, force)?;
+    // Passwords are nobody else's.
+    let mode = if databases.is_empty() { 0o644 } else { 0o600 };
+    write_file(&output, &text, force, mode)?;
     let (path, count) = (output.display(), targets.len());
     let next = format!("next: netmend run --config {path}");
     stdout::print(format!("wrote {path}, {}; {next}\n", stdout::count(count, "target")))?;
@@ -67,9 +74,23 @@ fn discovered() -> Result<Vec<Target>, Report> {
     Ok(targets)
 }
 
-fn given(files: Vec<PathBuf>) -> Result<Vec<Target>, Report> {
-    let mut targets = Vec::new();
+/// What the files hold.
+#[derive(Debug, Default)]
+struct Given {
+    targets: Vec<Target>,
+    databases: Vec<Database>,
+}
+
+fn given(files: Vec<PathBuf>) -> Result<Given, Report> {
+    let mut given = Given::default();
     for path in files {
+        let what = format!("cannot take databases from {}", path.display());
+        let found = config::load_credentials(&path)
+            .map_err(|why| Report::new(what).help(format!("{why}: correct or remove it")))?;
+        if let Some(databases) = found {
+            given.databases.extend(databases);
+            continue;
+        }
         let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let read = if csv {
             config::load_csv(&path)
@@ -77,9 +98,9 @@ fn given(files: Vec<PathBuf>) -> Result<Vec<Target>, Report> {
             config::load_any(&path).map(|settings| settings.targets)
         };
         let what = format!("cannot take targets from {}", path.display());
-        targets.extend(read.map_err(|problems| wrong(&what, &problems))?);
+        given.targets.extend(read.map_err(|problems| wrong(&what, &problems))?);
     }
-    Ok(targets)
+    Ok(given)
 }
 
 /// A report with a line for each problem.
@@ -90,7 +111,7 @@ fn wrong(what: &str, problems: &Problems) -> Report {
 }
 
 /// Writes the whole file or none of it.
-fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Report> {
+fn write_file(path: &Path, text: &str, force: bool, mode: u32) -> Result<(), Report> {
     let failed = |error: &io::Error| {
         let what = format!("cannot write {}", path.display());
         match error.kind() {
@@ -101,7 +122,8 @@ fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Report> {
         }
     };
     if !force {
-        let mut file = File::create_new(path).map_err(|error| failed(&error))?;
+        let file = File::options().write(true).create_new(true).mode(mode).open(path);
+        let mut file = file.map_err(|error| failed(&error))?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
         return written.map_err(|error| {
             // Half a config is worse than none; that it cannot be removed adds nothing to the report.
@@ -112,7 +134,8 @@ fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Report> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let half = path.with_file_name(name);
-    let written = File::create(&half)
+    let created = File::options().write(true).create(true).truncate(true).mode(mode).open(&half);
+    let written = created
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&half, path));
     written.map_err(|error| {
@@ -153,6 +176,26 @@ mod tests {
         init(&from[..1], &output, true).unwrap();
         assert_eq!(config::load_any(&output).unwrap().targets.len(), 2);
         assert_eq!(folder.path().read_dir().unwrap().count(), 4, "nothing is left beside it");
+    }
+
+    #[test]
+    fn databases_of_network_telemetry_become_sinks_that_nobody_else_can_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("targets.yaml"), "r: [a]\n").unwrap();
+        let credentials = r#"{ "db": { "username": "root", "password": "h\"unt${er}2" } }"#;
+        fs::write(at(".credentials.json"), credentials).unwrap();
+        let output = at("netmend.yaml");
+        init(&[at("targets.yaml"), at(".credentials.json")], &output, false).unwrap();
+        let settings = config::load_any(&output).unwrap();
+        assert_eq!((settings.targets.len(), settings.sinks.len()), (1, 1));
+        assert_eq!(settings.sinks[0].name, "db:8086/network_telemetry");
+        let store::sink::SinkConfig::Influx(influx) = &settings.sinks[0].config else { panic!() };
+        let expected =
+            store::sink::Credential::Basic("root".into(), model::Secret::new("h\"unt${er}2"));
+        assert_eq!(influx.endpoint.credential, expected);
+        assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

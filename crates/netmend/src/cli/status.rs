@@ -80,6 +80,19 @@ struct System {
     uptime_s: f64,
     stages: Vec<Stage>,
     warnings: Vec<Warning>,
+    #[serde(default)]
+    sinks: Vec<Sink>,
+}
+
+#[derive(Deserialize)]
+struct Sink {
+    name: String,
+    kind: String,
+    sent: u64,
+    waiting: u64,
+    waiting_bytes: u64,
+    dropped: u64,
+    failing: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +134,13 @@ fn head(system: &System) -> String {
         if !fix.is_empty() {
             let _ = writeln!(text, "  fix: {fix}");
         }
+    }
+    for Sink { name, kind, sent, waiting, waiting_bytes, dropped, failing } in &system.sinks {
+        let state = if failing.is_some() { "failing" } else { "taking" };
+        let _ =
+            write!(text, "sink {name} ({kind}): {state}, {sent} points sent, {waiting} waiting");
+        let _ = write!(text, " ({} KiB)", waiting_bytes.div_ceil(1 << 10));
+        let _ = if *dropped > 0 { writeln!(text, ", {dropped} given up") } else { writeln!(text) };
     }
     text
 }
@@ -211,6 +231,15 @@ mod tests {
                 Stage { name: "store".into(), stuck: Some("disk full".into()) },
             ],
             warnings: vec![Warning { text: "one\ntwo".into(), fix: "do it".into() }],
+            sinks: vec![Sink {
+                name: "db:8086/nt".into(),
+                kind: "InfluxDB 1.6.7".into(),
+                sent: 10,
+                waiting: 5,
+                waiting_bytes: 2_000,
+                dropped: 0,
+                failing: Some("db:8086 cannot be reached".into()),
+            }],
         };
         let row = |state: &str, host: &str, us: Option<f64>| Row {
             state: state.into(),
@@ -231,6 +260,7 @@ warning: store does not move: disk full
 warning: one
   two
   fix: do it
+sink db:8086/nt (InfluxDB 1.6.7): failing, 10 points sent, 5 waiting (2 KiB)
 state           host       region  by    address      rtt  median  jitter  loss
 never answered  a.example  r       icmp  -              -       -       -  100%
 up              b          r       icmp  192.0.2.1  120µs   120µs       -    0%

@@ -4,10 +4,11 @@
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
 //! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is
 //! what, [`load`] all of it together, [`watch`] again after each change. Beside it: [`patterns`] reads what
-//! syslog messages mean; for `init`, [`csv`] reads lists and [`write`](self::write()) writes configs.
+//! syslog messages mean; for `init`, [`csv`] and [`credentials`] read what others have and [`write`](self::write()) writes configs.
 
 use model::Target;
 
+mod credentials;
 mod csv;
 mod devices;
 mod dotenv;
@@ -24,6 +25,7 @@ mod raw;
 mod reader;
 mod secret;
 mod settings;
+mod sinks;
 mod source;
 mod syslog;
 mod targets;
@@ -35,6 +37,7 @@ mod watch;
 mod write;
 mod yaml;
 
+pub(crate) use credentials::{Database, load_credentials};
 pub(crate) use csv::load_csv;
 pub(crate) use dotenv::load_env;
 pub(crate) use forms::is_lines;
@@ -44,6 +47,7 @@ pub(crate) use orchestrators::Orchestrator;
 pub(crate) use patterns::{check_patterns, is_patterns, load_patterns};
 pub(crate) use problem::Problems;
 pub(crate) use settings::Settings;
+pub(crate) use sinks::Sink;
 pub(crate) use syslog::{Severity, SyslogSettings};
 pub(crate) use units::{DURATION_HELP, duration};
 pub(crate) use verdict::Verdict;
@@ -60,12 +64,16 @@ pub(crate) fn from_text(text: &str) -> Settings {
     load::load_text("test", text).expect("the test's config is good")
 }
 
-/// The text of a config file with these targets and comments above some regions.
+/// The text of a config file with these targets, comments above some regions, and databases as sinks.
 ///
 /// # Errors
 /// What is wrong with the targets as a whole: the same one twice in a region.
-pub(crate) fn write(targets: &[Target], notes: &[(&str, &str)]) -> Result<String, Problems> {
-    let text = write::config(targets, notes);
+pub(crate) fn write(
+    targets: &[Target],
+    notes: &[(&str, &str)],
+    databases: &[Database],
+) -> Result<String, Problems> {
+    let text = write::config(targets, notes) + &write::sinks(databases);
     load::load_text("the new config", &text)?;
     Ok(text)
 }

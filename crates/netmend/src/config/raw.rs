@@ -18,6 +18,7 @@ use super::orchestrators::RawOrchestrators;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
 use super::secret::Text;
+use super::sinks::{RawSink, RawSpool};
 use super::source::At;
 use super::syslog::RawSyslog;
 use super::units::{self, DURATION_HELP, SIZE_HELP};
@@ -96,6 +97,10 @@ keys! {
         notify: ListOf<RawNotify>,
         /// When which part of the network is worked on.
         maintenance: ListOf<RawMaintenance>,
+        /// Where what is measured is passed on to: databases of others.
+        sinks: ListOf<RawSink>,
+        /// What is kept on disk for sinks that do not take it.
+        spool: RawSpool,
         /// A web address that is called each minute while all stages move, so that somebody else notices
         /// when netmend does not.
         heartbeat: WebAddress,
@@ -345,6 +350,8 @@ macro_rules! text_schema {
 
 pub(super) use {duration, text_schema};
 
+mod schema;
+
 duration! {
     /// Time between two probes.
     Interval, Duration::from_millis(500), Duration::from_hours(24),
@@ -529,72 +536,5 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
-    }
-}
-
-text_schema!(Label, { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 128 });
-text_schema!(Host, { "type": "string", "minLength": 1, "examples": ["www.example.com", "10.1.2.3"] });
-text_schema!(Port, { "type": "integer", "minimum": 1, "maximum": 65535 });
-
-text_schema!(Ports, {
-    "anyOf": [
-        { "type": "integer", "minimum": 1, "maximum": 65535 },
-        { "type": "string", "pattern": r"\$\{|^[1-9][0-9]{0,4}$" },
-        {
-            "type": "array",
-            "minItems": 1,
-            "items": { "type": ["integer", "string"], "minimum": 1, "maximum": 65535 }
-        }
-    ]
-});
-text_schema!(Flag, { "type": "boolean" });
-text_schema!(Bytes, {
-    "type": "string",
-    "pattern": r"^\s*[0-9.]+\s*([kKmMgGtT][iI]?)?[bB]\s*$|\$\{",
-    "examples": ["10 GiB"]
-});
-text_schema!(FamilyChoice, { "enum": [4, 6, "4", "6", "both"] });
-text_schema!(Dscp, {
-    "anyOf": [
-        { "type": "integer", "minimum": 0, "maximum": 63 },
-        { "type": "string", "examples": ["EF", "AF41", "CS6"] }
-    ]
-});
-text_schema!(PayloadSize, { "type": "integer", "minimum": 16, "maximum": 65507 });
-text_schema!(SourceAddress, { "type": "string" });
-text_schema!(Device, { "type": "string", "minLength": 1, "maxLength": 15 });
-text_schema!(Tags, { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } });
-text_schema!(Listen, { "type": "string", "examples": ["127.0.0.1:8420", "[::1]:8420"] });
-text_schema!(Folder, { "type": "string", "minLength": 1 });
-text_schema!(Includes, {
-    "anyOf": [
-        { "type": "string", "minLength": 1 },
-        { "type": "array", "items": { "type": "string", "minLength": 1 } }
-    ]
-});
-
-impl JsonSchema for Regions {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Regions".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let host = Host::json_schema(generator);
-        let target = generator.subschema_for::<RawTarget>();
-        let ports = Ports::json_schema(generator);
-        json_schema!({
-            "type": "object",
-            "additionalProperties": {
-                "description": "A region: a list of hosts is asked by ICMP, `host: port` by TCP.",
-                "anyOf": [
-                    { "type": "array", "items": { "anyOf": [host, target] } },
-                    { "type": "object", "additionalProperties": ports }
-                ]
-            }
-        })
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use model::{Device, Inventory, Target};
 use store::Retention;
+use store::sink::Limits;
 
 use super::devices::{self, RawLogin};
 use super::judged::{RawDetect, WebAddress};
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
+use super::sinks::{self, RawSink, RawSpool, Sink};
 use super::source::{At, Span, Texts};
 use super::syslog::SyslogSettings;
 use super::verdict::{RawVerdict, Verdict};
@@ -44,6 +46,10 @@ pub(crate) struct Settings {
     pub(crate) inventory: Arc<Inventory>,
     /// The orchestrators of SD-WANs that are asked, each name once.
     pub(crate) orchestrators: Arc<[Orchestrator]>,
+    /// Where what is measured is passed on to, each name once.
+    pub(crate) sinks: Arc<[Sink]>,
+    /// What is kept for sinks that do not take it.
+    pub(crate) spool: Limits,
     /// How it is judged and who is told.
     pub(crate) verdict: Arc<Verdict>,
     /// How many of the targets, the first ones, netmend found by itself.
@@ -71,6 +77,9 @@ pub(crate) struct Singles {
     detect: Option<At<RawDetect>>,
     verdict: RawVerdict,
     login: Option<At<RawLogin>>,
+    /// Each with the folder of its file.
+    sinks: Vec<(At<RawSink>, PathBuf)>,
+    spool: Option<At<RawSpool>>,
 }
 
 impl Singles {
@@ -102,6 +111,9 @@ impl Singles {
             self.ask(&raw, folder, problems);
         }
         once("login", &mut self.login, raw.login.take(), problems);
+        let sinks = raw.sinks.take().into_iter().flat_map(|list| list.value.0);
+        self.sinks.extend(sinks.map(|one| (one, folder.to_owned())));
+        once("spool", &mut self.spool, raw.spool.take(), problems);
         once("site", &mut self.site, raw.site.take(), problems);
         once("listen", &mut self.listen, raw.listen.take(), problems);
         once("data", &mut self.data, data, problems);
@@ -146,6 +158,8 @@ impl Singles {
         self.verdict.pages = self.pages.map(|address| address.value.0);
         let verdict = Arc::new(self.verdict.finish(&hello, problems));
         let orchestrators = self.orchestrators.into_iter().map(|(one, _)| one).collect();
+        let sinks = sinks::sinks(&self.sinks, &site, problems).into();
+        let spool = self.spool.map_or(Limits::DEFAULT, |spool| spool.value.limits());
         let discovered = 0;
         Settings {
             site,
@@ -156,6 +170,8 @@ impl Singles {
             syslog,
             inventory,
             orchestrators,
+            sinks,
+            spool,
             verdict,
             discovered,
             digest,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{Family, PacketOptions, Protocol, Target};
 
+use super::credentials::Database;
 use super::host;
 use super::yaml::{Core, core};
 
@@ -50,6 +51,22 @@ pub(crate) fn config(targets: &[Target], notes: &[(&str, &str)]) -> String {
         let _ = writeln!(out, "  {}:", text(name));
         let of_region: Vec<_> = targets.iter().filter(|target| target.region == name).collect();
         region(&of_region, &mut out);
+    }
+    out
+}
+
+/// The databases as sinks; nothing if there are none.
+pub(crate) fn sinks(databases: &[Database]) -> String {
+    if databases.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "\n# Where what is measured is passed on to: the databases of network-telemetry.\nsinks:\n"
+            .to_owned();
+    for Database { url, username, password } in databases {
+        let (url, username, password) = (text(url), text(username), text(password.reveal()));
+        let login = format!("username: {username}, password: {password}");
+        let _ = writeln!(out, "  - influxdb: {{ url: {url}, {login} }}");
     }
     out
 }

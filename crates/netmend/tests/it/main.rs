@@ -12,4 +12,5 @@ mod kill;
 mod lab;
 mod lifecycle;
 mod reload;
+mod sinks;
 mod syslog;

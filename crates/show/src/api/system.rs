@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use model::TargetState;
 use serde::Serialize;
+use store::sink::SinkNow;
 
 use crate::app::App;
 use crate::format::rfc3339;
@@ -25,6 +26,7 @@ pub(super) struct System {
     committed_until: Option<u64>,
     committed_at: Option<String>,
     store: Store,
+    sinks: Vec<Sink>,
     counters: Vec<Counter>,
 }
 
@@ -34,6 +36,53 @@ struct Store {
     bytes: Option<u64>,
     free_bytes: Option<u64>,
     series: Option<u64>,
+}
+
+/// A database of others.
+#[derive(Serialize)]
+struct Sink {
+    name: String,
+    kind: String,
+    at: String,
+    sent: u64,
+    waiting: u64,
+    waiting_bytes: u64,
+    oldest: Option<String>,
+    dropped: u64,
+    damaged: u64,
+    refused: u64,
+    partial: u64,
+    sent_at: Option<String>,
+    failing: Option<String>,
+    fix: Option<String>,
+    since: Option<String>,
+    refusal: Option<String>,
+}
+
+impl From<SinkNow> for Sink {
+    fn from(now: SinkNow) -> Self {
+        let (failing, fix, since) = now.failing.map_or((None, None, None), |failing| {
+            (Some(failing.why), Some(failing.fix), rfc3339(failing.since))
+        });
+        Self {
+            name: now.name,
+            kind: now.kind,
+            at: now.at,
+            sent: now.sent,
+            waiting: now.waiting.points,
+            waiting_bytes: now.waiting.bytes,
+            oldest: now.oldest.and_then(rfc3339),
+            dropped: now.waiting.dropped,
+            damaged: now.waiting.damaged,
+            refused: now.refused,
+            partial: now.partial,
+            sent_at: now.sent_at.and_then(rfc3339),
+            failing,
+            fix,
+            since,
+            refusal: now.refusal.map(|(why, _)| why),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -70,6 +119,7 @@ pub(super) async fn system(State(app): State<Arc<App>>) -> Json<System> {
             free_bytes: system.store.free_bytes,
             series: system.store.series,
         },
+        sinks: system.sinks.into_iter().map(Sink::from).collect(),
         counters: counters.collect(),
     })
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use maud::{Markup, html};
+use model::UnixMs;
+use store::sink::SinkNow;
 
 use super::{layout, parts};
 use crate::app::App;
@@ -22,6 +24,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Markup {
             (stages(&app.deps.now.stages()))
             (store(&system.store))
         }
+        (sinks(&system.sinks))
         (counters(&system.counters))
     };
     layout::page(&app, &view, "System", "/system", &body)
@@ -78,6 +81,53 @@ fn store(store: &StoreNow) -> Markup {
                 dt { "Free on the disk" } dd { (or(store.free_bytes.map(format::bytes))) }
                 dt { "Series" } dd { (or(store.series.map(|count| format::count(count as usize)))) }
             }
+        }
+    }
+}
+
+/// Databases of others. Nothing where there are none.
+fn sinks(sinks: &[SinkNow]) -> Markup {
+    html! {
+        @if !sinks.is_empty() {
+            section {
+                h2 { "Sinks" }
+                div.scroll { table {
+                    thead { tr {
+                        th { "Name" } th { "State" } th { "What" }
+                        th.n { "Sent" } th.n { "Waiting" } th { "Oldest" } th.n { "Given up" }
+                        th { "Last error" }
+                    } }
+                    tbody { @for sink in sinks { (sink_row(sink)) } }
+                } }
+            }
+        }
+    }
+}
+
+fn sink_row(sink: &SinkNow) -> Markup {
+    let count = |points: u64| format::count(points as usize);
+    let time = |at: Option<UnixMs>| {
+        at.map_or_else(|| NOTHING.to_owned(), |at| format!("{} UTC", format::time(at)))
+    };
+    let given_up = sink.waiting.dropped + sink.waiting.damaged + sink.refused;
+    let refusal =
+        sink.refusal.as_ref().map(|(why, at)| format!("{why} ({} UTC)", format::time(*at)));
+    html! {
+        tr {
+            th scope="row" { (sink.name) }
+            td { @match &sink.failing {
+                None => { span.badge.st-up { i.s.s-up aria-hidden="true" {} "taking" } }
+                Some(failing) => {
+                    span.badge.st-down { i.s.s-down aria-hidden="true" {} "failing" }
+                    " since " (time(Some(failing.since)))
+                }
+            } }
+            td { (sink.kind) " at " (sink.at) }
+            td.n { (count(sink.sent)) }
+            td.n { (count(sink.waiting.points)) " · " (format::bytes(sink.waiting.bytes)) }
+            td { (time(sink.oldest)) }
+            td.n { (count(given_up)) }
+            td { (sink.failing.as_ref().map(|failing| failing.why.clone()).or(refusal).unwrap_or_default()) }
         }
     }
 }

@@ -176,6 +176,7 @@ fn system(now: UnixMs) -> System {
             free_bytes: Some(51_539_607_552),
             series: Some(123),
         },
+        sinks: Vec::new(),
     }
 }
 
