@@ -14,6 +14,7 @@ mod bench;
 mod bench_daemon;
 mod bench_detect;
 mod bench_probe;
+mod bench_sinks;
 mod bench_store;
 mod bench_syslog;
 mod command;

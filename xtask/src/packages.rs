@@ -10,13 +10,15 @@ pub(crate) const TESTS: &[&str] = &[
     "chromium",
     "fonts-dejavu-core",
     "fping",
-    "frr", // vtysh, a real command line
+    "frr",      // vtysh, a real command line
+    "influxdb", // a real database to pass points on to
     "iproute2",
     "iputils-ping",
     "nftables",
     "openssh-client", // ssh-keygen
     "openssh-server", // a real device to log in to
     "procps",
+    "prometheus", // a real receiver of remote write
     "python3",
     "python3-aiosmtpd", // a mail server
     "rsyslog",          // a real sender of syslog
