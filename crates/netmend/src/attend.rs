@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Loaded, Reload, Settings, Ticket};
+use crate::config::{Access, Loaded, Reload, Settings, Ticket};
 use crate::control::{Command, Order, ReloadOutcome, Reloaded};
 use crate::plan::{Loader, refusal};
 use crate::report::Report;
@@ -50,6 +50,8 @@ pub(crate) struct Fixed {
     pub(crate) listen: Option<SocketAddr>,
     /// `data`.
     pub(crate) data: Option<PathBuf>,
+    /// `access`.
+    pub(crate) access: Access,
     /// Keys that the command line has decided, so that the configuration has no say.
     pub(crate) told: Vec<&'static str>,
 }
@@ -57,7 +59,11 @@ pub(crate) struct Fixed {
 impl Fixed {
     /// Keys of `plan` that hold only from the next start on.
     fn differs(&self, plan: &Settings) -> Vec<String> {
-        let keys = [("listen", self.listen != plan.listen), ("data", self.data != plan.data)];
+        let keys = [
+            ("listen", self.listen != plan.listen),
+            ("data", self.data != plan.data),
+            ("access", self.access != *plan.access),
+        ];
         keys.into_iter()
             .filter(|(key, differs)| *differs && !self.told.contains(key))
             .map(|(key, _)| key.to_owned())
@@ -179,7 +185,7 @@ mod tests {
     fn only_what_the_configuration_decides_waits_for_the_next_start() {
         let text = "listen: 127.0.0.1:9000\ndata: elsewhere\n";
         let plan = crate::config::from_text(text);
-        let fixed = |data, told| Fixed { listen: None, data, told };
+        let fixed = |data, told| Fixed { listen: None, data, access: Access::default(), told };
         assert_eq!(fixed(None, vec![]).differs(&plan), ["listen", "data"]);
         assert_eq!(fixed(None, vec!["listen"]).differs(&plan), ["data"]);
         assert_eq!(fixed(plan.data.clone(), vec!["listen"]).differs(&plan), [""; 0]);

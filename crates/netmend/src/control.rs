@@ -201,8 +201,14 @@ fn router(pages: Router, orders: mpsc::Sender<Order>) -> Router {
         .layer(from_fn(admit))
 }
 
-async fn admit(ConnectInfo(caller): ConnectInfo<Caller>, request: Request, next: Next) -> Response {
+async fn admit(
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if caller.is_admitted() {
+        // The pages ask for no login here.
+        request.extensions_mut().insert(show::Local(caller.to_string()));
         return next.run(request).await;
     }
     tracing::warn!(%caller, "turned away from the control socket");

@@ -1,7 +1,9 @@
 //! Where the data folder is: told, or where systemd or the user's home say.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use crate::report::Report;
 
@@ -13,6 +15,15 @@ pub(crate) fn folder(told: Option<PathBuf>) -> Result<PathBuf, Report> {
             Report::new("there is no data folder: neither $STATE_DIRECTORY nor $HOME is set")
                 .help("give one with --data DIR")
         })
+}
+
+/// Creates the data folder for its owner alone.
+pub(crate) fn create(folder: &Path) -> Result<(), Report> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|why| {
+        Report::because(format!("cannot create the data folder {}", folder.display()), &why)
+            .help("give another one with --data DIR")
+            .code(4)
+    })
 }
 
 fn choose(told: Option<PathBuf>, env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

@@ -12,6 +12,7 @@ mod control;
 mod data;
 mod desk;
 mod ears;
+mod entrance;
 mod evidence;
 mod explain;
 mod feed;

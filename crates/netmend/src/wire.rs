@@ -157,7 +157,12 @@ impl Pipeline {
     }
 
     /// What the pages work with.
-    pub(crate) fn deps(&self, listen: SocketAddr, token: Token) -> Deps {
+    pub(crate) fn deps(
+        &self,
+        (listen, hosts): (SocketAddr, Vec<String>),
+        token: Token,
+        access: show::Access,
+    ) -> Deps {
         Deps {
             now: Arc::clone(&self.present) as _,
             alerts: Arc::clone(&self.present.telling) as _,
@@ -167,8 +172,9 @@ impl Pipeline {
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.present.clock),
             listen,
-            hosts: Vec::new(),
+            hosts,
             token,
+            access,
             devices: self.hearing.devices(),
         }
     }

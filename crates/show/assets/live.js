@@ -58,8 +58,9 @@
     source = new EventSource(url);
     source.onmessage = (event) => { retry = 2000; show(JSON.parse(event.data)); };
     source.onerror = () => {
-      // A refusal closes for good: ask again, ever more patiently.
-      if (source.readyState === EventSource.CLOSED) { setTimeout(later, retry); retry = Math.min(retry * 2, 60000); }
+      // A refusal closes for good: ask again, ever more patiently. Who is logged out is sent to the login.
+      if (source.readyState === EventSource.CLOSED) {
+        fetch("/api/v1/me").then((answer) => { if (answer.status === 401) location.reload(); }, () => {}); setTimeout(later, retry); retry = Math.min(retry * 2, 60000); }
     };
   }
 
@@ -237,7 +238,7 @@
     event.detail.isError = false;
     event.detail.shouldSwap = (xhr.getResponseHeader("content-type") || "").startsWith("text/html");
     if (!event.detail.shouldSwap) {
-      complain(requestConfig.elt, xhr.status === 403
+      complain(requestConfig.elt, xhr.getResponseHeader("x-netmend-reload")
         ? "netmend was started again since this page was loaded: load it again, then repeat this."
         : "It could not be done: " + xhr.responseText.slice(0, 300));
     }

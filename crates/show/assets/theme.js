@@ -10,6 +10,7 @@
   if (saved === "light" || saved === "dark") root.dataset.theme = saved;
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
+    if (!button) return;
     button.hidden = false;
     button.addEventListener("click", () => {
       const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";

@@ -58,6 +58,8 @@ async fn main() -> std::io::Result<()> {
         commands: alarms,
         mending: Arc::new(show::Unjudged),
         samples: Arc::new(past),
+        access: show::Access::usual(Arc::clone(&state), Arc::new(clock))
+            .map_err(std::io::Error::other)?,
         state,
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
@@ -73,7 +75,7 @@ async fn main() -> std::io::Result<()> {
         }
     };
     tokio::select! {
-        served = show::serve(listener, router, std::future::pending()) => served,
+        served = show::serve(listener, router, None, std::future::pending()) => served,
         () = rounds => Ok(()),
     }
 }

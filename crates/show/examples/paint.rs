@@ -59,6 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         commands: alarms,
         mending: Arc::new(show::Unjudged),
         samples: store.samples(),
+        access: show::Access::usual(store.state(), Arc::new(clock))?,
         state: store.state(),
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
@@ -66,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         hosts: Vec::new(),
         token: show::Token::random()?,
     });
-    tokio::spawn(show::serve(listener, router, std::future::pending()));
+    tokio::spawn(show::serve(listener, router, None, std::future::pending()));
     let id = first.series.rtt;
     println!(
         "{TARGETS} targets, {DAYS} days of one target at 3 s, {RUNS} runs each, new connections"

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use model::UnixMs;
 use model::alert::{Matcher, Operator, Weekday, Weekly};
-use model::text::printable;
 
 use crate::app::App;
+use crate::who::Who;
 use crate::{Command, NewSilence, Receipt, Refusal};
 
 /// Most characters of a name, a ticket, a label.
@@ -22,14 +22,11 @@ const MATCHERS: usize = 20;
 /// Longest silence: nobody remembers a longer one.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
-/// Hands a command to the daemon, on a thread that may block. `by` is the name that somebody gave; there
-/// is no login yet that knows better.
+/// Hands a command to the daemon, on a thread that may block. `by` is the name that somebody without a login
+/// gave.
 pub(crate) async fn submit(app: &Arc<App>, by: &str, command: Command) -> Result<Receipt, Refusal> {
     let commands = Arc::clone(&app.deps.commands);
-    let actor = match printable(by, NAME) {
-        name if name.is_empty() => "somebody, by the pages".to_owned(),
-        name => format!("{name}, by the pages"),
-    };
+    let actor = Who::now().actor(by);
     let done = tokio::task::spawn_blocking(move || commands.submit(&actor, command)).await;
     done.unwrap_or_else(|_| {
         Err(Refusal::Unavailable("netmend stops, or failed at this: look at its log".to_owned()))

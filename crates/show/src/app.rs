@@ -11,6 +11,7 @@ use crate::Deps;
 use crate::history::History;
 use crate::judged::Judging;
 use crate::present::Present;
+use crate::who::Who;
 
 /// So many live feeds at once; each is a connection that stays.
 pub(crate) const MAX_FEEDS: usize = 128;
@@ -61,6 +62,17 @@ impl App {
         };
         *newest = Some((Instant::now(), mark.clone()));
         mark
+    }
+
+    /// Whether somebody who was let in would be let in again.
+    pub(crate) fn still_knows(&self, who: &Who) -> bool {
+        let logins = &self.deps.access.logins;
+        match who {
+            Who::Anybody => !logins.has_users(),
+            Who::User { session, .. } => logins.session(*session).is_some(),
+            Who::Program { name, .. } => logins.has_token(name),
+            Who::Local(_) => true,
+        }
     }
 
     /// The time.

@@ -1,8 +1,9 @@
 //! Pages, JSON API, live feed and metrics. Reads the store and the ports [`Now`] and [`Alerts`]; changes
 //! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
-//! Reading order: [`port`], what the daemon gives; `guard`, who may ask; `present` and `history`, `judged` and
-//! `archive`, what there is to show of targets and of alerts; `select`, `sift`, `hark` and `account`, which of them, what devices said, and months; `act`, what
+//! Reading order: [`port`], what the daemon gives; [`login`] and `who`, who somebody is; `guard`, who may ask;
+//! `present` and `history`, `judged` and `archive`, what there is to show of targets and of alerts; `select`,
+//! `sift`, `hark` and `account`, which of them, what devices said, and months; `act`, what
 //! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
 //! of answer each; `serve` and `patient`, the sockets.
 
@@ -28,19 +29,22 @@ mod health;
 mod history;
 mod judged;
 mod live;
+pub mod login;
 mod metrics;
 mod pages;
 mod patient;
 pub mod port;
 mod present;
+mod random;
 mod select;
 mod serve;
 mod sift;
 mod strips;
 mod time;
 mod uptime;
+mod who;
 
-pub use guard::Token;
+pub use guard::{Local, Token};
 pub use port::judged::{
     Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
     SilenceNow, Trace, Unjudged,
@@ -75,6 +79,28 @@ pub struct Deps {
     pub hosts: Vec<String>,
     /// What every request that changes something must carry.
     pub token: Token,
+    /// Who may look.
+    pub access: Access,
+}
+
+/// Who may look.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Who may log in. Without any user, this machine alone is answered.
+    pub logins: Arc<login::Logins>,
+    /// Whether `/metrics` needs no login.
+    pub open_metrics: bool,
+}
+
+impl Access {
+    /// What the store knows of users, on the usual terms.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn usual(state: Arc<dyn State>, clock: Arc<dyn Clock>) -> Result<Self, login::Refused> {
+        let logins = login::Logins::open(state, clock, login::Terms::default())?;
+        Ok(Self { logins: Arc::new(logins), open_metrics: false })
+    }
 }
 
 impl std::fmt::Debug for Deps {
@@ -85,7 +111,8 @@ impl std::fmt::Debug for Deps {
 
 /// Everything netmend shows, ready to [`serve`] or to call in tests.
 pub fn router(deps: Deps) -> Router {
-    let guard = guard::Guard::new(deps.listen, &deps.hosts, deps.token.clone());
+    let access = (Arc::clone(&deps.access.logins), deps.access.open_metrics);
+    let guard = guard::Guard::new(deps.listen, &deps.hosts, deps.token.clone(), access);
     let app = Arc::new(app::App::new(deps));
     // Fast rather than small: most readers are near. Event streams are left alone by the layer.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);

@@ -24,6 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::app::{App, MAX_FEEDS};
 use crate::judged::{Judged, alert_mark};
 use crate::present::{Values, View, key};
+use crate::who::Who;
 use crate::{format, strips};
 
 /// Most rows a client may watch.
@@ -74,15 +75,15 @@ async fn live(State(app): State<Arc<App>>, Query(params): Query<Params>) -> Resp
     let mut feed = Feed::new(keys, params.parts == "full", params.alert.map(AlertId));
     feed.wants_events = params.events == "yes";
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(run(app, feed, sender, permit));
+    tokio::spawn(run(app, (feed, Who::now()), sender, permit));
     // Proxies that buffer would turn a live feed into a late one.
     ([("x-accel-buffering", "no")], Sse::new(ReceiverStream::new(receiver))).into_response()
 }
 
-/// Sends events until the client is gone.
+/// Sends events until the client is gone, or is nobody any more who may look.
 async fn run(
     app: Arc<App>,
-    mut feed: Feed,
+    (mut feed, who): (Feed, Who),
     sender: mpsc::Sender<Result<Event, Infallible>>,
     _permit: OwnedSemaphorePermit,
 ) {
@@ -96,6 +97,9 @@ async fn run(
         }
         // Waits until the client took the event before; only then the snapshot is read.
         let Ok(slot) = sender.reserve().await else { return };
+        if !app.still_knows(&who) {
+            return;
+        }
         if feed.wants_events {
             feed.events = app.newest_event().await;
         }

@@ -13,11 +13,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
+use crate::guard::Wire;
 use crate::patient::Patient;
 
 /// So many connections at once; the next ones wait in the kernel's queue.
@@ -32,16 +35,17 @@ const GRACE: Duration = Duration::from_millis(500);
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `shutdown` resolves, then lets answers under way finish for half
-/// a second and returns.
+/// a second and returns. With `tls`, nothing is said in clear.
 ///
 /// # Errors
 /// The listener has no local address, so it was never a listening socket.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<TlsAcceptor>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    tracing::info!(listen = %listener.local_addr()?, "pages are served");
+    tracing::info!(listen = %listener.local_addr()?, tls = tls.is_some(), "pages are served");
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut connections = tokio::task::JoinSet::new();
@@ -64,11 +68,13 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = graceful.watch(connection(stream, router.clone(), is_near(peer.ip())));
+        // A refusal only costs latency of small answers.
+        let _ = stream.set_nodelay(true);
+        let served = converse(stream, peer.ip(), tls.clone(), router.clone(), graceful.watcher());
         connections.spawn(async move {
             let _slot = slot;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
+            if let Err(error) = served.await {
+                tracing::debug!(%error, %peer, "a connection broke");
             }
         });
     }
@@ -80,20 +86,40 @@ pub async fn serve(
     Ok(())
 }
 
+/// One connection, from its first byte to its last.
+async fn converse(
+    stream: TcpStream,
+    peer: IpAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    graceful: Watcher,
+) -> io::Result<()> {
+    let broke = |error: hyper::Error| io::Error::other(error);
+    let wire = Wire { peer, tls: tls.is_some() };
+    match tls {
+        None => graceful.watch(connection(stream, router, wire)).await.map_err(broke),
+        Some(tls) => {
+            let greeting = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await;
+            let stream = greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            graceful.watch(connection(stream, router, wire)).await.map_err(broke)
+        }
+    }
+}
+
 /// Whether a client is on this machine: packing an answer then costs more than carrying it.
 fn is_near(peer: IpAddr) -> bool {
     peer.to_canonical().is_loopback()
 }
 
 fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
-    near: bool,
+    wire: Wire,
 ) -> impl GracefulConnection<Error = hyper::Error> {
-    // A refusal only costs latency of small answers.
-    let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
+    let near = is_near(wire.peer);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(wire);
         if near {
             request.headers_mut().remove(header::ACCEPT_ENCODING);
         }
@@ -120,7 +146,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, router, async { drop(stopped.await) }));
+        let server = tokio::spawn(serve(listener, router, None, async { drop(stopped.await) }));
 
         let mut stuck = TcpStream::connect(address).await.unwrap();
         stuck.write_all(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
@@ -146,7 +172,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", asked);
-        let server = tokio::spawn(serve(listener, router, std::future::pending()));
+        let server = tokio::spawn(serve(listener, router, None, std::future::pending()));
         let mut client = TcpStream::connect(address).await.unwrap();
         let ask = "GET / HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\nconnection: close\r\n\r\n";
         client.write_all(ask.as_bytes()).await.unwrap();
@@ -154,6 +180,50 @@ mod tests {
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("None"), "{answer}");
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn under_tls_nothing_is_said_in_clear_and_the_guard_knows() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key.into())
+            .unwrap();
+        let told = get(|wire: axum::Extension<Wire>| async move { format!("tls {}", wire.tls) });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", told);
+        let tls = TlsAcceptor::from(Arc::new(server));
+        let serving = tokio::spawn(serve(listener, router, Some(tls), std::future::pending()));
+        let ask = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        let mut answer = String::new();
+        // The end of a connection need not be told in TLS.
+        let _ = stream.read_to_string(&mut answer).await;
+        assert!(answer.ends_with("tls true"), "{answer}");
+
+        let mut clear = TcpStream::connect(address).await.unwrap();
+        clear.write_all(ask).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = clear.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP"), "{}", String::from_utf8_lossy(&answer));
+        serving.abort();
     }
 
     #[test]

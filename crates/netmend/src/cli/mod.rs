@@ -35,6 +35,7 @@ mod status;
 mod stdout;
 mod syslog;
 mod trace;
+mod user;
 mod vco;
 
 /// Watches a network, finds what is wrong, tells people, repairs what it may repair, and proves that the
@@ -80,6 +81,8 @@ enum Command {
     Init(init::Args),
     /// Look at this machine for what stands in the way of good measurements, and print the fix.
     Doctor(doctor::Args),
+    /// Say who may log in to the pages, and make tokens for programs.
+    User(user::Args),
     /// Copy the store into a folder, also beside a running daemon.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -141,6 +144,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Schema(args) => schema::run(args),
         Command::Init(args) => init::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::User(args) => user::run(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
         Command::Lines(args) => lines::run(args),

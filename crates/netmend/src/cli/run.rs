@@ -1,8 +1,6 @@
 //! `netmend run`: the daemon. Opens everything that can fail before it probes, then waits for signals.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,15 +11,18 @@ use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
 use model::{Clock, SystemClock};
 use show::Token;
+use show::login::Logins;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive;
 use crate::attend::{Attendant, Fixed, Signals};
-use crate::config::Sources;
+use crate::config::{Access, Sources};
 use crate::control::Control;
+use crate::entrance::Entrance;
 use crate::evidence::Evidence;
 use crate::plan::Loader;
 use crate::ports::Paths;
@@ -74,9 +75,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let plan = loader.plan();
     let told = [(args.listen.is_some(), "listen"), (args.data.is_some(), "data")];
     let told = told.into_iter().filter(|(told, _)| *told).map(|(_, key)| key).collect();
-    let fixed = Fixed { listen: plan.listen, data: plan.data.clone(), told };
+    let fixed = Fixed {
+        listen: plan.listen,
+        data: plan.data.clone(),
+        access: (*plan.access).clone(),
+        told,
+    };
     let folder = data::folder(args.data.or_else(|| plan.data.clone()))?;
-    create(&folder)?;
+    data::create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let lock = store::DataLock::acquire(&folder)
         .map_err(|why| Report::because(format!("cannot use {}", folder.display()), &why).code(4))?;
@@ -112,11 +118,15 @@ async fn serve(
     })?;
     let bound = listener.local_addr().unwrap_or(listen);
     let control = Control::bind(folder)?;
+    let tls = pages_tls(&fixed.access)?;
     let token = Token::random()
         .map_err(|why| Report::because("cannot read random bytes for the token", &why).code(4))?;
     let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
     let options =
         Options::daemon(Arc::clone(&clock), Arc::clone(&network) as _, Arc::new(SystemResolver));
+    let logins = Logins::open(store.state(), Arc::clone(&clock), fixed.access.terms)
+        .map_err(|why| Report::because("cannot read who may log in", &why).code(4))?;
+    let access = show::Access { logins: Arc::new(logins), open_metrics: fixed.access.open_metrics };
     let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
     let paths = Paths { present: Arc::clone(&pipeline.present), network };
     let traces = Arc::clone(&pipeline.present.traces);
@@ -127,18 +137,26 @@ async fn serve(
         samples: store.samples(),
         state: store.state(),
     };
-    let mut deps = pipeline.deps(bound, token);
+    let entrance = Entrance {
+        logins: Arc::clone(&access.logins),
+        present: Arc::clone(&pipeline.present),
+        bound,
+        tls: tls.is_some(),
+    };
+    entrance.warn();
+    let mut deps = pipeline.deps((bound, fixed.access.names.clone()), token, access);
     deps.alerts = Arc::new(archive::Explained { alerts: deps.alerts, source: source.clone() });
     let router = show::router(deps);
     let done = CancellationToken::new();
-    let pages = tokio::spawn(show::serve(listener, router.clone(), done.clone().cancelled_owned()));
+    let pages =
+        tokio::spawn(show::serve(listener, router.clone(), tls, done.clone().cancelled_owned()));
     let (orders, taken) = mpsc::channel(ORDERS);
-    let local = archive::router(source, desk::router(pipeline.desk()).fallback_service(router));
+    let desk = desk::router(pipeline.desk()).merge(entrance.router()).fallback_service(router);
+    let local = archive::router(source, desk);
     let socket = tokio::spawn(control.serve(local, orders, done.clone()));
     let (delivery, written) = pipeline.delivery();
     let delivery = tokio::spawn(delivery.run(written, done.clone(), GRACE));
     let heartbeat = tokio::spawn(pipeline.heartbeat().run(done.clone()));
-    warn_if_open(bound, &pipeline);
     let attended = Attendant::new(&loader, &pipeline, fixed).attend(signals, taken).await;
     done.cancel();
     for task in [pages, socket] {
@@ -160,24 +178,10 @@ async fn serve(
     attended
 }
 
-/// Says that the pages have no login yet, where more than this machine reaches them.
-fn warn_if_open(bound: SocketAddr, pipeline: &Pipeline) {
-    if bound.ip().is_loopback() {
-        return;
-    }
-    let text = format!("everybody who reaches {bound} can read all pages: there is no login yet");
-    tracing::warn!("{text}");
-    let fix = "listen on 127.0.0.1, and come by `ssh -L 8420:127.0.0.1:8420 HOST` or through a \
-               proxy that asks for a login";
-    let now = pipeline.present.clock.now_ms();
-    pipeline.present.notices.raise("listen", text, fix.into(), now);
-}
-
-/// Creates the data folder for its owner alone.
-fn create(folder: &Path) -> Result<(), Report> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|why| {
-        Report::because(format!("cannot create the data folder {}", folder.display()), &why)
-            .help("give another one with --data DIR")
-            .code(4)
-    })
+/// What the pages are under, if the configuration wants TLS.
+fn pages_tls(access: &Access) -> Result<Option<TlsAcceptor>, Report> {
+    let Some((cert, key)) = &access.tls else { return Ok(None) };
+    let config = measure::syslog::tls::server(cert, key, None)
+        .map_err(|why| Report::because("cannot serve the pages under TLS", &why))?;
+    Ok(Some(config.into()))
 }

@@ -4,10 +4,12 @@
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
 //! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is
 //! what, [`load`] all of it together, [`watch`] again after each change. Beside it: [`patterns`] reads what
-//! syslog messages mean; for `init`, [`csv`] and [`credentials`] read what others have and [`write`](self::write()) writes configs.
+//! syslog messages mean; [`access`] who may look at the pages; for `init`, [`csv`] and [`credentials`] read what
+//! others have and [`write`](self::write()) writes configs.
 
 use model::Target;
 
+mod access;
 mod credentials;
 mod csv;
 mod devices;
@@ -37,6 +39,7 @@ mod watch;
 mod write;
 mod yaml;
 
+pub(crate) use access::Access;
 pub(crate) use credentials::{Database, load_credentials};
 pub(crate) use csv::load_csv;
 pub(crate) use dotenv::load_env;

@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::Family;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::access::{Listen, RawAccess};
 use super::devices::{InventoryFiles, RawDevices, RawLogin};
 use super::host;
 use super::judged::{ListOf, RawAmounts, RawDetect, RawMaintenance, RawNotify, WebAddress};
@@ -74,9 +75,11 @@ keys! {
         targets: Regions,
         /// What holds for all targets of this file and of those it includes, unless they say otherwise.
         defaults: RawDefaults,
-        /// Address and port of the pages, 127.0.0.1:8420 if not given. Nobody has to log in: whoever
-        /// reaches it sees everything.
+        /// Address and port of the pages, 127.0.0.1:8420 if not given. Without users (`netmend user add`)
+        /// this machine alone is answered.
         listen: Listen,
+        /// Who may look at the pages, and how.
+        access: RawAccess,
         /// Folder for the data, relative to this file.
         data: Folder,
         /// How much is kept.
@@ -487,19 +490,6 @@ impl Read for Tags {
             tags.extend(name.zip(value).map(|(name, value)| (name.0, value.0)));
         }
         Some(Self(tags))
-    }
-}
-
-/// Where the pages are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Listen(pub(crate) SocketAddr);
-
-impl Read for Listen {
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let help = "write ADDRESS:PORT, as in 127.0.0.1:8420 or [::1]:8420";
-        reader.parsed(node, "an address with a port", help, |text| {
-            text.parse().ok().filter(|listen: &SocketAddr| listen.port() != 0).map(Self)
-        })
     }
 }
 

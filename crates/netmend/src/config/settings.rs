@@ -10,11 +10,12 @@ use model::{Device, Inventory, Target};
 use store::Retention;
 use store::sink::Limits;
 
+use super::access::{self, Access, Listen};
 use super::devices::{self, RawLogin};
 use super::judged::{RawDetect, WebAddress};
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
-use super::raw::{Folder, Label, Listen, RawConfig, RawStore};
+use super::raw::{Folder, Label, RawConfig, RawStore};
 use super::sinks::{self, RawSink, RawSpool, Sink};
 use super::source::{At, Span, Texts};
 use super::syslog::SyslogSettings;
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) targets: Vec<Target>,
     /// Where the pages are to be, if the config says so.
     pub(crate) listen: Option<SocketAddr>,
+    /// Who may look at them.
+    pub(crate) access: Box<Access>,
     /// Folder for the data, if the config says so.
     pub(crate) data: Option<PathBuf>,
     /// What is kept.
@@ -64,6 +67,7 @@ pub(crate) struct Settings {
 pub(crate) struct Singles {
     site: Option<At<Label>>,
     listen: Option<At<Listen>>,
+    access: Option<At<Access>>,
     data: Option<At<PathBuf>>,
     store: Option<At<RawStore>>,
     syslog: Option<At<SyslogSettings>>,
@@ -99,6 +103,11 @@ impl Singles {
             At { value, span }
         });
         once("syslog", &mut self.syslog, syslog, problems);
+        let access = raw.access.take().map(|At { value, span }| {
+            let value = value.access(folder, problems);
+            At { value, span }
+        });
+        once("access", &mut self.access, access, problems);
         if let Some(raw) = raw.devices.take() {
             self.devices.extend(raw.value.devices(problems));
             self.devices_at.get_or_insert(raw.span);
@@ -138,6 +147,9 @@ impl Singles {
         let hello = host_name.clone();
         let site = self.site.map_or(host_name, |site| site.value.0);
         let listen = self.listen.map(|listen| listen.value.0);
+        let mut access = self.access.map(|access| access.value).unwrap_or_default();
+        let pages = self.pages.as_ref().and_then(|pages| access::host(&pages.value.0));
+        access.names.extend(pages);
         let data = self.data.map(|data| data.value);
         let retention = self.store.map_or(RETENTION, |store| retention(&store.value, problems));
         let syslog = self.syslog.map_or_else(SyslogSettings::default, |syslog| syslog.value);
@@ -165,6 +177,7 @@ impl Singles {
             site,
             targets,
             listen,
+            access: Box::new(access),
             data,
             retention,
             syslog,

@@ -21,7 +21,7 @@ const HEAD: &str = "\
 # Where this instance stands. This host's name if not given.
 #site: london-1
 
-# Address and port of the pages. Nobody has to log in: whoever reaches it sees everything.
+# Address and port of the pages. Without users (`netmend user add`) this machine alone is answered.
 #listen: 127.0.0.1:8420
 
 # How long samples and values per minute are kept, and how much space they may take.

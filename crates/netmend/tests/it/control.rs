@@ -96,8 +96,8 @@ fn status_shows_targets_and_warnings_as_text_and_as_json() {
     let out = tell("status", &data, &[]);
     let words = text(&out.stdout);
     assert_eq!(out.status.code(), Some(0), "{words}{}", text(&out.stderr));
-    assert!(words.contains("there is no login yet"), "an open address is warned of: {words}");
-    assert!(words.contains("  fix: listen on 127.0.0.1"), "{words}");
+    assert!(words.contains("there is no user yet"), "an open address is warned of: {words}");
+    assert!(words.contains("  fix: `netmend user add NAME --role admin`"), "{words}");
     let row = words.lines().find(|line| line.contains("127.0.0.2")).expect("a row");
     assert!(row.starts_with("up ") && row.contains("tcp:9") && row.ends_with("0%"), "{row}");
     let out = tell("status", &data, &["--output", "json"]);

@@ -14,3 +14,4 @@ mod lifecycle;
 mod reload;
 mod sinks;
 mod syslog;
+mod users;

@@ -4,6 +4,7 @@
 mod alerts;
 mod availability;
 mod events;
+mod me;
 mod range;
 mod silences;
 mod system;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/events/{id}", get(events::one))
         .route("/lines", get(events::lines))
         .route("/availability", get(availability::month))
+        .route("/me", get(me::me))
         .route("/system", get(system::system))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .fallback(not_found);
@@ -53,7 +55,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn not_found(uri: Uri) -> Problem {
     let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
                    /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/events, \
-                   /api/v1/events/ID, /api/v1/lines, /api/v1/availability, /api/v1/system";
+                   /api/v1/events/ID, /api/v1/lines, /api/v1/availability, /api/v1/me, /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }
 

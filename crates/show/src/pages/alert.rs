@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::history::Unavailable;
 use crate::judged::{alert_mark, sign};
+use crate::who::{Right, Who};
 use crate::{Command, Explanation, Refusal, act, time};
 
 /// So many earlier alerts of the same subject are listed.
@@ -67,7 +68,7 @@ pub(super) async fn page(
                 (ticket(&known.explanation))
             }
             div {
-                @if alert.is_open() { (ack_form(alert)) }
+                @if alert.is_open() && Who::now().may(Right::Note) { (ack_form(alert)) }
                 (facts(alert))
                 (known.history(false))
                 (notices(&known.notices))
@@ -324,7 +325,7 @@ fn facts(alert: &Alert) -> Markup {
                     @if let Some(note) = &ack.note { dt { "Note" } dd.note { bdi { (printable(note, 2_000)) } } }
                 }
             }
-            @if alert.is_open() { p.act { a href=(silence_link(alert)) { "Silence this" } } }
+            @if alert.is_open() && Who::now().may(Right::Note) { p.act { a href=(silence_link(alert)) { "Silence this" } } }
         }
     }
 }
@@ -352,7 +353,7 @@ fn ack_form(alert: &Alert) -> Markup {
             h2 { (words) }
             form.act hx-post={ "/alerts/" (alert.id) "/ack" } hx-target="find .problem" hx-swap="outerHTML" {
                 p.hint { "It is not repeated then until it gets worse. Its end is told all the same." }
-                label { "Your name" input name="by" autocomplete="name" maxlength="200" data-remember="by"; }
+                (signs::your_name())
                 label { "Ticket" input name="ticket" autocomplete="off" maxlength="200"; }
                 label { "Note" textarea name="note" rows="2" maxlength="2000" {} }
                 (signs::problem(""))

@@ -7,7 +7,8 @@ use super::parts;
 use crate::app::App;
 use crate::judged::Judged;
 use crate::present::View;
-use crate::{assets, format};
+use crate::who::Who;
+use crate::{assets, format, guard};
 
 const PAGES: [(&str, &str); 6] = [
     ("/", "Now"),
@@ -32,29 +33,39 @@ pub(super) fn halves(app: &App, view: &View, title: &str, here: &str) -> (String
 pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Markup) -> Markup {
     let system = app.deps.now.system();
     let site = &system.site;
+    let token = guard::token_now().unwrap_or_else(|| app.deps.token.clone());
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="netmend-token" content=(app.deps.token.as_str());
-                meta name="htmx-config"
-                    content=r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false}"#;
-                title { (title) " · " (site) " · netmend" }
-                link rel="icon" href=(PreEscaped(ICON));
-                link rel="stylesheet" href=(assets::url("netmend.css"));
-                script src=(assets::url("theme.js")) {}
-                script defer src=(assets::url("htmx.min.js")) {}
-                script defer src=(assets::url("live.js")) {}
-                noscript { meta http-equiv="refresh" content="15"; }
-            }
+            (head(title, site, Some(token.as_str())))
             body {
                 a.skip href="#main" { "Skip to the content" }
                 (top(site, view, &app.judging.view(), here))
                 main #main { (body) }
                 (foot(system.version, view))
+            }
+        }
+    }
+}
+
+/// The head of a page; with the token that its requests carry, if it has any that change something.
+pub(super) fn head(title: &str, site: &str, token: Option<&str>) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · " (site) " · netmend" }
+            link rel="icon" href=(PreEscaped(ICON));
+            link rel="stylesheet" href=(assets::url("netmend.css"));
+            script src=(assets::url("theme.js")) {}
+            @if let Some(token) = token {
+                meta name="netmend-token" content=(token);
+                meta name="htmx-config"
+                    content=r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false}"#;
+                script defer src=(assets::url("htmx.min.js")) {}
+                script defer src=(assets::url("live.js")) {}
+                noscript { meta http-equiv="refresh" content="15"; }
             }
         }
     }
@@ -80,6 +91,9 @@ fn top(site: &str, view: &View, judged: &Judged, here: &str) -> Markup {
                 }
             }
             (counts(view))
+            @if let Some(user) = Who::now().user() {
+                a.account href="/account" aria-current=[(here == "/account").then_some("page")] title="Your account" { (user) }
+            }
             button #theme type="button" hidden title="Light or dark" aria-label="Light or dark" { "◐" }
         }
     }

@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod heard;
 mod layout;
+mod login;
 mod now;
 mod parts;
 mod past;
@@ -50,6 +51,11 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
         .route("/system", get(system::page))
+        .route("/login", get(login::page).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/account", get(login::account))
+        .route("/account/password", post(login::change))
+        .route("/account/sessions", post(login::end_others))
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .fallback(not_found)
 }

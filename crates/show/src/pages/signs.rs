@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::judged::{Judged, sign};
 use crate::sift::Row;
+use crate::who::Who;
 
 /// Most characters of a name or a value that a page shows in a line.
 const NAME: usize = 120;
@@ -165,6 +166,13 @@ pub(super) fn weekly(weekly: &Weekly) -> String {
 /// A span of time as it was set.
 pub(super) fn length(from: UnixMs, until: UnixMs) -> String {
     format::span(Duration::from_millis(u64::try_from(until.0.saturating_sub(from.0)).unwrap_or(0)))
+}
+
+/// Where somebody without a login says who they are.
+pub(super) fn your_name() -> Markup {
+    html! { @if Who::now().is_unnamed() {
+        label { "Your name" input name="by" autocomplete="name" maxlength="200" data-remember="by"; }
+    } }
 }
 
 /// Where answers to a form appear that could not be done.

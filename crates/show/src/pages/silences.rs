@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::format;
 use crate::history::Unavailable;
 use crate::judged::Judged;
+use crate::who::{Right, Who};
 use crate::{Command, Maintenance, Receipt, Refusal, act};
 
 /// Most characters of a name, and of a reason, in a list.
@@ -49,7 +50,7 @@ pub(super) async fn page(
         h1.sr { "Silences" }
         (list(&app, &judged, &silences))
         (maintenance(&judged.now.maintenance))
-        (form(&app, &pairs))
+        @if Who::now().may(Right::Note) { (form(&app, &pairs)) }
         (ended(&app, &silences))
     };
     layout::page(&app, &app.present.view(), "Silences", "/silences", &body).into_response()
@@ -133,7 +134,7 @@ fn row(silence: &Silence, standing: &Standing, judged: &Judged, now: UnixMs) -> 
             td.c-why { bdi { (printable(&silence.note, REASON)) } }
             td.c-by { bdi { (printable(&silence.by, NAME)) } }
             td.n { @if quiet > 0 { a href="/alerts?quiet=yes" { (format::count(quiet)) } } @else { "0" } }
-            td.c-act { (expire_form(silence.id)) }
+            td.c-act { @if Who::now().may(Right::Note) { (expire_form(silence.id)) } }
         }
     }
 }
@@ -243,7 +244,7 @@ fn form(app: &App, pairs: &[(String, String)]) -> Markup {
                     }
                     (recurring())
                     label.grow { "Why" input name="note" required maxlength="2000" placeholder="INC-1234: replacing the line card"; }
-                    label { "Your name" input name="by" autocomplete="name" maxlength="200" data-remember="by"; }
+                    (signs::your_name())
                     (signs::problem(""))
                     button type="submit" { "Silence" }
                     noscript { p.hint { "This needs JavaScript. In a shell: " code { "netmend silence add" } } }

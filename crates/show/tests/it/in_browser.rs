@@ -29,7 +29,7 @@ pub(crate) fn served(world: &World) -> (tokio::runtime::Runtime, SocketAddr) {
     let runtime = runtime.unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
-    runtime.spawn(serve(listener, world.router.clone(), std::future::pending()));
+    runtime.spawn(serve(listener, world.router.clone(), None, std::future::pending()));
     (runtime, address)
 }
 

@@ -18,6 +18,7 @@ mod in_browser;
 mod in_browser_alerts;
 mod judged_api;
 mod live;
+mod login;
 mod metrics;
 mod pages;
 mod real_store;

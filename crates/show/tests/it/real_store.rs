@@ -47,6 +47,7 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
         mending: Arc::new(netmend_show::Unjudged),
         samples: store.samples(),
         state: store.state(),
+        access: netmend_show::Access::usual(store.state(), Arc::clone(&clock) as _).unwrap(),
         clock,
         devices: Arc::new(model::Inventory::default()),
         listen: "127.0.0.1:8420".parse().unwrap(),

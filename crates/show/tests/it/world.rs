@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use model::{Device, Inventory, ManualClock, Target, TargetNow, UnixMs};
-use netmend_show::{Deps, Now, Token, router};
+use netmend_show::login::{Logins, Terms};
+use netmend_show::{Access, Deps, Now, Token, router};
 use store::{Applied, Change, Error, Mark, Query, Record, State, StateFile};
 
 use crate::alarms::{self, Alarms};
@@ -62,6 +63,7 @@ pub(crate) struct World {
     pub(crate) state: Arc<StateFile>,
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) token: Token,
+    pub(crate) logins: Arc<Logins>,
     pub(crate) router: Router,
     _folder: tempfile::TempDir,
 }
@@ -81,6 +83,9 @@ impl World {
         let kept = Arc::<StateFile>::clone(&state) as Arc<dyn State>;
         let alarms = Arc::new(Alarms::new(kept, Arc::<ManualClock>::clone(&clock)));
         let token = Token::random().unwrap();
+        let kept = Arc::<StateFile>::clone(&state) as Arc<dyn State>;
+        let known = Logins::open(kept, Arc::<ManualClock>::clone(&clock), Terms::default());
+        let logins = Arc::new(known.unwrap());
         let past = Arc::new(Past { broken, ..Past::of(&*sim) });
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
@@ -94,8 +99,10 @@ impl World {
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),
+            access: Access { logins: Arc::clone(&logins), open_metrics: false },
         };
-        Self { sim, clock, past, state, alarms, token, router: router(deps), _folder: folder }
+        let router = router(deps);
+        Self { sim, clock, past, state, alarms, token, logins, router, _folder: folder }
     }
 
     /// The small network with one of everything that alerts can be.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Bytes, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label, Listen, PayloadSize,
+    Bytes, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label, PayloadSize,
     Port, Ports, RawTarget, Regions, SourceAddress, Tags,
 };
 
@@ -42,7 +42,6 @@ text_schema!(PayloadSize, { "type": "integer", "minimum": 16, "maximum": 65507 }
 text_schema!(SourceAddress, { "type": "string" });
 text_schema!(Device, { "type": "string", "minLength": 1, "maxLength": 15 });
 text_schema!(Tags, { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } });
-text_schema!(Listen, { "type": "string", "examples": ["127.0.0.1:8420", "[::1]:8420"] });
 text_schema!(Folder, { "type": "string", "minLength": 1 });
 text_schema!(Includes, {
     "anyOf": [
