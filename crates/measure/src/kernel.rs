@@ -124,7 +124,7 @@ impl KernelNetwork {
         let hops = HopLimit { socket: outlet.socket(), family: outlet.family() };
         let opened = Opened {
             outlet: Box::new(outlet),
-            inlet: Box::new(KernelInlet::new(sources, &self.clock)),
+            inlet: Box::new(KernelInlet::new(sources, parts.granted, &self.clock)),
             gauge: Box::new(KernelGauge::new(fds, &self.clock)),
             method: parts.method,
             receive_buffer: Some(parts.granted),

@@ -118,6 +118,10 @@ impl Lane {
     const LATE_MS: std::ops::Range<u64> = 200..600;
     /// Of a pause longer than so many intervals only one probe is reported unsent.
     const PAUSE: u64 = 8;
+    /// Probes may leave so much later to leave together, as long as no more than so many do: each waking
+    /// costs more than a probe. Nobody waits for them; the kernel tells when they left.
+    const GATHER_MS: u64 = 4;
+    const TOGETHER: usize = 16;
 
     pub(crate) fn new(plan: Plan, results: Results) -> Self {
         let reprobe = Reprobe::new(plan.pace.clone());
@@ -393,7 +397,11 @@ impl Lane {
     /// awaited.
     pub(crate) fn idle(&self, now: Now) -> Duration {
         let most = if self.flights.open() > 0 { 5 } else { 50 };
-        let idle = self.wheel.idle(now.ms(), most);
+        let due = self.wheel.idle(now.ms(), most);
+        let gathers = !self.is_patient()
+            && due < Self::GATHER_MS
+            && self.wheel.due_by(now.ms() + Self::GATHER_MS, Self::TOGETHER) < Self::TOGETHER;
+        let idle = if gathers { Self::GATHER_MS } else { due };
         // To the start of that millisecond.
         let past = now.mono % 1_000_000;
         Duration::from_nanos((idle * 1_000_000).saturating_sub(past))

@@ -19,11 +19,14 @@ use crate::wire;
 const BATCH: usize = 128;
 /// Bytes for one packet, its IPv4 header included.
 const ROOM: usize = SNAP + 60;
-/// Calls that follow each other faster than this are a stream ...
-const STREAM: u64 = 500_000;
-/// ... which is left to gather for a moment: the kernel has stamped it already, and fifty packets in one
-/// call cost little more than one.
-const GATHER: u16 = 1;
+/// What is left to gather for a moment is a stream: the kernel has stamped it already, and fifty packets in
+/// one call cost little more than one. So many milliseconds where the socket has room for what comes in
+/// them at full speed, ...
+const GATHER: u16 = 4;
+/// ... and so many where it has less.
+const GATHER_LITTLE: u16 = 1;
+/// Room for all that can come in [`GATHER`], in bytes.
+const ROOMY: u64 = 2 << 20;
 
 /// A socket to receive from.
 pub(super) struct Source {
@@ -58,12 +61,15 @@ pub(super) struct KernelInlet {
     buffers: Vec<[u8; ROOM]>,
     controls: Vec<Control>,
     names: Vec<libc::sockaddr_in6>,
+    /// How long a stream gathers, in milliseconds.
+    gather: u16,
     /// Monotonic time of the last call's end, in nanoseconds.
     last: u64,
 }
 
 impl KernelInlet {
-    pub(super) fn new(sources: Vec<Source>, clock: &Arc<dyn Clock>) -> Self {
+    /// Sources with receive buffers of so many bytes.
+    pub(super) fn new(sources: Vec<Source>, buffer: u64, clock: &Arc<dyn Clock>) -> Self {
         // SAFETY: all-zero bytes are a valid `sockaddr_in6`.
         let name: libc::sockaddr_in6 = unsafe { zeroed() };
         Self {
@@ -72,6 +78,7 @@ impl KernelInlet {
             buffers: vec![[0; ROOM]; BATCH],
             controls: vec![[0; 16]; BATCH],
             names: vec![name; BATCH],
+            gather: if buffer >= ROOMY { GATHER } else { GATHER_LITTLE },
             last: 0,
         }
     }
@@ -152,8 +159,9 @@ impl KernelInlet {
 
 impl Inlet for KernelInlet {
     fn receive(&mut self, wait: Duration, take: &mut dyn FnMut(Arrival<'_>)) -> io::Result<bool> {
-        if self.mono().saturating_sub(self.last) < STREAM {
-            let _slept = poll(&mut [], PollTimeout::from(GATHER));
+        // Calls that would follow each other faster than it takes to gather are a stream.
+        if self.mono().saturating_sub(self.last) < u64::from(self.gather) * 1_000_000 {
+            let _slept = poll(&mut [], PollTimeout::from(self.gather));
         } else {
             self.wait(wait)?;
         }

@@ -114,6 +114,19 @@ impl Wheel {
         (self.at..until).find(|&at| self.due_at(at).is_some()).unwrap_or(until).saturating_sub(now)
     }
 
+    /// How many members are due before this millisecond, counted no further than `most`.
+    pub(super) fn due_by(&self, until: u64, most: usize) -> usize {
+        let at_once = |at| {
+            let mut member = self.heads[slot_of(at)];
+            std::iter::from_fn(move || {
+                let link = *self.links.get(member as usize)?;
+                member = link.next;
+                Some(link.due <= at)
+            })
+        };
+        (self.at..until).flat_map(at_once).filter(|due| *due).take(most).count()
+    }
+
     fn due_at(&self, at: u64) -> Option<u32> {
         let mut member = self.heads[slot_of(at)];
         while member != NONE {
@@ -182,5 +195,16 @@ mod tests {
         assert_eq!(wheel.idle(0, 50), 30);
         assert_eq!(wheel.idle(0, 20), 20);
         assert_eq!(wheel.idle(40, 20), 0, "overdue");
+    }
+
+    #[test]
+    fn members_that_are_due_soon_are_counted() {
+        let mut wheel = Wheel::new();
+        for (member, due) in [(0, 30), (1, 30), (2, 33), (3, 34), (4, 30 + SLOTS as u64)] {
+            wheel.insert(member, due);
+        }
+        assert_eq!(wheel.due_by(30, 9), 0);
+        assert_eq!(wheel.due_by(34, 9), 3);
+        assert_eq!(wheel.due_by(34, 2), 2);
     }
 }

@@ -84,3 +84,40 @@ fn a_long_pause_is_not_made_up_for() {
     world.pass(ms(1000));
     assert_eq!(world.sent().len(), 10, "and the pace is as before");
 }
+
+#[test]
+fn a_few_probes_leave_together_and_many_leave_when_they_are_due() {
+    /// How often a daemon with so many targets wakes in a second, and how late a probe leaves at most.
+    fn wakes(targets: u32) -> (u32, u64) {
+        let mut world = World::icmp();
+        fill(&mut world, targets, ms(1000));
+        world.pass(ms(2000));
+        world.sent();
+        let (start, mut wakes, mut latest) = (world.now().ms(), 0, 0);
+        while world.now().ms() < start + 1000 {
+            world.turn();
+            let now = world.now();
+            for packet in world.sent() {
+                let id = u32::from(ipv4(packet.to.ip())) - 0x0a00_0000;
+                let phase = u64::from(1000 * id / targets);
+                latest = latest.max((now.ms() + 1000 - phase) % 1000);
+            }
+            wakes += 1;
+            world.clock.advance(world.pilot.lane.idle(now).max(Duration::from_nanos(1)));
+        }
+        (wakes, latest)
+    }
+    let (wakes_of_few, late_of_few) = wakes(1_000);
+    assert!((200..=260).contains(&wakes_of_few), "{wakes_of_few} times awake");
+    assert!(late_of_few <= 5, "{late_of_few} ms late");
+    let (wakes_of_many, late_of_many) = wakes(20_000);
+    assert!((900..=1_100).contains(&wakes_of_many), "{wakes_of_many} times awake");
+    assert!(late_of_many <= 1, "{late_of_many} ms late");
+}
+
+fn ipv4(ip: std::net::IpAddr) -> Ipv4Addr {
+    match ip {
+        std::net::IpAddr::V4(ip) => ip,
+        std::net::IpAddr::V6(ip) => panic!("{ip} is no IPv4 address"),
+    }
+}

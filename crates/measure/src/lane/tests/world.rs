@@ -11,7 +11,7 @@ use model::{
 };
 
 use crate::drive::Pilot;
-use crate::lane::{Heard, Lane, Plan};
+use crate::lane::{Heard, Lane, Now, Plan};
 use crate::pace::Pace;
 use crate::wire::{self, Cookie, Slot};
 use crate::work::{Assignment, Command, Results};
@@ -179,6 +179,11 @@ impl World {
             self.clock.advance(ms(1));
             self.turn();
         }
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Now {
+        Now::read(&*self.clock)
     }
 
     /// What was sent since it was asked last.
