@@ -430,12 +430,19 @@ fn watched(
 }
 
 fn register(samples: &dyn Samples, targets: &[(TargetId, Arc<Target>)]) -> Result<(), Report> {
-    let series: Vec<Series> = targets
+    let bare = bare(targets);
+    let mut series = targets
         .iter()
         .flat_map(|(_, target)| Metric::ALL.map(|metric| target.series(metric)))
-        .chain(Judging::lines(&bare(targets)))
-        .collect();
-    samples
-        .register(&series)
-        .map_err(|why| Report::because("cannot make the series known to the store", &why).code(4))
+        .chain(Judging::lines(&bare));
+    loop {
+        // The names of 100,000 series at once would be a third of all memory.
+        let some: Vec<Series> = series.by_ref().take(4096).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        samples.register(&some).map_err(|why| {
+            Report::because("cannot make the series known to the store", &why).code(4)
+        })?;
+    }
 }

@@ -83,6 +83,11 @@ impl Heads {
     pub(crate) fn grow_to(&mut self, series: u32) {
         let length = series as usize + 1;
         if self.heads.len() < length {
+            // Doubling would leave a third of them unused.
+            let missing = length - self.heads.len();
+            if self.heads.capacity() < length {
+                self.heads.reserve_exact(missing.max(self.heads.len() / 8));
+            }
             self.heads.resize_with(length, Head::default);
         }
     }
