@@ -26,7 +26,7 @@ const GATHER: u16 = 4;
 /// ... and so many where it has less.
 const GATHER_LITTLE: u16 = 1;
 /// Room for all that can come in [`GATHER`], in bytes.
-const ROOMY: u64 = 2 << 20;
+const ROOMY: u64 = 4 << 20;
 
 /// A socket to receive from.
 pub(super) struct Source {
@@ -172,8 +172,8 @@ impl Inlet for KernelInlet {
             empty &= count < BATCH;
             any |= count > 0;
         }
-        // A full batch is a stream too, an empty one is none.
-        self.last = if any { self.mono() } else { 0 };
+        // Nothing is no stream; and what fills a batch has gathered enough, there may be more of it.
+        self.last = if any && empty { self.mono() } else { 0 };
         Ok(empty)
     }
 }
