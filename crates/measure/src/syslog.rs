@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use batch::Batch;
 pub use counters::Counters;
+pub use datagrams::BUFFER;
 pub use follow::Start;
 
 use counters::Counts;

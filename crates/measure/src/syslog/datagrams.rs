@@ -22,7 +22,7 @@ const BATCH: usize = 64;
 /// Room for one datagram: the longest there is.
 const ROOM: usize = 65_536;
 /// Receive buffer to ask for; with `CAP_NET_ADMIN` it is granted beyond `net.core.rmem_max`.
-const BUFFER: usize = 16 << 20;
+pub const BUFFER: usize = 16 << 20;
 /// While datagrams stream in they are gathered for so long, so that a call takes many.
 const GATHER_MS: u16 = 1;
 /// Lines and bytes after which a batch is handed on though more wait.

@@ -2,11 +2,12 @@
 //! grammar, never by an expression that fits one product's line; nothing is copied and nothing is refused.
 //!
 //! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
-//! for the one that is, `body` for what follows, `code`, `stamp` and `host` for their parts;
+//! for the one that is, `custom` for those that users describe, `body` for what follows, `code`, `stamp` and `host` for their parts;
 //! then [`Meanings`], which tell what a message is about, and their `template`s.
 
 mod body;
 mod code;
+mod custom;
 mod header;
 mod host;
 mod meaning;
@@ -22,6 +23,7 @@ mod tests;
 mod zone;
 
 pub use code::Code;
+pub use custom::HeaderFormat;
 pub use meaning::{Condition, Meaning, Meanings, Rule};
 pub use record::{Format, Record};
 pub use split::split;
@@ -35,6 +37,11 @@ use scan::Scan;
 ///
 /// Every input yields a record; what cannot be read is in its message. Nothing is allocated.
 pub fn parse(line: &[u8], received: UnixMs) -> Record<'_> {
+    parse_with(line, received, &[])
+}
+
+/// The same, with headers that a user described; they count before the others.
+pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) -> Record<'l> {
     let raw = without_line_end(line);
     let mut record = Record::new(raw);
     let mut scan = Scan::new(raw);
@@ -43,7 +50,8 @@ pub fn parse(line: &[u8], received: UnixMs) -> Record<'_> {
     record.priority = priority(&mut scan);
     scan.eat_all(b"\xEF\xBB\xBF");
     record.message = scan.rest;
-    if !rfc5424::read(&mut record, scan, received) {
+    let is_own = own.iter().any(|format| format.read(&mut record, scan, received));
+    if !is_own && !rfc5424::read(&mut record, scan, received) {
         scan.blanks();
         if !kiwi(&mut record, &mut scan, received) {
             unframed(&mut record, scan, received);

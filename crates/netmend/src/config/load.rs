@@ -343,6 +343,13 @@ impl<'e> Loader<'e> {
             std::fs::read(path).ok().hash(&mut self.reader.digest);
         }
         self.inputs.files.extend(read);
+        let (files, patterns) = self.singles.named();
+        let found = patterns.iter().flat_map(|pattern| glob::expand(pattern));
+        for path in files.iter().cloned().chain(found) {
+            (&path, std::fs::read(&path).ok()).hash(&mut self.reader.digest);
+        }
+        self.inputs.files.extend(files);
+        self.inputs.patterns.extend(patterns);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
         let settings = self.singles.finish(targets, host_name, digest, &mut self.reader.problems);

@@ -1,9 +1,11 @@
 //! Pattern files: what the messages of a platform mean. The shipped ones and those of users have one form;
 //! each example in them is a test that runs whenever the file is read.
 
+mod headers;
+
 use std::path::Path;
 
-use measure::wire::syslog::{Condition, Field, Meanings, Rule, Template, parse};
+use measure::wire::syslog::{Condition, Field, HeaderFormat, Meanings, Rule, Template};
 use model::UnixMs;
 
 use super::problem::{Problem, Problems, instead, quote};
@@ -63,27 +65,27 @@ pub(crate) fn load_patterns(folder: Option<&Path>) -> Result<Meanings, Problems>
     for (name, text) in SHIPPED {
         reading.text(name, text);
     }
-    reading.finish().map(Meanings::new)
+    reading.finish().map(|(rules, formats)| Meanings::new(rules).with_formats(formats))
 }
 
-/// Checks one file; says how many messages it has.
+/// Checks one file; says how many messages and headers it has.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn check_patterns(path: &Path) -> Result<usize, Problems> {
     let mut reading = Reading::default();
     reading.file(path);
-    reading.finish().map(|rules| rules.len())
+    reading.finish().map(|(rules, formats)| rules.len() + formats.len())
 }
 
-/// Whether a file looks like patterns: its first key is `messages`.
+/// Whether a file looks like patterns: its first key is `messages` or `headers`.
 pub(crate) fn is_patterns(path: &Path) -> bool {
     if path == Path::new("-") {
         return false;
     }
     let Ok(text) = source::read(path) else { return false };
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.next().is_some_and(|line| line.trim_end() == "messages:")
+    lines.next().is_some_and(|line| matches!(line.trim_end(), "messages:" | "headers:"))
 }
 
 /// Reads files and gathers what is wrong.
@@ -92,6 +94,7 @@ struct Reading {
     texts: Texts,
     problems: Problems,
     rules: Vec<Rule>,
+    formats: Vec<HeaderFormat>,
     /// Name of the file that is read.
     file: String,
 }
@@ -132,7 +135,7 @@ impl Reading {
         name.clone_into(&mut self.file);
         let Some(root) = yaml::parse(text, source, &mut self.problems) else { return };
         let Value::Map(entries) = &root.value else {
-            return self.expected(&root, "a map with the key `messages`");
+            return self.expected(&root, "a map with the keys `messages` and `headers`");
         };
         for (key, value) in entries {
             match (key_text(key), &value.value) {
@@ -142,14 +145,20 @@ impl Reading {
                     }
                 }
                 ("messages", _) => self.expected(value, "a list of messages"),
-                _ => self.unknown_key(key, &["messages"]),
+                ("headers", Value::List(items)) => {
+                    for item in items {
+                        self.header(item);
+                    }
+                }
+                ("headers", _) => self.expected(value, "a list of headers"),
+                _ => self.unknown_key(key, &["messages", "headers"]),
             }
         }
     }
 
-    fn finish(self) -> Result<Vec<Rule>, Problems> {
+    fn finish(self) -> Result<(Vec<Rule>, Vec<HeaderFormat>), Problems> {
         if self.problems.is_empty() {
-            Ok(self.rules)
+            Ok((self.rules, self.formats))
         } else {
             Err(self.problems.finish(self.texts))
         }
@@ -203,7 +212,8 @@ impl Reading {
         let Value::List(items) = &node.value else {
             return self.expected(node, "a list of examples");
         };
-        let meanings = Meanings::new(vec![rule.clone()]);
+        let formats = self.formats.clone();
+        let meanings = Meanings::new(vec![rule.clone()]).with_formats(formats);
         for item in items {
             if let Some((line, expected)) = self.example(item) {
                 let said = tell(&meanings, &line);
@@ -347,7 +357,7 @@ impl Reading {
 /// What a line says, in the words of an example; empty if no rule fits.
 fn tell(meanings: &Meanings, line: &str) -> String {
     // The year of a time decides nothing here.
-    let record = parse(line.as_bytes(), UnixMs(0));
+    let record = meanings.read(line.as_bytes(), UnixMs(0));
     match meanings.of(&record) {
         Some(meaning) => words(meaning.condition, meaning.fields()),
         None => String::new(),
@@ -411,7 +421,7 @@ mod tests {
     fn a_clear_ends_the_faults_of_its_platform_whatever_their_code() {
         let meanings = load_patterns(None).unwrap_or_else(|problems| panic!("{problems}"));
         let ends = |line: &str| {
-            let record = parse(line.as_bytes(), UnixMs(0));
+            let record = meanings.read(line.as_bytes(), UnixMs(0));
             let meaning = meanings.of(&record).unwrap();
             meaning.ends().map(str::to_owned).collect::<Vec<_>>()
         };
@@ -440,7 +450,25 @@ mod tests {
             load_patterns(Some(folder.path())).unwrap_or_else(|problems| panic!("{problems}"));
         let line =
             b"<187>1: r1: Nov 14 08:30:56: %LINK-3-UPDOWN: Interface Gi1, changed state to down";
-        let record = parse(line, UnixMs(0));
+        let record = meanings.read(line, UnixMs(0));
         assert_eq!(meanings.of(&record).unwrap().kind, "mine");
+    }
+
+    #[test]
+    fn a_header_of_the_user_is_read_and_its_examples_are_tests() {
+        let mine = "headers:\n  - header: 'ACME|{device}|{code}|{message...}'\n    examples:\n      \
+             - { line: '<13>ACME|fw1|E7|port 3 is down', device: fw1, code: E7, message: port 3 is down }\n\
+             messages:\n  - kind: link\n    code: E7\n    text: 'port {interface} is {state}'\n    fault: [down]\n    \
+             examples:\n      - { line: '<13>ACME|fw1|E7|port 3 is down', is: fault, fields: { interface: 3, state: down } }\n";
+        assert_eq!(problems(mine), "");
+        let wrong = mine.replace("device: fw1", "device: fw2");
+        let told = problems(&wrong);
+        assert!(told.contains("p.yaml:4:9: this example says device fw1"), "{told}");
+        let told = problems(&mine.replace("{device}", "{host}"));
+        assert!(told.contains("p.yaml:2:13: no field of a header is named `host`"), "{told}");
+        let told = problems("headers:\n  - { examples: [] }\n");
+        assert!(told.contains("p.yaml:2:5: a header needs `header`"), "{told}");
+        let other = mine.replace("<13>ACME|fw1|E7|port 3 is down', device", "<13>x', device");
+        assert!(problems(&other).contains("this header does not fit the example"), "{other}");
     }
 }

@@ -209,6 +209,16 @@ impl Singles {
         }
     }
 
+    /// Files that are named and read by others, and globs of such: certificates that are trusted, and what
+    /// messages mean. A change of one is a change of the configuration.
+    pub(crate) fn named(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let files = self.verdict.certificates();
+        let folder = self.syslog.as_ref().and_then(|syslog| syslog.value.patterns.as_ref());
+        let globs =
+            folder.into_iter().flat_map(|folder| ["*.yaml", "*.yml"].map(|end| folder.join(end)));
+        (files, globs.collect())
+    }
+
     /// Reads the files that hold devices; returns them.
     pub(crate) fn read_inventories(
         &mut self,

@@ -198,6 +198,16 @@ pub(crate) struct RawVerdict {
 }
 
 impl RawVerdict {
+    /// The files of certificates that are trusted.
+    pub(crate) fn certificates(&self) -> Vec<std::path::PathBuf> {
+        let named = self.notify.iter().flat_map(|(raw, folder)| {
+            let smtp = raw.value.smtp.as_ref().and_then(|smtp| smtp.value.ca.as_ref());
+            let webhook = raw.value.webhook.as_ref().and_then(|webhook| webhook.value.ca.as_ref());
+            smtp.into_iter().chain(webhook).map(|ca| folder.join(&ca.value.0))
+        });
+        named.collect()
+    }
+
     /// Puts it together; `hello` is how mail servers are greeted.
     pub(crate) fn finish(self, hello: &str, problems: &mut Problems) -> Verdict {
         let judging =

@@ -504,6 +504,38 @@ mod tests {
     }
 
     #[test]
+    fn patterns_inventories_and_trusted_certificates_are_watched() {
+        let config = "\
+syslog: { patterns: p }
+inventory: [devices.csv]
+notify: [{ webhook: { url: https://example.com, ca: ca.pem } }]
+";
+        let certificate = |text: &str| {
+            // Only what can be read as a certificate is one.
+            let key = rcgen::generate_simple_self_signed([text.to_owned()]).unwrap();
+            key.cert.pem()
+        };
+        let bed = Bed::new("c.yaml", |folder| {
+            fs::create_dir(folder.join("p")).unwrap();
+            fs::write(folder.join("devices.csv"), "name\nsw1\n").unwrap();
+            fs::write(folder.join("ca.pem"), certificate("a")).unwrap();
+            fs::write(folder.join("c.yaml"), config).unwrap();
+        });
+        let changed = |name: &str, text: &str| {
+            bed.write(name, text);
+            let reload = bed.next();
+            assert!(matches!(reload, Reload::Changed(_)), "{name}: {reload:?}");
+        };
+        changed("devices.csv", "name\nsw2\n");
+        changed("ca.pem", &certificate("b"));
+        changed("p/mine.yaml", "messages: []\n");
+        changed("p/mine.yaml", "headers: []\n");
+        fs::write(bed.path("p/notes.txt"), "no patterns").unwrap();
+        fs::remove_file(bed.path("p/mine.yaml")).unwrap();
+        assert!(matches!(bed.next(), Reload::Changed(_)));
+    }
+
+    #[test]
     fn included_files_new_files_and_secrets_are_watched() {
         let bed = Bed::new("c.yaml", |folder| {
             fs::create_dir(folder.join("d")).unwrap();

@@ -350,6 +350,10 @@ fn is_topics(word: &[u8]) -> bool {
 
 /// `system,info,account user admin logged in ...`, with or without a header.
 pub(super) fn routeros<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    // Topics are small letters; most lines begin otherwise.
+    if !body.first().is_some_and(u8::is_ascii_lowercase) {
+        return false;
+    }
     let mut scan = Scan::new(body);
     let word = scan.token();
     let word = word.strip_suffix(b":").unwrap_or(word);

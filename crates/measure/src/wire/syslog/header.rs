@@ -83,43 +83,22 @@ impl<'l> Header<'l> {
 
     /// `521:`, and `3132517` before a second header.
     fn sequence(&mut self, scan: &mut Scan<'_>) -> bool {
-        let mut try_scan = *scan;
-        let Some(seq) = try_scan.number(1, 19) else { return false };
-        if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
-            return false;
-        }
-        self.seq = Some(seq);
-        *scan = try_scan;
-        true
+        let seq = sequence(scan);
+        self.seq = seq.or(self.seq);
+        seq.is_some()
     }
 
     /// `RP/0/RSP1/CPU0:` of IOS XR, `0/RP0/CPU0:` of later releases.
     fn node(&mut self, scan: &mut Scan<'_>) -> bool {
-        let mut try_scan = *scan;
-        let word = try_scan
-            .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
-        let slashes = memchr::memchr_iter(b'/', word).count();
-        let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
-        if !known || !try_scan.eat(b':') {
-            return false;
-        }
-        self.node = true;
-        *scan = try_scan;
-        true
+        let found = node(scan);
+        self.node |= found;
+        found
     }
 
     /// `*spamApTask1: Apr 29 ...`: the task of a wireless controller.
     fn task(&mut self, scan: &mut Scan<'l>) -> bool {
-        let mut try_scan = *scan;
-        if !try_scan.eat(b'*') {
-            return false;
-        }
-        let word = try_scan.take_while(|byte| !is_blank(byte) && byte != b':');
-        if !try_scan.eat(b':') || try_scan.blanks() == 0 || !stamp::is_next(try_scan) {
-            return false;
-        }
+        let Some(word) = task(scan) else { return false };
         self.task = text(word);
-        *scan = try_scan;
         true
     }
 
@@ -169,14 +148,16 @@ impl<'l> Header<'l> {
                 if fits && memchr::memchr(b'=', comma).is_some() { comma } else { scan.rest };
             return fits.then_some(name);
         }
-        let follows = header_follows(*scan);
+        let behind = *scan;
+        let follows = || header_follows(behind);
         let fits = match (self.time, self.host) {
-            (Some(_), None) => !is_number(word) || follows != Follows::Text,
+            (Some(_), None) => !is_number(word) || follows() != Follows::Text,
             (Some(_), Some(_)) => {
                 let certain = host::is_certain(word) || tag(*scan).is_some();
-                self.second_time && (certain || follows == Follows::Header)
+                self.second_time && (certain || follows() == Follows::Header)
             }
             (None, None) => {
+                let follows = follows();
                 follows == Follows::Header
                     || (follows == Follows::Code && self.seq.is_none())
                     || node_follows(*scan)
@@ -246,6 +227,46 @@ impl<'l> Header<'l> {
     }
 }
 
+fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
+    let mut try_scan = *scan;
+    let seq = try_scan.number(1, 19)?;
+    if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
+        return None;
+    }
+    *scan = try_scan;
+    Some(seq)
+}
+
+fn node(scan: &mut Scan<'_>) -> bool {
+    // The first slash stands behind a short word: most words have none there.
+    if !(1..4).any(|ahead| scan.peek_at(ahead) == b'/') {
+        return false;
+    }
+    let mut try_scan = *scan;
+    let word = try_scan
+        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
+    let slashes = memchr::memchr_iter(b'/', word).count();
+    let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
+    if !known || !try_scan.eat(b':') {
+        return false;
+    }
+    *scan = try_scan;
+    true
+}
+
+fn task<'l>(scan: &mut Scan<'l>) -> Option<&'l [u8]> {
+    let mut try_scan = *scan;
+    if !try_scan.eat(b'*') {
+        return None;
+    }
+    let word = try_scan.take_while(|byte| !is_blank(byte) && byte != b':');
+    if !try_scan.eat(b':') || try_scan.blanks() == 0 || !stamp::is_next(try_scan) {
+        return None;
+    }
+    *scan = try_scan;
+    Some(word)
+}
+
 /// What comes behind a word that may be a host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Follows {
@@ -276,9 +297,8 @@ fn header_follows(mut scan: Scan<'_>) -> Follows {
         if is_bare_code(scan) {
             return Follows::Code;
         }
-        let mut header = Header::default();
-        if !header.sequence(&mut scan) {
-            return if header.task(&mut scan) { Follows::Header } else { origin(scan) };
+        if sequence(&mut scan).is_none() {
+            return if task(&mut scan).is_some() { Follows::Header } else { origin(scan) };
         }
     }
     Follows::Text
@@ -312,9 +332,9 @@ fn origin(mut scan: Scan<'_>) -> Follows {
 /// time alone may as well be the start of a process's text.
 fn inner_header(mut scan: Scan<'_>) -> bool {
     scan.blanks();
-    let numbered = Header::default().sequence(&mut scan);
+    let numbered = sequence(&mut scan).is_some();
     scan.blanks();
-    let timed = stamp::read(&mut scan, UnixMs(0)).is_some();
+    let timed = stamp::yearless(&mut scan).is_some();
     scan.blanks();
     timed && (numbered || scan.peek() == b':')
 }
@@ -343,7 +363,7 @@ fn stack(scan: &mut Scan<'_>) -> bool {
 
 fn node_follows(mut scan: Scan<'_>) -> bool {
     scan.blanks();
-    Header::default().node(&mut scan)
+    node(&mut scan)
 }
 
 /// How a time was written.

@@ -10,21 +10,26 @@ const LONGEST: usize = 255;
 /// before a slash (`slot1/`) and a routing engine before a dot (`re0.`) are left out.
 pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
-    let name = text(word)?;
-    // syslog-ng may chain names: `host@address`.
-    let name = match memchr::memchr2(b'@', b'/', name.as_bytes()) {
-        Some(_) => without_slot(name.split_once('@').map_or(name, |(first, _)| first)),
-        None => name,
-    };
-    let name = without_engine(name);
-    let fits = name.len() <= LONGEST
-        && name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
-        && name.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'-' | b'.' | b'_' | b':' | b'@' | b'+')
-                || byte >= 0x80
-        });
-    fits.then_some(name)
+    // One look at the bytes decides most words; a chained name or a slot is looked at again without it.
+    let (mut any, mut all, mut joined) = (false, true, false);
+    for &byte in word {
+        let letter = byte.is_ascii_alphanumeric() || byte >= 0x80;
+        any |= letter;
+        joined |= matches!(byte, b'@' | b'/');
+        all &= letter || matches!(byte, b'-' | b'.' | b'_' | b':' | b'+');
+    }
+    if joined {
+        // syslog-ng may chain names: `host@address`.
+        let whole = text(word)?;
+        let first = without_slot(whole.split_once('@').map_or(whole, |(first, _)| first));
+        let chained = first.len() < whole.len();
+        return if chained { name(first.as_bytes()) } else { None };
+    }
+    if !any || !all || word.len() > LONGEST {
+        return None;
+    }
+    let name = without_engine(text(word)?);
+    name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80).then_some(name)
 }
 
 /// Whether a word can only be a host: an address, or letters joined with digits, dots or dashes that are

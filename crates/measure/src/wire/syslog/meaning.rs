@@ -3,6 +3,10 @@
 
 use std::collections::HashMap;
 
+use model::UnixMs;
+
+use super::custom::HeaderFormat;
+use super::parse_with;
 use super::record::Record;
 use super::scan::text;
 use super::template::{Field, Template, Values};
@@ -65,6 +69,8 @@ pub struct Rule {
 /// Compiled rules.
 #[derive(Clone, Debug, Default)]
 pub struct Meanings {
+    /// Headers that a user described.
+    formats: Vec<HeaderFormat>,
     rules: Vec<Rule>,
     /// For each rule, the codes of the faults that it can end.
     ended: Vec<Box<[Box<str>]>>,
@@ -99,6 +105,17 @@ impl Meanings {
         meanings.ended = rules.iter().map(|rule| faults(&rules, rule)).collect();
         meanings.rules = rules;
         meanings
+    }
+
+    /// The same, which also read lines with headers that a user described.
+    #[must_use]
+    pub fn with_formats(self, formats: Vec<HeaderFormat>) -> Self {
+        Self { formats, ..self }
+    }
+
+    /// Reads one line, as [`parse`](super::parse) does, by the user's headers first.
+    pub fn read<'l>(&self, line: &'l [u8], received: UnixMs) -> Record<'l> {
+        parse_with(line, received, &self.formats)
     }
 
     /// How many rules there are.

@@ -61,6 +61,8 @@ pub enum Format {
     Collector,
     /// JSON.
     Json,
+    /// A header that a user described.
+    Custom,
     /// RFC 5424, from anything.
     Rfc5424,
     /// RFC 3164, from anything.
@@ -101,6 +103,7 @@ impl Format {
             Self::Opengear => "opengear",
             Self::Collector => "collector",
             Self::Json => "json",
+            Self::Custom => "custom",
             Self::Rfc5424 => "rfc5424",
             Self::Rfc3164 => "rfc3164",
             Self::Unknown => "unknown",

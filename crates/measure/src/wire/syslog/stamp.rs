@@ -74,6 +74,8 @@ pub struct Stamp {
     pub synced: bool,
 }
 
+/// Milliseconds of a year of the Gregorian calendar, in the mean.
+const MEAN_YEAR: i64 = 31_556_952_000;
 /// Milliseconds of a quarter of a year.
 const QUARTER: u64 = 91 * 86_400_000;
 
@@ -100,13 +102,14 @@ impl Stamp {
     /// Sets the year that puts the time nearest to when the line was received; 29 February only fits
     /// some.
     fn infer_year(mut self, received: UnixMs) -> Option<Self> {
-        let now = year_of(received);
         let leap_day = self.month == 2 && self.day == 29;
-        // In the middle of a year no other can be nearer.
-        self.year = now;
+        // A year by its mean length is the right one but around its ends. Where the time is near in it, no
+        // other year can be nearer.
+        self.year = received.0.div_euclid(MEAN_YEAR).saturating_add(1970).try_into().ok()?;
         if !leap_day && self.unix().0.abs_diff(received.0) < QUARTER {
             return Some(self);
         }
+        let now = year_of(received);
         let years = if leap_day { -4..=4 } else { -1..=1 };
         let distance = |year: i16| Self { year, ..self }.unix().0.abs_diff(received.0);
         self.year = years
@@ -131,8 +134,24 @@ impl Stamp {
     }
 }
 
-/// Reads a time at the cursor, with the `*` or `.` before it and the zone after it.
+/// Reads a time at the cursor, with the `*` or `.` before it and the zone after it. A year that was left out
+/// is inferred from `received`.
 pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTime<'l>> {
+    let start = *scan;
+    match yearless(scan)? {
+        DeviceTime::Wall(stamp) if !stamp.has_year => {
+            let stamp = stamp.infer_year(received);
+            if stamp.is_none() {
+                *scan = start;
+            }
+            stamp.map(DeviceTime::Wall)
+        }
+        time => Some(time),
+    }
+}
+
+/// The same, but a year that was left out is 0: enough for those who only ask whether this is a time.
+pub(super) fn yearless<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     let mut try_scan = *scan;
     let synced = !(try_scan.eat(b'*') || try_scan.eat(b'.'));
     let first = try_scan.peek();
@@ -155,7 +174,6 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTi
     if !stamp.valid() {
         return None;
     }
-    let stamp = if stamp.has_year { stamp } else { stamp.infer_year(received)? };
     *scan = try_scan;
     Some(DeviceTime::Wall(stamp))
 }
@@ -163,7 +181,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTi
 /// Whether a time begins here.
 pub(super) fn is_next(scan: Scan<'_>) -> bool {
     let mut scan = scan;
-    read(&mut scan, UnixMs(0)).is_some()
+    yearless(&mut scan).is_some()
 }
 
 /// Seconds since 1970 with a fraction, as Meraki writes them: `1777471126.123`.

@@ -72,7 +72,10 @@ struct Printer {
 
 impl Printer {
     fn line(&self, out: &mut Vec<u8>, line: &[u8], received: UnixMs) {
-        let record = syslog::parse(line, received);
+        let record = match &self.meanings {
+            Some(meanings) => meanings.read(line, received),
+            None => syslog::parse(line, received),
+        };
         json::record(out, &record, self.trust_relay);
         if let Some(meanings) = &self.meanings {
             json::meaning(out, meanings.of(&record).as_ref());
