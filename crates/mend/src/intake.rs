@@ -12,6 +12,8 @@ use store::{EventChange, EventReport};
 const MESSAGE: usize = 1024;
 /// Faults whose turns are remembered at most; beyond, those that turned longest ago are forgotten.
 const REMEMBERED: usize = 100_000;
+/// Of how many that is kept over a restart.
+const KEPT: usize = 10_000;
 
 /// What is an event, and how long things take.
 #[derive(Clone, Debug)]
@@ -101,17 +103,48 @@ struct Turns {
 pub struct Intake {
     options: Options,
     turns: HashMap<u64, Turns>,
+    /// Whether a fault has turned since [`Intake::remembered`].
+    turned: bool,
 }
+
+/// What is remembered of faults that come and go, over a restart: fingerprint, whether it was there, and when it
+/// turned.
+pub type Remembered = Vec<(u64, bool, Vec<UnixMs>)>;
 
 impl Intake {
     /// An intake that has heard nothing yet.
     pub fn new(options: Options) -> Self {
-        Self { options, turns: HashMap::new() }
+        Self { options, turns: HashMap::new(), turned: false }
     }
 
     /// Other options from now on.
     pub fn set(&mut self, options: Options) {
         self.options = options;
+    }
+
+    /// What is worth remembering over a restart; `None` if it did not change since it was asked for last. Of
+    /// too many the latest are kept.
+    pub fn remembered(&mut self, now: UnixMs) -> Option<Remembered> {
+        if !std::mem::take(&mut self.turned) {
+            return None;
+        }
+        let since = now - self.options.flap_window;
+        let mut kept: Remembered = self
+            .turns
+            .iter()
+            .filter(|(_, turns)| turns.at.back().is_some_and(|turn| *turn > since))
+            .map(|(fault, turns)| (*fault, turns.there, turns.at.iter().copied().collect()))
+            .collect();
+        kept.sort_unstable_by_key(|(fault, _, at)| (std::cmp::Reverse(at.last().copied()), *fault));
+        kept.truncate(KEPT);
+        Some(kept)
+    }
+
+    /// Takes up what was remembered before a restart.
+    pub fn restore(&mut self, remembered: Remembered) {
+        for (fault, there, at) in remembered.into_iter().take(KEPT) {
+            self.turns.insert(fault, Turns { at: at.into(), there });
+        }
     }
 
     /// What comes of it; `None` if it is no event.
@@ -198,6 +231,7 @@ impl Intake {
         if turns.there != there {
             turns.there = there;
             turns.at.push_back(at);
+            self.turned = true;
         }
         // More turns than matter need not be kept.
         if turns.at.len() > 10 * self.options.flap_turns {
@@ -309,6 +343,25 @@ mod tests {
         assert_eq!(fifth.not_before, UnixMs(19 * minute));
         let later = report(intake.take(&said(60 * minute, Turn::Fault)));
         assert_eq!(later.state, EventState::New);
+    }
+
+    #[test]
+    fn what_flaps_goes_on_flapping_after_a_restart() {
+        let minute = 60_000;
+        let mut intake = Intake::default();
+        assert_eq!(intake.remembered(UnixMs(0)), None, "nothing has turned");
+        intake.take(&said(0, Turn::Fault));
+        intake.take(&said(minute, Turn::Clear("LINK-3-UPDOWN")));
+        intake.take(&said(2 * minute, Turn::Fault));
+        let kept = intake.remembered(UnixMs(2 * minute)).unwrap();
+        assert_eq!(intake.remembered(UnixMs(2 * minute)), None, "it is known already");
+        let mut intake = Intake::default();
+        intake.restore(kept);
+        intake.take(&said(3 * minute, Turn::Clear("LINK-3-UPDOWN")));
+        let fault = report(intake.take(&said(4 * minute, Turn::Fault)));
+        assert_eq!(fault.reason, "it flaps: 5 changes within 10 minutes");
+        let kept = intake.remembered(UnixMs(60 * minute)).unwrap();
+        assert!(kept.is_empty(), "what was long ago is not worth it: {kept:?}");
     }
 
     #[test]

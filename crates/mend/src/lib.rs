@@ -12,6 +12,6 @@ pub mod script;
 pub mod session;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use intake::{Intake, Options, Said, Turn};
+pub use intake::{Intake, Options, Remembered, Said, Turn};
 pub use platform::{NotReading, Platform};
 pub use repeat::repeats;

@@ -13,11 +13,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use measure::syslog::Batch;
-use measure::wire::syslog::{self, Condition, Field, Meaning, Meanings, Record};
+use measure::wire::syslog::{Code, Condition, Field, Meaning, Meanings, Record};
 use mend::{Intake, Said, Turn, repeats};
 use model::event::{Evidence, Origin};
 use model::{Clock, Identity, Inventory, LineRef, Listener, Transport, UnixMs};
-use store::{Applied, Change, EventChange, FilePosition, LineRetention, State, StoredLine};
+use store::{
+    Applied, Change, EventChange, FilePosition, LineBatch, LineRetention, LineView, Memo, Query,
+    State, Value,
+};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -38,6 +41,9 @@ const TICK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Once in so many ticks stored lines are packed closer, and old lines and events go.
 const TEND: u32 = 10;
+
+/// What is remembered of faults that come and go.
+const FLAPS: &str = "flaps";
 
 /// What the stage works by; a reload changes it.
 #[derive(Clone, Debug)]
@@ -97,6 +103,23 @@ pub(crate) struct HearCounts {
     pub(crate) reports: AtomicU64,
     /// Times the store refused what it was given.
     pub(crate) refusals: AtomicU64,
+    /// When the stage moved last, by the monotonic clock, in milliseconds; 0 before it began.
+    moved: AtomicU64,
+}
+
+impl HearCounts {
+    /// How long the stage has stood still at this time of the monotonic clock.
+    pub(crate) fn still(&self, now: Duration) -> Duration {
+        match self.moved.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            moved => now.saturating_sub(Duration::from_millis(moved)),
+        }
+    }
+
+    fn beat(&self, now: Duration) {
+        let moved = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.moved.store(moved, Ordering::Relaxed);
+    }
 }
 
 /// The running stage.
@@ -149,8 +172,10 @@ impl Hearing {
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let counts = Arc::<HearCounts>::default();
         let shared = Arc::new(Mutex::new((0, rules.clone())));
+        let mut intake = Intake::new(rules.intake.clone());
+        intake.restore(flaps(&*state)?);
         let mut stage = Stage {
-            intake: Intake::new(rules.intake.clone()),
+            intake,
             archive: Archive::default(),
             rules,
             version: 0,
@@ -159,6 +184,7 @@ impl Hearing {
             state,
             clock,
             pending: Pending::default(),
+            words: Words::default(),
             // Events of the last run may still be new.
             unsettled: UnixMs(i64::MAX),
         };
@@ -189,8 +215,7 @@ impl Hearing {
 /// What will be written together.
 #[derive(Default)]
 struct Pending {
-    lines: Vec<StoredLine>,
-    bytes: usize,
+    lines: LineBatch,
     changes: Vec<Change>,
     positions: Vec<FilePosition>,
 }
@@ -201,7 +226,7 @@ impl Pending {
     }
 
     fn is_full(&self) -> bool {
-        self.lines.len() >= MANY || self.bytes >= LARGE
+        self.lines.len() >= MANY || self.lines.bytes() >= LARGE
     }
 
     /// A newer position of a file takes the older one's place.
@@ -214,10 +239,9 @@ impl Pending {
     fn take(&mut self) -> Vec<Change> {
         let mut changes = std::mem::take(&mut self.changes);
         if !self.lines.is_empty() {
-            changes.push(Change::Lines(std::mem::take(&mut self.lines)));
+            changes.push(Change::Lines(Arc::new(std::mem::take(&mut self.lines))));
         }
         changes.extend(self.positions.drain(..).map(Change::Position));
-        self.bytes = 0;
         changes
     }
 }
@@ -232,6 +256,7 @@ struct Stage {
     state: Arc<dyn State>,
     clock: Arc<dyn Clock>,
     pending: Pending,
+    words: Words,
     /// Until when events may be new.
     unsettled: UnixMs,
 }
@@ -249,12 +274,18 @@ impl Stage {
                 self.write().await;
             }
             let now = self.clock.monotonic();
+            self.counts.beat(now);
             if now.saturating_sub(ticked) >= TICK {
                 ticked = now;
                 ticks = ticks.wrapping_add(1);
                 self.tick(ticks % TEND == 0).await;
             }
             if !open {
+                // What flaps goes on flapping after a restart.
+                let flaps = self.flaps();
+                if !flaps.is_empty() {
+                    self.apply(flaps).await;
+                }
                 return;
             }
         }
@@ -296,7 +327,8 @@ impl Stage {
 
     fn line(&mut self, listener: &Listener, line: &LineRef<'_>) {
         let at = line.at.to_ms();
-        let record = syslog::parse(line.bytes, at);
+        let meanings = Arc::clone(&self.rules.meanings);
+        let record = meanings.read(line.bytes, at);
         let peer: Option<IpAddr> = line.peer.map(|peer| peer.ip());
         let inventory = Arc::clone(&self.rules.inventory);
         let relayed = inventory.trusts(listener, peer);
@@ -315,15 +347,9 @@ impl Stage {
         };
         let device = identity.name();
         let code = record.code.map_or("", |code| code.printed);
+        let severity = record.severity();
+        self.pending.lines.push(LineView { at, device, code, severity, raw: line.bytes });
         self.event(&record, device, (doubt.as_deref(), evidence), at);
-        self.pending.bytes += line.bytes.len();
-        self.pending.lines.push(StoredLine {
-            at,
-            device: device.to_owned(),
-            code: code.to_owned(),
-            severity: record.severity(),
-            raw: line.bytes.to_vec(),
-        });
     }
 
     fn event(
@@ -335,9 +361,10 @@ impl Stage {
     ) {
         let meanings = Arc::clone(&self.rules.meanings);
         let meaning = meanings.of(record);
-        let object = meaning.as_ref().map(object).unwrap_or_default();
-        let code_norm = record.code.map(|code| code.norm().concat()).unwrap_or_default();
-        let message = shown(record.message);
+        // What most lines say is no event: the words of one are put together in the same memory each time.
+        let mut words = std::mem::take(&mut self.words);
+        words.of(record, meaning.as_ref());
+        let Words { code_norm, object, message } = &words;
         let mut fields = [("", ""); Field::ALL.len()];
         let mut count = 0;
         for (field, value) in meaning.iter().flat_map(Meaning::fields) {
@@ -348,13 +375,13 @@ impl Stage {
             device,
             doubt,
             code: record.code.map_or("", |code| code.printed),
-            code_norm: &code_norm,
-            object: &object,
+            code_norm,
+            object,
             severity: record.severity(),
             turn: repeats(record.message).map_or(Turn::Told, Turn::Repeated),
             at,
             origin: Origin::Line,
-            message: &message,
+            message,
             fields: &fields[..count],
             evidence,
             mendable: false,
@@ -372,6 +399,7 @@ impl Stage {
             }
             _ => self.said(&said),
         }
+        self.words = words;
     }
 
     fn said(&mut self, said: &Said<'_>) {
@@ -423,6 +451,17 @@ impl Stage {
         }
     }
 
+    /// What is remembered of faults that come and go, where that changed since it was stored.
+    fn flaps(&mut self) -> Vec<Change> {
+        let body = self.intake.remembered(self.clock.now_ms());
+        let body = body.map(|turns| {
+            serde_json::to_vec(&turns).expect("numbers are JSON, and memory takes it")
+        });
+        body.map(|body| Change::Memo(Memo { key: FLAPS.to_owned(), body: Some(body) }))
+            .into_iter()
+            .collect()
+    }
+
     /// Records events whose time has come; now and then lets old things go.
     async fn tick(&mut self, tend: bool) {
         let now = self.clock.now_ms();
@@ -441,6 +480,7 @@ impl Stage {
             changes.push(Change::TendLines(keep));
             let before = now - self.rules.keep_events;
             changes.push(Change::Event(EventChange::Forget { before }));
+            changes.extend(self.flaps());
         }
         if !changes.is_empty() {
             self.apply(changes).await;
@@ -457,13 +497,49 @@ fn evidence(listener: &Listener) -> Evidence {
     }
 }
 
-/// What a message is about, as events name it.
-fn object(meaning: &Meaning<'_>) -> String {
-    meaning.object().collect::<Vec<_>>().join(" ")
+/// What was remembered of faults that come and go.
+fn flaps(state: &dyn State) -> Result<mend::Remembered, Report> {
+    let found = state.find(&Query::Memos { prefix: FLAPS.to_owned() }).map_err(|why| {
+        Report::because("cannot look up what flapped before the start", &why).code(4)
+    })?;
+    let body = found.into_iter().find_map(|record| match record.value {
+        Value::Memo(memo) if memo.key == FLAPS => memo.body,
+        _ => None,
+    });
+    Ok(body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default())
 }
 
-/// A message as text without control characters, for people and terminals.
-fn shown(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+/// The words of the line that is looked at.
+#[derive(Debug, Default)]
+struct Words {
+    code_norm: String,
+    /// What the message is about, as events name it.
+    object: String,
+    /// The message as text without control characters, for people and terminals.
+    message: String,
+}
+
+impl Words {
+    /// Takes those of a line in the place of the ones before.
+    fn of(&mut self, record: &Record<'_>, meaning: Option<&Meaning<'_>>) {
+        self.code_norm.clear();
+        for part in record.code.iter().flat_map(Code::norm) {
+            self.code_norm.push_str(part);
+        }
+        self.object.clear();
+        for (place, part) in meaning.into_iter().flat_map(Meaning::object).enumerate() {
+            if place > 0 {
+                self.object.push(' ');
+            }
+            self.object.push_str(part);
+        }
+        self.message.clear();
+        for chunk in record.message.utf8_chunks() {
+            let blank = |letter: char| if letter.is_control() { ' ' } else { letter };
+            self.message.extend(chunk.valid().chars().map(blank));
+            if !chunk.invalid().is_empty() {
+                self.message.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+    }
 }

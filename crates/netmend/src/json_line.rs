@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use store::StoredLine;
+use store::LineView;
 
 /// What is printed of a line.
 #[derive(Serialize)]
@@ -19,13 +19,13 @@ struct View<'a> {
 }
 
 /// Appends a line as one line of JSON.
-pub(crate) fn stored(out: &mut Vec<u8>, line: &StoredLine) {
+pub(crate) fn stored(out: &mut Vec<u8>, line: LineView<'_>) {
     let view = View {
         received: Timestamp::from_millisecond(line.at.0).ok(),
-        device: &line.device,
-        code: Some(line.code.as_str()).filter(|code| !code.is_empty()),
+        device: line.device,
+        code: Some(line.code).filter(|code| !code.is_empty()),
         severity: line.severity,
-        raw: String::from_utf8_lossy(&line.raw),
+        raw: String::from_utf8_lossy(line.raw),
     };
     serde_json::to_writer(&mut *out, &view)
         .expect("text and numbers are JSON, and memory takes it");

@@ -176,11 +176,14 @@ impl Now for Present {
         let judge = stuck(self.judging.still(), "nothing has been judged");
         let alert = stuck(self.telling.still(), "nobody has looked whom to tell");
         let alert = alert.or(self.telling.failing().map(|(why, _)| why));
+        let hear = self.heard.still(self.clock.monotonic());
+        let hear = stuck(hear, "the store has not taken what devices say");
         vec![
             Stage { name: "measure", stuck: measure },
             Stage { name: "store", stuck: store },
             Stage { name: "judge", stuck: judge },
             Stage { name: "alert", stuck: alert },
+            Stage { name: "hear", stuck: hear },
         ]
     }
 }

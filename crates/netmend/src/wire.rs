@@ -20,6 +20,7 @@ use alert::delivery::{Backoff, Delivery, Parts, Receivers};
 use alert::render::StoreCurves;
 use alert::{StateOutbox, Watched};
 use measure::discover::Role;
+use measure::syslog;
 use measure::{Options, Prober};
 use model::event::EventState;
 use model::status::TargetSeries;
@@ -183,7 +184,9 @@ impl Pipeline {
     fn listen(&self, settings: &SyslogSettings) -> Result<(), Report> {
         let prepared = self.present.ears.prepare(settings)?;
         self.warn_of_missing(&prepared.missing);
-        self.present.ears.commit(prepared)
+        self.present.ears.commit(prepared)?;
+        self.warn_of_small_buffers();
+        Ok(())
     }
 
     fn warn_of_missing(&self, missing: &[String]) {
@@ -196,6 +199,28 @@ impl Pipeline {
         tracing::warn!("{text}");
         let fix = "give other addresses in the config: `syslog: { udp: ADDRESS:PORT }`";
         notices.raise(ABOUT, text, fix.into(), self.present.clock.now_ms());
+    }
+
+    /// Says which sockets got a smaller receive buffer than they asked for: a burst overflows it.
+    fn warn_of_small_buffers(&self) {
+        const ABOUT: &str = "syslog buffer";
+        let notices = &self.present.notices;
+        let asked = syslog::BUFFER as u64;
+        let mut small = self.present.ears.counters();
+        small.retain(|of| (1..asked).contains(&of.buffer));
+        let Some(least) = small.iter().map(|of| of.buffer).min() else {
+            return notices.clear(ABOUT);
+        };
+        let names: Vec<String> = small.iter().map(|of| of.listener.to_string()).collect();
+        let text = format!(
+            "the receive buffer of {} is {} KiB instead of {} KiB: bursts of syslog may be dropped",
+            names.join(", "),
+            least >> 10,
+            asked >> 10
+        );
+        tracing::warn!("{text}");
+        let fix = format!("sysctl -w net.core.rmem_max={asked}, or give netmend CAP_NET_ADMIN");
+        notices.raise(ABOUT, text, fix, self.present.clock.now_ms());
     }
 
     /// Takes over new targets and settings. Everything that can fail is done before anything changes;
@@ -230,6 +255,7 @@ impl Pipeline {
         self.hearing.set(heard);
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
+        self.warn_of_small_buffers();
         self.mark("reload", format!("configuration taken over, {} targets", targets.len()));
         Ok(())
     }

@@ -39,7 +39,7 @@ pub mod store;
 
 pub use backup::{backup, restore};
 pub use error::Error;
-pub use lines::{FilePosition, LineQuery, LineRetention, StoredLine};
+pub use lines::{FilePosition, LineBatch, LineQuery, LineRetention, LineView, StoredLine};
 pub use lock::DataLock;
 pub use mending::{
     Answered, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan, Offender,

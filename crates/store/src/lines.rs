@@ -1,6 +1,9 @@
 //! Syslog lines as they are stored: the types that the seam speaks. No SQL, no threads.
 
+mod batch;
 pub(crate) mod segment;
+
+pub use batch::{LineBatch, LineView};
 
 use model::{Listener, Position, UnixMs};
 
@@ -17,6 +20,19 @@ pub struct StoredLine {
     pub severity: Option<u8>,
     /// The bytes as received.
     pub raw: Vec<u8>,
+}
+
+impl StoredLine {
+    /// The same, borrowed.
+    pub fn view(&self) -> LineView<'_> {
+        LineView {
+            at: self.at,
+            device: &self.device,
+            code: &self.code,
+            severity: self.severity,
+            raw: &self.raw,
+        }
+    }
 }
 
 /// How far a followed file has been read.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use model::alert::{AlertId, Notice, NoticeState, Silence};
 use model::event::{Event, EventId, EventState, Evidence, Origin};
 use model::run::{Approval, AuditEntry, Exchange, Run, RunId};
 use model::{Alert, UnixMs};
 
 use crate::error::Error;
-use crate::lines::{FilePosition, LineQuery, LineRetention, StoredLine};
+use crate::lines::{FilePosition, LineBatch, LineQuery, LineRetention, StoredLine};
 use crate::mending::{
     Answered, AuditNote, AuditQuery, Claim, Claimed, EventPlan, Offender, PrecedentQuery,
     Precedents, RuleRecord, RunChange, RunQuery,
@@ -52,8 +54,8 @@ pub enum Change {
     Notice(Box<Notice>),
     /// What a stage remembers under a key from now on.
     Memo(Memo),
-    /// Keep lines.
-    Lines(Vec<StoredLine>),
+    /// Keep lines. Shared, since whoever gives them keeps them until they are stored.
+    Lines(Arc<LineBatch>),
     /// A followed file has been read so far. Give it with the lines and events that came of it.
     Position(FilePosition),
     /// Pack lines closer and let old ones go, as far as that takes little time: give it now and then.
@@ -73,6 +75,13 @@ pub enum Change {
         /// When.
         at: UnixMs,
     },
+}
+
+impl Change {
+    /// Keeps these lines.
+    pub fn lines(lines: impl IntoIterator<Item = StoredLine>) -> Self {
+        Self::Lines(Arc::new(lines.into_iter().collect()))
+    }
 }
 
 /// What happens to an event.

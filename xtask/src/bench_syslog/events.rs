@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::event::{EventState, Origin};
+use model::event::{EventState, Evidence, Origin};
 use model::{Clock, SystemClock, UnixMs};
 use store::{Applied, Change, EventChange, EventReport, State, StateFile};
 
@@ -42,5 +42,7 @@ fn report(number: usize) -> Change {
         not_before: at,
         origin: Origin::Line,
         message: "Interface GigabitEthernet0/1, changed state to down".into(),
+        fields: [("interface".to_owned(), "GigabitEthernet0/1".to_owned())].into(),
+        evidence: Evidence::Stream,
     })))
 }

@@ -222,7 +222,7 @@ fn show(args: ShowArgs) -> Result<ExitCode, Report> {
         print(&[event], Form::Json)?;
         let mut text = Vec::new();
         for line in &lines {
-            json_line::stored(&mut text, line);
+            json_line::stored(&mut text, line.view());
         }
         stdout::print(text)?;
         return Ok(ExitCode::SUCCESS);

@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     for record in found.iter().rev() {
         let Value::Line(line) = &record.value else { continue };
         match args.output {
-            Form::Json => json_line::stored(&mut text, line),
+            Form::Json => json_line::stored(&mut text, line.view()),
             Form::Text => row(&mut text, line),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use measure::wire::syslog::{self, Meanings};
+use measure::wire::syslog::Meanings;
 use model::alert::{Clue, TargetSubject};
 use model::text::printable;
 use model::{Alert, Device, Inventory, SeriesId, Subject};
@@ -115,7 +115,7 @@ pub(super) fn clues(
 /// A line that tells of something that can break a path: whether somebody changed something, what it is
 /// about, and the clue.
 fn read(meanings: &Meanings, line: &StoredLine) -> Option<(bool, String, Clue)> {
-    let record = syslog::parse(&line.raw, line.at);
+    let record = meanings.read(&line.raw, line.at);
     let meaning = meanings.of(&record).filter(|meaning| KINDS.contains(&meaning.kind))?;
     // Each change is one of its own; of a link that flaps the last word counts.
     let changed = meaning.kind == CONFIGURATION;

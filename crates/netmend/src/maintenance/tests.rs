@@ -121,7 +121,11 @@ fn an_outage_that_was_silenced_after_it_had_begun_stays_one() {
         states[from..until].fill(Some(false));
         states
     };
-    let time = |set| Time { matching: Matching::default(), minutes: std::iter::once(5..15).collect(), set };
+    let time = |set| Time {
+        matching: Matching::default(),
+        minutes: std::iter::once(5..15).collect(),
+        set,
+    };
     let count = |set, from, until| {
         let time = time(set);
         let minutes = Worked(vec![&time]).minutes(&down(from, until));

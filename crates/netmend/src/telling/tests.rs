@@ -11,6 +11,7 @@ use super::*;
 use crate::feed::Feed;
 
 mod soak;
+mod together;
 
 /// Monday 2026-01-05, 00:00 UTC.
 const START: i64 = 1_767_571_200_000;

@@ -160,6 +160,10 @@ fn a_followed_file_loses_and_doubles_no_line_by_kill_9() {
         let mut sorted = numbers.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, expected, "kill {kill}");
+        // A line and what it did to its event are one transaction.
+        let events = ask(folder.path(), &["events", "list", "-n", "1000"]);
+        let told: u64 = events.iter().filter_map(|event| event["count"].as_u64()).sum();
+        assert_eq!(told, total as u64, "kill {kill}: reports of {} events", events.len());
         daemon.signal(Signal::SIGKILL);
         assert!(!daemon.wait().success());
     }

@@ -30,7 +30,7 @@ fn report(device: &str, code: &str, object: &str, severity: u8, at: UnixMs) -> E
 
 fn line(device: &str, code: &str, severity: u8, at: UnixMs, raw: &[u8]) -> Change {
     let (device, code, severity) = (device.to_owned(), code.to_owned(), Some(severity));
-    Change::Lines(vec![StoredLine { at, device, code, severity, raw: raw.to_vec() }])
+    Change::lines(vec![StoredLine { at, device, code, severity, raw: raw.to_vec() }])
 }
 
 fn apply(world: &World, changes: Vec<Change>) {

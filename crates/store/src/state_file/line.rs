@@ -8,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use crate::lines::segment::{self, Line, Packed};
-use crate::lines::{FilePosition, LineQuery, LineRetention, StoredLine, TextFinder};
+use crate::lines::{FilePosition, LineBatch, LineQuery, LineRetention, TextFinder};
 use crate::state::{Record, Value};
 
 /// So many segments of a level become one of the next.
@@ -23,16 +23,16 @@ const SLICE: u32 = 64;
 const FILES: u32 = 8;
 
 /// Writes lines as a segment.
-pub(super) fn put(db: &Connection, lines: &[StoredLine]) -> rusqlite::Result<()> {
+pub(super) fn put(db: &Connection, lines: &LineBatch) -> rusqlite::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
     let lines = lines.iter().map(|line| Line {
         at: line.at.0,
-        device: &line.device,
-        code: &line.code,
+        device: line.device,
+        code: line.code,
         severity: line.severity,
-        raw: &line.raw,
+        raw: line.raw,
     });
     let packed = segment::pack(lines).map_err(|why| failed(&why))?;
     insert(db, None, 0, &packed)

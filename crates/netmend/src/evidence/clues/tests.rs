@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use measure::wire::syslog;
 use model::alert::Member;
 use model::{Device, ManualClock, UnixMs, UnixNs};
 use store::{Change, StateFile};
@@ -72,7 +73,7 @@ fn store(lines: &[(i64, &str, &str)]) -> (TempDir, Arc<StateFile>) {
             raw: raw.as_bytes().to_vec(),
         }
     });
-    state.apply(vec![Change::Lines(lines.collect())]).unwrap();
+    state.apply(vec![Change::lines(lines)]).unwrap();
     (folder, state)
 }
 

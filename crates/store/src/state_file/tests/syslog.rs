@@ -40,8 +40,8 @@ const FOREVER: LineRetention = LineRetention { oldest: UnixMs(0), max_bytes: u64
 fn lines_are_found_by_device_code_text_severity_and_time_newest_first() {
     let (_dir, state) = open();
     let first = vec![line(1, "a", "LINK-3-UPDOWN down"), line(2, "b", "SYS-5-CONFIG_I by bob")];
-    state.apply(vec![Change::Lines(first)]).unwrap();
-    state.apply(vec![Change::Lines(vec![line(3, "a", "LINK-3-UPDOWN up")])]).unwrap();
+    state.apply(vec![Change::lines(first)]).unwrap();
+    state.apply(vec![Change::lines(vec![line(3, "a", "LINK-3-UPDOWN up")])]).unwrap();
     let all = ["LINK-3-UPDOWN up", "SYS-5-CONFIG_I by bob", "LINK-3-UPDOWN down"];
     let query = LineQuery::default;
     assert_eq!(raws(&state, query()), all);
@@ -60,7 +60,7 @@ fn lines_are_found_by_device_code_text_severity_and_time_newest_first() {
 fn merging_loses_no_line_and_keeps_their_order() {
     let (dir, state) = open();
     for at in 0..300 {
-        state.apply(vec![Change::Lines(vec![line(at, "a", &format!("C {at}"))])]).unwrap();
+        state.apply(vec![Change::lines(vec![line(at, "a", &format!("C {at}"))])]).unwrap();
         state.apply(vec![Change::TendLines(FOREVER)]).unwrap();
     }
     let db = Connection::open(dir.path().join(SCHEMA.file)).unwrap();
@@ -79,7 +79,7 @@ fn segments_that_are_large_are_not_merged_for_ever() {
     let large = "x".repeat(3 << 20);
     for at in 0..40 {
         let lines = vec![line(at, "a", &large)];
-        state.apply(vec![Change::Lines(lines), Change::TendLines(FOREVER)]).unwrap();
+        state.apply(vec![Change::lines(lines), Change::TendLines(FOREVER)]).unwrap();
     }
     let query = LineQuery { limit: 1000, ..LineQuery::default() };
     assert_eq!(raws(&state, query).len(), 40);
@@ -89,7 +89,7 @@ fn segments_that_are_large_are_not_merged_for_ever() {
 fn old_lines_go_by_age_and_by_size_and_the_newest_stay() {
     let (_dir, state) = open();
     for at in 0..200 {
-        state.apply(vec![Change::Lines(vec![line(at, "a", &format!("C {at}"))])]).unwrap();
+        state.apply(vec![Change::lines(vec![line(at, "a", &format!("C {at}"))])]).unwrap();
     }
     let by_age = LineRetention { oldest: UnixMs(100), max_bytes: u64::MAX };
     for _ in 0..10 {
