@@ -5,6 +5,33 @@ use std::collections::BTreeMap;
 
 use model::Event;
 
+/// What a message can tell, by the names that patterns of messages have for it.
+pub(super) const FIELDS: &[&str] = &[
+    "interface",
+    "peer",
+    "vlan",
+    "state",
+    "from",
+    "reason",
+    "user",
+    "source",
+    "destination",
+    "line",
+    "vrf",
+    "asn",
+    "area",
+    "process",
+    "group",
+    "module",
+    "sensor",
+    "value",
+    "list",
+    "protocol",
+    "action",
+    "command",
+    "lsp",
+];
+
 /// An event as a remediation sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {

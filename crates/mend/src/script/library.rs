@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use super::meta::Meta;
+use super::template::Template;
 use crate::platform::Platform;
 
 /// The remediation of what no other is for.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// A remediation that can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,9 @@ pub struct Remediation {
     /// What it says of itself.
     pub meta: Meta,
     /// The commands that the file holds; no other is ever sent for it.
-    pub(super) templates: Arc<[String]>,
+    pub(super) templates: Arc<[Template]>,
+    /// Where `remediation(...)` stands in the text.
+    pub(super) place: (u32, u32),
 }
 
 /// Where a remediation comes from. Those of the folder come before those that are shipped.

@@ -23,7 +23,7 @@ pub struct Meta {
     /// Whether it may run again after nobody knows how far it came.
     pub idempotent: bool,
     /// Of two that match an event the one with the higher priority runs.
-    pub priority: i64,
+    pub priority: i32,
     /// How long `verify` may go on saying no after `fix`, before it counts.
     pub settle: Duration,
     /// How often it may be tried again after a failure.

@@ -38,6 +38,11 @@ impl Pattern {
         fits(self.0.as_bytes(), text.as_bytes(), u8::eq_ignore_ascii_case)
     }
 
+    /// The same in small letters.
+    pub(super) fn folded(&self) -> Self {
+        Self(self.0.to_ascii_lowercase().into())
+    }
+
     /// Whether some text fits both.
     pub fn meets(&self, other: &Self) -> bool {
         meet(self.0.as_bytes(), other.0.as_bytes())

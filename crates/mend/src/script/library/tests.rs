@@ -30,7 +30,8 @@ fn remediation(name: &str, codes: &[&str], change: impl FnOnce(&mut Meta)) -> Ar
         sha256: String::new(),
         source: "".into(),
         meta,
-        templates: Arc::default(),
+        templates: Arc::from([]),
+        place: (0, 0),
     })
 }
 
