@@ -149,7 +149,9 @@ impl Session {
             }
             ["show", rest @ ..] => self.show(rest, state),
             ["uname", "-s"] if self.dialect == Dialect::Linux => said("Linux\r\n"),
-            ["ip", "link", "show", port] if self.dialect == Dialect::Linux => {
+            ["ip", "link", "show", port] | ["ip", "-s", "link", "show", port]
+                if self.dialect == Dialect::Linux =>
+            {
                 self.show(&["interface", port], state)
             }
             ["reload"] if self.mode == Mode::Normal => (
@@ -252,12 +254,17 @@ impl Session {
         let text = match what {
             ["version"] => self.version(),
             ["interfaces" | "interface"] => {
-                state.interfaces.iter().map(|(name, port)| interface(name, *port)).collect()
+                let interface = |(name, port): (&String, &Port)| {
+                    self.dialect.interface(name, port.enabled, port.up)
+                };
+                state.interfaces.iter().map(interface).collect()
             }
-            ["interfaces" | "interface", name] => match state.interfaces.get(*name) {
-                Some(port) => interface(name, *port),
-                None => self.dialect.unknown().to_owned(),
-            },
+            ["interfaces" | "interface", name] | ["interfaces", name, "extensive"] => {
+                match state.interfaces.get(*name) {
+                    Some(port) => self.dialect.interface(name, port.enabled, port.up),
+                    None => self.dialect.unknown().to_owned(),
+                }
+            }
             ["running-config"] => format!(
                 "! SIMULATION\r\nhostname {}\r\nusername netmend password 7 0822455D0A16\r\nend\r\n",
                 self.name
@@ -293,15 +300,6 @@ fn set(state: &mut State, port: &str, enabled: bool) {
         port.up |= enabled && !port.enabled;
         port.enabled = enabled;
     }
-}
-
-fn interface(name: &str, port: Port) -> String {
-    let (admin, line) = match port {
-        Port { enabled: false, .. } => ("administratively down", "down"),
-        Port { up: false, .. } => ("down", "down (notconnect)"),
-        Port { .. } => ("up", "up (connected)"),
-    };
-    format!("{name} is {admin}, line protocol is {line}\r\n  SIMULATION, MTU 1500 bytes\r\n")
 }
 
 #[cfg(test)]

@@ -133,8 +133,51 @@ impl Dialect {
         matches!(self, Dialect::Junos | Dialect::IosXr | Dialect::Eos)
     }
 
+    /// What it shows of an interface that is not shut, or is, and whose line works, or not.
+    pub(super) fn interface(self, name: &str, enabled: bool, up: bool) -> String {
+        let works = enabled && up;
+        let word = |is: bool| if is { "up" } else { "down" };
+        let line = match self {
+            Dialect::Nxos => {
+                let reason = match (enabled, up) {
+                    (false, _) => " (Administratively down)",
+                    (true, false) => " (Link not connected)",
+                    (true, true) => "",
+                };
+                let (state, admin) = (word(works), word(enabled));
+                format!("{name} is {state}{reason}\r\nadmin state is {admin}, Dedicated Interface")
+            }
+            Dialect::Junos => {
+                let admin = if enabled { "Enabled" } else { "Administratively down" };
+                let link = if works { "Up" } else { "Down" };
+                format!("Physical interface: {name}, {admin}, Physical link is {link}")
+            }
+            // An interface that is not enabled has no line protocol to speak of.
+            Dialect::Frr if !enabled => format!("Interface {name} is down"),
+            Dialect::Frr => format!("Interface {name} is up, line protocol is {}", word(up)),
+            Dialect::Linux => {
+                let flags = match (enabled, up) {
+                    (false, _) => "BROADCAST,MULTICAST",
+                    (true, false) => "NO-CARRIER,BROADCAST,MULTICAST,UP",
+                    (true, true) => "BROADCAST,MULTICAST,UP,LOWER_UP",
+                };
+                let state = if works { "UP" } else { "DOWN" };
+                format!("2: {name}: <{flags}> mtu 1500 qdisc fq_codel state {state} mode DEFAULT")
+            }
+            Dialect::Ios | Dialect::IosXr | Dialect::Eos => {
+                let (admin, protocol) = match (enabled, up) {
+                    (false, _) => ("administratively down", "down"),
+                    (true, false) => ("down", "down (notconnect)"),
+                    (true, true) => ("up", "up (connected)"),
+                };
+                format!("{name} is {admin}, line protocol is {protocol}")
+            }
+        };
+        format!("{line}\r\n  SIMULATION, MTU 1500 bytes\r\n")
+    }
+
     /// Names of its interfaces.
-    pub(super) fn interfaces(self) -> [&'static str; 3] {
+    pub fn interfaces(self) -> [&'static str; 3] {
         match self {
             Dialect::Ios => ["GigabitEthernet0/1", "GigabitEthernet0/2", "GigabitEthernet0/3"],
             Dialect::IosXr => {

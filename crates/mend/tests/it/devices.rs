@@ -52,7 +52,9 @@ async fn every_platform_answers_without_echo_prompt_or_pager() {
         let answer = session.show(command).await.unwrap();
         let wanted = match platform {
             Platform::Linux => {
-                "eth0 is up, line protocol is up (connected)\n  SIMULATION, MTU 1500 bytes\n".into()
+                "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP \
+                                mode DEFAULT\n  SIMULATION, MTU 1500 bytes\n"
+                    .into()
             }
             _ => format!("SIMULATION of {platform}\nr1 uptime is 4 weeks, 2 days\n"),
         };
