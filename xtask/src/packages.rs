@@ -19,9 +19,11 @@ pub(crate) const TESTS: &[&str] = &[
     "openssh-server", // a real device to log in to
     "procps",
     "prometheus", // a real receiver of remote write
+    "prometheus-alertmanager",
     "python3",
     "python3-aiosmtpd", // a mail server
-    "rsyslog",          // a real sender of syslog
+    "python3-jsonschema",
+    "rsyslog", // a real sender of syslog
     "strace",
     "util-linux",
 ];

@@ -5,7 +5,7 @@
 //! `present` and `history`, `judged` and `archive`, what there is to show of targets and of alerts; `select`,
 //! `sift`, `hark` and `account`, which of them, what devices said, and months; `act`, what
 //! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
-//! of answer each; `serve` and `patient`, the sockets.
+//! of answer each; `serve` and `patient`, the sockets. Beside it: [`grafana`], files for somebody else's pages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ mod app;
 mod archive;
 mod assets;
 mod format;
+pub mod grafana;
 mod guard;
 mod hark;
 mod health;
