@@ -1,7 +1,12 @@
 //! How a message leaves the house. A new kind of channel is one file in `channel/`, one variant and one arm
 //! of each match. It must not decide what is told to whom, nor when it is tried again: `delivery` does.
 
+mod alertmanager;
+mod http;
+mod pagerduty;
+mod slack;
 mod smtp;
+mod teams;
 mod trust;
 mod webhook;
 
@@ -14,9 +19,14 @@ use model::alert::Notice;
 use crate::letter::Letter;
 use crate::render::Curve;
 
+pub use alertmanager::{Alertmanager, AlertmanagerConfig};
+pub use http::HttpConfig;
 pub use lettre::message::Mailbox;
 pub use model::Secret;
+pub use pagerduty::{PagerDuty, PagerDutyConfig};
+pub use slack::Slack;
 pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
+pub use teams::Teams;
 pub use webhook::{Webhook, WebhookConfig};
 
 /// A configuration that no channel can be built from.
@@ -116,6 +126,30 @@ pub enum Channel {
     Smtp(Smtp),
     /// A POST to a web server.
     Webhook(Webhook),
+    /// A message in a channel of Slack.
+    Slack(Slack),
+    /// A card in a channel or chat of Microsoft Teams.
+    Teams(Teams),
+    /// An event for a service of PagerDuty.
+    PagerDuty(PagerDuty),
+    /// Alerts for an Alertmanager.
+    Alertmanager(Alertmanager),
+}
+
+impl Channel {
+    /// What [`Sent`] calls it; mail has an address for each who gets it.
+    pub fn address(&self) -> String {
+        match self {
+            Channel::Smtp(smtp) => {
+                smtp.to().first().map_or_else(String::new, |to| to.email.to_string())
+            }
+            Channel::Webhook(webhook) => webhook.at().to_owned(),
+            Channel::Slack(slack) => format!("slack {}", slack.at()),
+            Channel::Teams(teams) => format!("teams {}", teams.at()),
+            Channel::PagerDuty(pagerduty) => format!("pagerduty {}", pagerduty.at()),
+            Channel::Alertmanager(alertmanager) => format!("alertmanager {}", alertmanager.at()),
+        }
+    }
 }
 
 /// Somebody to be told: an entry of `notify:` in the configuration.
@@ -130,10 +164,20 @@ pub struct Receiver {
 /// What became of one try to tell a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Addresses that have the message now. A webhook's is its scheme, host and port.
+    /// Addresses that have the message now: of mail, else as [`Channel::address`].
     pub delivered: Vec<String>,
     /// Addresses that do not, and why.
     pub missed: Vec<Missed>,
+}
+
+impl Sent {
+    /// Notes what became of the message for one address.
+    fn note(&mut self, to: String, result: Result<(), SendError>) {
+        match result {
+            Ok(()) => self.delivered.push(to),
+            Err(why) => self.missed.push(Missed { to, why }),
+        }
+    }
 }
 
 impl Receiver {
@@ -141,10 +185,20 @@ impl Receiver {
     pub async fn send(&self, notice: &Notice, curve: Option<&Curve>, now: UnixMs) -> Sent {
         let mut sent = Sent::default();
         for channel in &self.channels {
-            match channel {
-                Channel::Smtp(smtp) => smtp.tell(notice, curve, &mut sent).await,
-                Channel::Webhook(webhook) => webhook.tell(notice, now, &mut sent).await,
-            }
+            let address = channel.address();
+            let told = match channel {
+                Channel::Smtp(smtp) => {
+                    smtp.tell(notice, curve, &mut sent).await;
+                    continue;
+                }
+                _ if notice.delivered.contains(&address) => continue,
+                Channel::Webhook(webhook) => webhook.tell(notice, now).await,
+                Channel::Slack(slack) => slack.tell(notice).await,
+                Channel::Teams(teams) => teams.tell(notice).await,
+                Channel::PagerDuty(pagerduty) => pagerduty.tell(notice).await,
+                Channel::Alertmanager(alertmanager) => alertmanager.tell(notice).await,
+            };
+            sent.note(address, told);
         }
         sent
     }
@@ -153,10 +207,18 @@ impl Receiver {
     pub async fn post(&self, letter: &Letter, now: UnixMs) -> Sent {
         let mut sent = Sent::default();
         for channel in &self.channels {
-            match channel {
-                Channel::Smtp(smtp) => smtp.post(letter, &mut sent).await,
-                Channel::Webhook(webhook) => webhook.post(letter, now, &mut sent).await,
-            }
+            let posted = match channel {
+                Channel::Smtp(smtp) => {
+                    smtp.post(letter, &mut sent).await;
+                    continue;
+                }
+                Channel::Webhook(webhook) => webhook.post(letter, now).await,
+                Channel::Slack(slack) => slack.post(letter).await,
+                Channel::Teams(teams) => teams.post(letter).await,
+                Channel::PagerDuty(pagerduty) => pagerduty.post(letter).await,
+                Channel::Alertmanager(alertmanager) => alertmanager.post(letter).await,
+            };
+            sent.note(channel.address(), posted);
         }
         sent
     }
@@ -165,7 +227,7 @@ impl Receiver {
     pub fn addresses(&self) -> Vec<String> {
         let of = |channel: &Channel| match channel {
             Channel::Smtp(smtp) => smtp.to().iter().map(|to| to.email.to_string()).collect(),
-            Channel::Webhook(webhook) => vec![webhook.at().to_owned()],
+            other => vec![other.address()],
         };
         self.channels.iter().flat_map(of).collect()
     }
@@ -181,6 +243,14 @@ pub struct Missed {
 }
 
 impl SendError {
+    /// The same failure without the secret, in case the other side quotes it.
+    fn redact(mut self, secret: &Secret) -> Self {
+        if let SendError::Refused { reply, .. } = &mut self {
+            *reply = secret.redact(reply);
+        }
+        self
+    }
+
     /// The same failure, as one that may not happen again.
     fn try_again(mut self) -> Self {
         if let SendError::Refused { for_good, .. } = &mut self {

@@ -6,7 +6,7 @@ use model::alert::{Message, MessageKind};
 use model::text::printable;
 use model::{Severity, UnixMs};
 
-use crate::render::Mail;
+use crate::render::{Brief, Mail, Part, Tone};
 
 /// Longest subject in characters.
 const MAX_SUBJECT: usize = 160;
@@ -57,6 +57,17 @@ impl Letter {
         };
         let mail = Mail { subject, text, html: page.into_string(), chart: None };
         Self { message, mail, json }
+    }
+
+    /// The report in few words.
+    pub(crate) fn brief(&self) -> Brief {
+        let paragraphs = self.mail.text.split("\n\n");
+        Brief {
+            title: self.mail.subject.clone(),
+            parts: paragraphs.map(|text| Part { text: text.to_owned(), link: None }).collect(),
+            footer: format!("netmend at {}", printable(&self.message.site, 80)),
+            tone: Tone::Warning,
+        }
     }
 }
 

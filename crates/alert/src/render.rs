@@ -1,7 +1,8 @@
-//! How a message looks: as a mail's subject, text, HTML and chart, and as a webhook's JSON. What is said of
+//! How a message looks: as a mail's subject, text, HTML and chart, in few words for chats, and as a webhook's JSON. What is said of
 //! an alert comes from `model::alert::words`, the same for all. It must not send, and it reads no clock and
 //! no store but for the chart's curve.
 
+mod brief;
 mod chart;
 mod curve;
 mod example;
@@ -14,6 +15,7 @@ use model::alert::{Alert, AlertState, Message, MessageKind, words};
 use model::text::printable;
 use model::{Protocol, UnixMs};
 
+pub use brief::{Brief, Part, Tone};
 pub use chart::Chart;
 pub use curve::{Curve, Curves, StoreCurves};
 pub use json::json;
@@ -113,7 +115,7 @@ fn tally(message: &Message) -> Option<String> {
 }
 
 /// The alert's page, if pages can be reached from elsewhere.
-fn link(message: &Message, alert: &Alert) -> Option<String> {
+pub(crate) fn link(message: &Message, alert: &Alert) -> Option<String> {
     if message.kind == MessageKind::Test {
         return None;
     }

@@ -11,4 +11,5 @@ mod delivery;
 mod mail;
 mod messages;
 mod server;
+mod services;
 mod webhook;

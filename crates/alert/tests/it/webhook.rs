@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use alert::channel::{Channel, Receiver, Secret, SendError, Sent, Webhook, WebhookConfig};
+use alert::channel::{
+    Channel, HttpConfig, Receiver, Secret, SendError, Sent, Webhook, WebhookConfig,
+};
 use model::alert::Message;
 use serde_json::Value;
 
@@ -10,7 +12,7 @@ use crate::messages::{self, NOW};
 use crate::server::{Certificates, Server};
 
 pub(crate) fn config(url: &str) -> WebhookConfig {
-    WebhookConfig { url: Secret::new(url), secret: None, ca: None, timeout: WebhookConfig::TIMEOUT }
+    WebhookConfig { http: HttpConfig::new(url), secret: None }
 }
 
 async fn send(config: &WebhookConfig, message: Message) -> Sent {
@@ -62,13 +64,13 @@ async fn https_is_trusted_only_with_the_right_ca() {
     let server = Server::web(Some(&ours), &[]);
     let mut config = config(&format!("https://localhost:{}/", server.port));
     for ca in [None, Some(other.ca.clone())] {
-        config.ca = ca;
+        config.http.ca = ca;
         let sent = send(&config, messages::firing()).await;
         assert!(matches!(why(&sent), SendError::Untrusted { .. }), "{}", why(&sent));
     }
-    config.ca = Some(ours.ca.clone());
+    config.http.ca = Some(ours.ca.clone());
     assert_eq!(send(&config, messages::firing()).await.missed, []);
-    config.ca = Some(b"no PEM".to_vec());
+    config.http.ca = Some(b"no PEM".to_vec());
     let refused = Webhook::new(&config).unwrap_err().to_string();
     assert!(refused.contains("holds no PEM certificate"), "{refused}");
 }
@@ -92,7 +94,7 @@ async fn a_redirect_is_not_followed() {
 async fn a_web_server_that_never_answers_is_left_after_the_time_limit() {
     let server = Server::web(None, &["--hang"]);
     let mut config = config(&format!("http://127.0.0.1:{}/hunter2", server.port));
-    config.timeout = Duration::from_millis(300);
+    config.http.timeout = Duration::from_millis(300);
     let sent = send(&config, messages::firing()).await;
     let said = why(&sent).to_string();
     let expected = format!("http://127.0.0.1:{} did not answer within 0.3 s", server.port);
