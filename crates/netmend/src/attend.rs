@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::Target;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Access, Loaded, Reload, Settings, Ticket};
+use crate::config::{Access, Grafana, Loaded, Reload, Settings, Ticket};
 use crate::control::{Command, Order, ReloadOutcome, Reloaded};
+use crate::grafana;
 use crate::plan::{Loader, refusal};
 use crate::report::Report;
 use crate::wire::Pipeline;
@@ -18,6 +20,8 @@ use crate::wire::Pipeline;
 const DISCOVER_EVERY: Duration = Duration::from_secs(30);
 /// What the notice about a refused configuration is kept under.
 const CONFIGURATION: &str = "configuration";
+/// What the notice about the folder of Grafana's files is kept under.
+const GRAFANA: &str = "grafana";
 /// What the notice about keys that wait for the next start is kept under.
 const NEXT_START: &str = "next start";
 
@@ -94,6 +98,8 @@ impl<'a> Attendant<'a> {
     ) -> Result<(), Report> {
         let mut discover = tokio::time::interval(DISCOVER_EVERY);
         let (watcher, mut loads) = self.loader.watch()?;
+        let plan = self.loader.plan();
+        self.draw(plan.grafana.as_ref().map(|both| &both.0), &plan.targets);
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
@@ -148,11 +154,15 @@ impl<'a> Attendant<'a> {
     fn take_over(&self, plan: Settings) -> (ReloadOutcome, Vec<String>) {
         let notices = &self.pipeline.present.notices;
         let differs = self.fixed.differs(&plan);
+        // A pipeline takes the plan; its targets are copied only where somebody draws them.
+        let grafana = plan.grafana.as_ref().map(|both| both.0.clone());
+        let targets = grafana.as_ref().map_or_else(Vec::new, |_| plan.targets.clone());
         if let Err(report) = self.pipeline.reload(plan) {
             self.refuse(&report);
             return (ReloadOutcome::Refused, report.chain);
         }
         notices.clear(CONFIGURATION);
+        self.draw(grafana.as_ref(), &targets);
         if differs.is_empty() {
             notices.clear(NEXT_START);
         } else {
@@ -162,6 +172,25 @@ impl<'a> Attendant<'a> {
             notices.raise(NEXT_START, text, "start netmend anew".into(), self.now());
         }
         (ReloadOutcome::TakenOver, Vec::new())
+    }
+
+    /// Brings the folder of Grafana's files up to date, if there is to be one.
+    fn draw(&self, grafana: Option<&Grafana>, targets: &[Target]) {
+        let notices = &self.pipeline.present.notices;
+        let Some(grafana) = grafana else { return notices.clear(GRAFANA) };
+        match grafana::keep(grafana, targets) {
+            Ok(kept) => {
+                let dir = grafana.dir.display();
+                tracing::info!(%dir, kept.written, kept.removed, "dashboards are up to date");
+                notices.clear(GRAFANA);
+            }
+            Err(report) => {
+                tracing::warn!(%report, "dashboards are not up to date");
+                let fix = report.help.clone().unwrap_or_default();
+                let text = report.chain.join(": ");
+                notices.raise(GRAFANA, text, fix, self.now());
+            }
+        }
     }
 
     /// Says on the page and in the log why the new configuration is not taken over.

@@ -17,6 +17,7 @@ mod evidence;
 mod explain;
 mod feed;
 mod forwarding;
+mod grafana;
 mod hear;
 mod heartbeat;
 mod intake;

@@ -20,6 +20,7 @@ mod doctor;
 mod events;
 mod explain;
 mod figures;
+mod grafana;
 mod init;
 mod lab;
 mod lines;
@@ -75,6 +76,8 @@ enum Command {
     Detect(detect::Args),
     /// Check config and targets files, and say what is wrong where.
     Check(check::Args),
+    /// Make dashboards for a Grafana.
+    Grafana(grafana::Args),
     /// Print the JSON Schema of the config file.
     Schema(schema::Args),
     /// Write a config to start from: for this machine, or from lists of hosts.
@@ -141,6 +144,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Availability(args) => availability::run(args),
         Command::Detect(args) => detect::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Grafana(args) => grafana::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Init(args) => init::run(args),
         Command::Doctor(args) => doctor::run(args),

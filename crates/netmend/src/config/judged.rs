@@ -104,6 +104,14 @@ keys! {
         smtp: RawSmtp,
         /// A POST to a web server.
         webhook: RawWebhook,
+        /// A message in a channel of Slack.
+        slack: RawChat,
+        /// A card in a channel or chat of Microsoft Teams.
+        teams: RawChat,
+        /// An incident of PagerDuty.
+        pagerduty: RawPagerDuty,
+        /// Alerts for an Alertmanager.
+        alertmanager: RawAlertmanager,
     }
 }
 
@@ -146,6 +154,48 @@ keys! {
         url: Hidden,
         /// What messages are signed with.
         secret: Hidden,
+        /// File of PEM certificates that are trusted instead of the system's.
+        ca: Folder,
+        /// How long an answer may take, 10s if not given.
+        timeout: Wait,
+    }
+}
+
+keys! {
+    /// A chat that takes messages at a web address.
+    struct RawChat ("a map with the key `url`") {
+        /// The address that the chat gave for it, best as `${env:NAME}` or `${file:PATH}`: who has it can write.
+        url: Hidden,
+        /// File of PEM certificates that are trusted instead of the system's.
+        ca: Folder,
+        /// How long an answer may take, 10s if not given.
+        timeout: Wait,
+    }
+}
+
+keys! {
+    /// A service of PagerDuty.
+    struct RawPagerDuty ("a map with the key `routing_key`") {
+        /// The integration key of the service, best as `${env:NAME}` or `${file:PATH}`.
+        routing_key: Hidden,
+        /// Where events go, events.pagerduty.com if not given.
+        url: Hidden,
+        /// File of PEM certificates that are trusted instead of the system's.
+        ca: Folder,
+        /// How long an answer may take, 10s if not given.
+        timeout: Wait,
+    }
+}
+
+keys! {
+    /// An Alertmanager.
+    struct RawAlertmanager ("a map with the key `url`") {
+        /// Where it is, without `/api/v2/alerts`.
+        url: Hidden,
+        /// The login's user, if somebody asks for one.
+        user: Line,
+        /// The login's password, best as `${env:NAME}` or `${file:PATH}`.
+        password: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
         ca: Folder,
         /// How long an answer may take, 10s if not given.

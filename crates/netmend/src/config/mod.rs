@@ -2,10 +2,10 @@
 //!
 //! Reading order, each importing only what is above it: [`source`] texts and places, [`problem`] what is
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
-//! [`judged`] the keys, [`targets`], [`verdict`] and [`settings`] their meaning, [`forms`] which file is
-//! what, [`load`] all of it together, [`watch`] again after each change. Beside it: [`patterns`] reads what
-//! syslog messages mean; [`access`] who may look at the pages; for `init`, [`csv`] and [`credentials`] read what
-//! others have and [`write`](self::write()) writes configs.
+//! [`judged`] the keys, [`targets`], [`ways`], [`verdict`], [`grafana`] and [`settings`] their meaning,
+//! [`forms`] which file is what, [`load`] all of it together, [`watch`] again after each change. Beside it:
+//! [`patterns`] reads what syslog messages mean; [`access`] who may look at the pages; for `init`, [`csv`] and
+//! [`credentials`] read what others have and [`write`](self::write()) writes configs.
 
 use model::Target;
 
@@ -16,6 +16,7 @@ mod devices;
 mod dotenv;
 mod forms;
 mod glob;
+mod grafana;
 mod host;
 mod judged;
 mod keys;
@@ -36,6 +37,7 @@ mod tests;
 mod units;
 mod verdict;
 mod watch;
+mod ways;
 mod write;
 mod yaml;
 
@@ -44,6 +46,7 @@ pub(crate) use credentials::{Database, load_credentials};
 pub(crate) use csv::load_csv;
 pub(crate) use dotenv::load_env;
 pub(crate) use forms::is_lines;
+pub(crate) use grafana::{Grafana, Wanted as GrafanaWanted};
 pub(crate) use host::{PORT_HELP, Typed, port};
 pub(crate) use load::{Sources, load, load_any};
 pub(crate) use orchestrators::Orchestrator;

@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::access::{Listen, RawAccess};
 use super::devices::{InventoryFiles, RawDevices, RawLogin};
+use super::grafana::RawGrafana;
 use super::host;
 use super::judged::{ListOf, RawAmounts, RawDetect, RawMaintenance, RawNotify, WebAddress};
 use super::keys::keys;
@@ -109,6 +110,8 @@ keys! {
         heartbeat: WebAddress,
         /// Where people reach the pages, for links in messages.
         pages: WebAddress,
+        /// Dashboards for a Grafana, kept up to date in a folder.
+        grafana: RawGrafana,
         /// Further config or targets files, relative to this file; `*` and `?` stand for any letters.
         include: Includes,
     }

@@ -12,6 +12,7 @@ use store::sink::Limits;
 
 use super::access::{self, Access, Listen};
 use super::devices::{self, RawLogin};
+use super::grafana::{Grafana, RawGrafana, Wanted};
 use super::judged::{RawDetect, WebAddress};
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) spool: Limits,
     /// How it is judged and who is told.
     pub(crate) verdict: Arc<Verdict>,
+    /// The folder of Grafana's files that is kept up to date, and what was typed of it.
+    pub(crate) grafana: Option<Box<(Grafana, Wanted)>>,
     /// How many of the targets, the first ones, netmend found by itself.
     pub(crate) discovered: usize,
     /// Of all that it was read from: two loads with the same digest are the same configuration. Only for
@@ -84,6 +87,7 @@ pub(crate) struct Singles {
     /// Each with the folder of its file.
     sinks: Vec<(At<RawSink>, PathBuf)>,
     spool: Option<At<RawSpool>>,
+    grafana: Option<At<Option<(Grafana, Wanted)>>>,
 }
 
 impl Singles {
@@ -119,6 +123,11 @@ impl Singles {
         if let Some(raw) = raw.orchestrators.take() {
             self.ask(&raw, folder, problems);
         }
+        let grafana = raw.grafana.take().map(|raw| {
+            let span = raw.span;
+            At { value: RawGrafana::finish(raw, folder, problems), span }
+        });
+        once("grafana", &mut self.grafana, grafana, problems);
         once("login", &mut self.login, raw.login.take(), problems);
         let sinks = raw.sinks.take().into_iter().flat_map(|list| list.value.0);
         self.sinks.extend(sinks.map(|one| (one, folder.to_owned())));
@@ -172,6 +181,7 @@ impl Singles {
         let orchestrators = self.orchestrators.into_iter().map(|(one, _)| one).collect();
         let sinks = sinks::sinks(&self.sinks, &site, problems).into();
         let spool = self.spool.map_or(Limits::DEFAULT, |spool| spool.value.limits());
+        let grafana = self.grafana.and_then(|grafana| grafana.value).map(Box::new);
         let discovered = 0;
         Settings {
             site,
@@ -186,6 +196,7 @@ impl Singles {
             sinks,
             spool,
             verdict,
+            grafana,
             discovered,
             digest,
         }

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::calendar::Hours;
-use alert::channel::{
-    BadChannel, Channel, Login, Receiver, Secret, Smtp, SmtpConfig, SmtpTimeouts, Webhook,
-    WebhookConfig,
-};
+use alert::channel::Receiver;
 use alert::delivery::Receivers;
 use alert::matching::Matching;
 use alert::route::{Maintenance, Route};
@@ -20,11 +17,11 @@ use model::alert::{Subject, TargetSubject, Weekday, Weekly};
 use model::{Metric, Severity, Target};
 
 use super::judged::{
-    RawAmounts, RawDetect, RawHours, RawMaintenance, RawNotify, RawOverride, RawSigma, RawSmtp,
-    RawWebhook, Rule,
+    RawAmounts, RawDetect, RawHours, RawMaintenance, RawNotify, RawOverride, RawSigma, Rule,
 };
 use super::problem::{Problem, Problems};
 use super::source::{At, Span};
+use super::ways;
 
 /// How it is judged and who is told.
 #[derive(Clone, Debug, Default)]
@@ -315,19 +312,13 @@ fn told(
     problems: &mut Problems,
 ) -> Option<(Route, Receiver)> {
     let value = &raw.value;
-    let mut channels = Vec::new();
-    if let Some(smtp) = &value.smtp {
-        channels.push(Channel::Smtp(noted(smtp.span, mail(smtp, folder, hello), problems)?));
-    }
-    if let Some(webhook) = &value.webhook {
-        channels.push(Channel::Webhook(noted(webhook.span, hook(webhook, folder), problems)?));
-    }
+    let channels = ways::channels(value, folder, hello, problems)?;
     let Some(first) = channels.first() else {
-        let what = "a receiver needs a way to it: `smtp` or `webhook`";
-        problems.push(Problem::new(raw.span, what));
+        let ways = "`smtp`, `webhook`, `slack`, `teams`, `pagerduty` or `alertmanager`";
+        problems.push(Problem::new(raw.span, format!("a receiver needs a way to it: {ways}")));
         return None;
     };
-    let name = value.name.as_ref().map_or_else(|| way(first), |name| name.value.0.clone());
+    let name = value.name.as_ref().map_or_else(|| first.address(), |name| name.value.0.clone());
     let matching = match &value.r#match {
         Some(matches) => ready(&matches.value.0, matches.span, problems)?,
         None => Matching::default(),
@@ -346,69 +337,6 @@ fn told(
         repeat: wait(value.repeat.as_ref(), Route::REPEAT),
     };
     Some((route, Receiver { name, channels }))
-}
-
-/// What a receiver is called that has no name.
-fn way(channel: &Channel) -> String {
-    match channel {
-        Channel::Smtp(smtp) => {
-            smtp.to().first().map_or_else(String::new, |to| to.email.to_string())
-        }
-        Channel::Webhook(webhook) => webhook.at().to_owned(),
-    }
-}
-
-fn noted<T>(span: Span, made: Result<T, BadChannel>, problems: &mut Problems) -> Option<T> {
-    made.map_err(|why| problems.push(Problem::new(span, why.to_string()))).ok()
-}
-
-fn mail(raw: &At<RawSmtp>, folder: &Path, hello: &str) -> Result<Smtp, BadChannel> {
-    let raw = &raw.value;
-    let needed = |what: &str| BadChannel(format!("mail needs `{what}`"));
-    let server = raw.server.as_ref().ok_or_else(|| needed("server"))?;
-    let from = raw.from.as_ref().ok_or_else(|| needed("from"))?;
-    let to = raw.to.as_ref().ok_or_else(|| needed("to"))?;
-    let address = |text: &str| {
-        text.parse().map_err(|why| BadChannel(format!("`{text}` is no mail address: {why}")))
-    };
-    let login = match (&raw.user, &raw.password) {
-        (user, Some(password)) => Some(Login {
-            user: user.as_ref().unwrap_or(from).value.0.clone(),
-            password: Secret::new(password.value.0.value()),
-        }),
-        (Some(_), None) => return Err(needed("password")),
-        (None, None) => None,
-    };
-    Smtp::new(SmtpConfig {
-        server: server.value.0.parse()?,
-        login,
-        from: address(&from.value.0)?,
-        to: to.value.0.iter().map(|to| address(&to.value.0)).collect::<Result<_, _>>()?,
-        ca: certificates(raw.ca.as_ref(), folder)?,
-        hello: hello.to_owned(),
-        timeouts: SmtpTimeouts::default(),
-    })
-}
-
-fn hook(raw: &At<RawWebhook>, folder: &Path) -> Result<Webhook, BadChannel> {
-    let raw = &raw.value;
-    let url = raw.url.as_ref().ok_or_else(|| BadChannel("a webhook needs `url`".to_owned()))?;
-    Webhook::new(&WebhookConfig {
-        url: Secret::new(url.value.0.value()),
-        secret: raw.secret.as_ref().map(|secret| Secret::new(secret.value.0.value())),
-        ca: certificates(raw.ca.as_ref(), folder)?,
-        timeout: raw.timeout.as_ref().map_or(WebhookConfig::TIMEOUT, |at| at.value.0),
-    })
-}
-
-fn certificates(
-    path: Option<&At<super::raw::Folder>>,
-    folder: &Path,
-) -> Result<Option<Vec<u8>>, BadChannel> {
-    let Some(At { value, .. }) = path else { return Ok(None) };
-    let path = folder.join(&value.0);
-    let read = std::fs::read(&path);
-    read.map(Some).map_err(|why| BadChannel(format!("cannot read {}: {why}", path.display())))
 }
 
 /// Hours of the week: as typed, and ready.

@@ -1,0 +1,148 @@
+//! What was typed about the ways to a receiver, ready to be used: mail, webhook, chats and the rest. It reads the
+//! certificates that are named and opens no connection.
+
+use std::path::Path;
+
+use alert::channel::{
+    Alertmanager, AlertmanagerConfig, BadChannel, Channel, HttpConfig, Login, PagerDuty,
+    PagerDutyConfig, Secret, Slack, Smtp, SmtpConfig, SmtpTimeouts, Teams, Webhook, WebhookConfig,
+};
+
+use super::judged::{
+    Hidden, RawAlertmanager, RawChat, RawNotify, RawPagerDuty, RawSmtp, RawWebhook, Wait,
+};
+use super::problem::{Problem, Problems};
+use super::raw::Folder;
+use super::source::{At, Span};
+
+/// All ways of a receiver; `None` if one of them is wrong.
+pub(super) fn channels(
+    raw: &RawNotify,
+    folder: &Path,
+    hello: &str,
+    problems: &mut Problems,
+) -> Option<Vec<Channel>> {
+    let RawNotify { smtp, webhook, slack, teams, pagerduty: duty, alertmanager: manager, .. } = raw;
+    let mut made = Vec::new();
+    let mut add = |span, channel| made.push(noted(span, channel, problems));
+    if let Some(raw) = smtp {
+        add(raw.span, mail(raw, folder, hello).map(Channel::Smtp));
+    }
+    if let Some(raw) = webhook {
+        add(raw.span, hook(raw, folder).map(Channel::Webhook));
+    }
+    if let Some(raw) = slack {
+        let slack = chat(raw, "slack", folder).and_then(|http| Slack::new(&http));
+        add(raw.span, slack.map(Channel::Slack));
+    }
+    if let Some(raw) = teams {
+        let teams = chat(raw, "teams", folder).and_then(|http| Teams::new(&http));
+        add(raw.span, teams.map(Channel::Teams));
+    }
+    if let Some(raw) = duty {
+        add(raw.span, pagerduty(raw, folder).map(Channel::PagerDuty));
+    }
+    if let Some(raw) = manager {
+        add(raw.span, alertmanager(raw, folder).map(Channel::Alertmanager));
+    }
+    made.into_iter().collect()
+}
+
+fn noted<T>(span: Span, made: Result<T, BadChannel>, problems: &mut Problems) -> Option<T> {
+    made.map_err(|why| problems.push(Problem::new(span, why.to_string()))).ok()
+}
+
+fn mail(raw: &At<RawSmtp>, folder: &Path, hello: &str) -> Result<Smtp, BadChannel> {
+    let raw = &raw.value;
+    let lacks = |key: &str| missing("mail", key);
+    let server = raw.server.as_ref().ok_or_else(|| lacks("server"))?;
+    let from = raw.from.as_ref().ok_or_else(|| lacks("from"))?;
+    let to = raw.to.as_ref().ok_or_else(|| lacks("to"))?;
+    let address = |text: &str| {
+        text.parse().map_err(|why| BadChannel(format!("`{text}` is no mail address: {why}")))
+    };
+    let login = match (&raw.user, &raw.password) {
+        (user, Some(password)) => Some(Login {
+            user: user.as_ref().unwrap_or(from).value.0.clone(),
+            password: Secret::new(password.value.0.value()),
+        }),
+        (Some(_), None) => return Err(lacks("password")),
+        (None, None) => None,
+    };
+    Smtp::new(SmtpConfig {
+        server: server.value.0.parse()?,
+        login,
+        from: address(&from.value.0)?,
+        to: to.value.0.iter().map(|to| address(&to.value.0)).collect::<Result<_, _>>()?,
+        ca: certificates(raw.ca.as_ref(), folder)?,
+        hello: hello.to_owned(),
+        timeouts: SmtpTimeouts::default(),
+    })
+}
+
+fn hook(raw: &At<RawWebhook>, folder: &Path) -> Result<Webhook, BadChannel> {
+    let RawWebhook { url, secret, ca, timeout } = &raw.value;
+    let url = needed(url.as_ref(), "the webhook", "url")?;
+    Webhook::new(&WebhookConfig {
+        http: http(url, ca.as_ref(), timeout.as_ref(), folder)?,
+        secret: secret.as_ref().map(hidden),
+    })
+}
+
+fn chat(raw: &At<RawChat>, what: &str, folder: &Path) -> Result<HttpConfig, BadChannel> {
+    let RawChat { url, ca, timeout } = &raw.value;
+    http(needed(url.as_ref(), what, "url")?, ca.as_ref(), timeout.as_ref(), folder)
+}
+
+fn pagerduty(raw: &At<RawPagerDuty>, folder: &Path) -> Result<PagerDuty, BadChannel> {
+    let RawPagerDuty { routing_key, url, ca, timeout } = &raw.value;
+    let url = url.as_ref().map_or_else(|| Secret::new(PagerDutyConfig::URL), hidden);
+    PagerDuty::new(&PagerDutyConfig {
+        http: http(url, ca.as_ref(), timeout.as_ref(), folder)?,
+        routing_key: needed(routing_key.as_ref(), "pagerduty", "routing_key")?,
+    })
+}
+
+fn alertmanager(raw: &At<RawAlertmanager>, folder: &Path) -> Result<Alertmanager, BadChannel> {
+    const WHAT: &str = "alertmanager";
+    let RawAlertmanager { url, user, password, ca, timeout } = &raw.value;
+    let url = needed(url.as_ref(), WHAT, "url")?;
+    let login = match (user, password) {
+        (Some(user), password) => {
+            Some((user.value.0.clone(), needed(password.as_ref(), WHAT, "password")?))
+        }
+        (None, Some(_)) => return Err(missing(WHAT, "user")),
+        (None, None) => None,
+    };
+    let http = http(url, ca.as_ref(), timeout.as_ref(), folder)?;
+    Alertmanager::new(&AlertmanagerConfig { http, login })
+}
+
+fn http(
+    url: Secret,
+    ca: Option<&At<Folder>>,
+    timeout: Option<&At<Wait>>,
+    folder: &Path,
+) -> Result<HttpConfig, BadChannel> {
+    let timeout = timeout.map_or(HttpConfig::TIMEOUT, |at| at.value.0);
+    Ok(HttpConfig { url, ca: certificates(ca, folder)?, timeout })
+}
+
+fn hidden(typed: &At<Hidden>) -> Secret {
+    Secret::new(typed.value.0.value())
+}
+
+fn needed(typed: Option<&At<Hidden>>, what: &str, key: &str) -> Result<Secret, BadChannel> {
+    typed.map(hidden).ok_or_else(|| missing(what, key))
+}
+
+fn missing(what: &str, key: &str) -> BadChannel {
+    BadChannel(format!("{what} needs `{key}`"))
+}
+
+fn certificates(path: Option<&At<Folder>>, folder: &Path) -> Result<Option<Vec<u8>>, BadChannel> {
+    let Some(At { value, .. }) = path else { return Ok(None) };
+    let path = folder.join(&value.0);
+    let read = std::fs::read(&path);
+    read.map(Some).map_err(|why| BadChannel(format!("cannot read {}: {why}", path.display())))
+}

@@ -1,0 +1,113 @@
+//! Keeps a folder of Grafana's files as `show::grafana` makes them. It writes what differs, removes dashboards
+//! of its own that are no more, and touches nothing else.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use model::Target;
+use show::grafana::{File, Settings, export};
+
+use crate::config::Grafana;
+use crate::report::Report;
+
+/// What became of a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Kept {
+    /// Files that were written.
+    pub(crate) written: usize,
+    /// Files that were as they should be.
+    pub(crate) unchanged: usize,
+    /// Dashboards that were removed.
+    pub(crate) removed: usize,
+}
+
+/// Makes the folder what it should be for these targets.
+pub(crate) fn keep(grafana: &Grafana, targets: &[Target]) -> Result<Kept, Report> {
+    let files = export(&grafana.settings, targets);
+    put(&grafana.dir, &files).map_err(|(path, why)| {
+        Report::because(format!("cannot write {path} for Grafana"), &why)
+            .help("name a folder that netmend may write to")
+            .code(4)
+    })
+}
+
+fn put(folder: &Path, files: &[File]) -> Result<Kept, (String, io::Error)> {
+    let mut kept = Kept::default();
+    for file in files {
+        let path = folder.join(&file.path);
+        let at = |why| (path.display().to_string(), why);
+        if fs::read(&path).is_ok_and(|text| text == file.text.as_bytes()) {
+            kept.unchanged += 1;
+            continue;
+        }
+        let parent = path.parent().expect("a file of an export lies in a folder");
+        fs::create_dir_all(parent).map_err(at)?;
+        // Grafana looks at any time, and must see the old file or the new one.
+        let fresh = path.with_extension("tmp");
+        fs::write(&fresh, &file.text).and_then(|()| fs::rename(&fresh, &path)).map_err(at)?;
+        kept.written += 1;
+    }
+    kept.removed = remove(folder, files)?;
+    Ok(kept)
+}
+
+/// Removes the dashboards that we made once and `files` do not hold.
+fn remove(folder: &Path, files: &[File]) -> Result<usize, (String, io::Error)> {
+    let boards = folder.join(Settings::DASHBOARDS);
+    let at = |why| (boards.display().to_string(), why);
+    let mut removed = 0;
+    for entry in fs::read_dir(&boards).map_err(at)? {
+        let name = entry.map_err(at)?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let wanted = format!("{}/{name}", Settings::DASHBOARDS);
+        if is_ours(name) && files.iter().all(|file| file.path != wanted) {
+            fs::remove_file(boards.join(name)).map_err(at)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether a file has a name as our dashboards have: `netmend-KIND-` and 16 digits.
+fn is_ours(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("netmend-") else { return false };
+    let Some((kind, digits)) = rest.strip_suffix(".json").and_then(|rest| rest.rsplit_once('-'))
+    else {
+        return false;
+    };
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    kind.bytes().all(|b| b.is_ascii_lowercase()) && digits.len() == 16 && digits.bytes().all(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Protocol;
+
+    #[test]
+    fn a_folder_follows_the_targets_and_what_is_not_ours_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("grafana: {{ dir: '{}' }}\n", folder.path().display());
+        let grafana = crate::config::from_text(&text).grafana.unwrap().0;
+        let target = |region: &str| Target::new("h", region, Protocol::Icmp);
+        let kept = keep(&grafana, &[target("a"), target("b")]).unwrap();
+        assert_eq!(kept, Kept { written: 5, unchanged: 0, removed: 0 });
+        let boards = folder.path().join(Settings::DASHBOARDS);
+        for foreign in ["mine.json", "netmend-notes.json", "netmend-region-0123.txt"] {
+            fs::write(boards.join(foreign), "{}").unwrap();
+        }
+        let kept = keep(&grafana, &[target("b")]).unwrap();
+        assert_eq!(kept, Kept { written: 1, unchanged: 3, removed: 1 });
+        assert_eq!(fs::read_dir(&boards).unwrap().count(), 5);
+        assert_eq!(keep(&grafana, &[target("b")]).unwrap().written, 0);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("grafana: {{ dir: '{}/x' }}\n", file.path().display());
+        let report = keep(&crate::config::from_text(&text).grafana.unwrap().0, &[]).unwrap_err();
+        assert!(report.to_string().contains(&file.path().display().to_string()), "{report}");
+    }
+}
