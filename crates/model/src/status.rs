@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    Method, Metric, Outcome, ProbeResult, Protocol, Reason, SeriesId, Target, TargetId, UnixMs,
+    Method, Metric, Outcome, ProbeResult, Protocol, Reason, RttHistogram, SeriesId, Target,
+    TargetId, UnixMs,
 };
 
 /// State of a target. A silent source is never [`TargetState::Up`].
@@ -166,6 +167,8 @@ pub struct TargetNow {
     pub recent: Vec<Recent>,
     /// Counters since the start.
     pub counts: ProbeCounts,
+    /// RTTs of the answers since the start.
+    pub rtts: RttHistogram,
 }
 
 /// One probe of the window.
@@ -225,6 +228,7 @@ impl TargetNow {
             loss_pct: None,
             recent: Vec::with_capacity(Self::WINDOW),
             counts: ProbeCounts::default(),
+            rtts: RttHistogram::default(),
         }
     }
 
@@ -253,8 +257,9 @@ impl TargetNow {
         self.recent.push(Recent { outcome: result.outcome, rtt_us: rtt_us.filter(|_| answered) });
         self.last_sent = Some(result.sent_at.to_ms());
         self.reason = result.reason.filter(|_| !answered);
-        if answered && rtt_us.is_some() {
+        if answered && let Some(ns) = result.rtt_ns {
             self.rtt_us = rtt_us;
+            self.rtts.record(ns);
         }
         self.enter(self.judge(), now);
     }
@@ -426,6 +431,8 @@ mod tests {
         assert_eq!(now.rtt_us, Some(7_000.0));
         let counts = ProbeCounts { sent: 6, received: 4, lost: 1, unknown: 1, ..now.counts };
         assert_eq!(now.counts, counts);
+        assert_eq!(now.rtts.count(), 4);
+        assert!((now.rtts.sum() - 0.016).abs() < 1e-9, "{:?}", now.rtts);
     }
 
     #[test]

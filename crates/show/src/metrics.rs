@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use model::{AlertState, Severity, TargetNow, TargetState};
+use model::{AlertState, RttHistogram, Severity, TargetNow, TargetState};
 
 use crate::app::App;
 use crate::judged::Judged;
@@ -102,7 +102,8 @@ fn seconds(us: Option<f32>) -> Option<f64> {
 
 fn render(view: &View, judged: &Judged, system: &System) -> String {
     let targets = &view.snapshot.targets;
-    let mut out = String::with_capacity(4_096 + targets.len() * PER_TARGET.len() * 130);
+    let lines = PER_TARGET.len() + RttHistogram::BOUNDS_US.len() + 4;
+    let mut out = String::with_capacity(4_096 + targets.len() * lines * 140);
     about(&mut out, "netmend_build_info", "Version and site of this instance.", "gauge");
     let (version, site) = (escape(system.version), escape(&system.site));
     line(&mut out, "netmend_build_info", &format!("version=\"{version}\",site=\"{site}\""), 1.0);
@@ -125,12 +126,29 @@ fn render(view: &View, judged: &Judged, system: &System) -> String {
             }
         }
     }
+    histograms(&mut out, targets, &labels);
     about(&mut out, "netmend_target_state", "1 for the state the target is in.", "gauge");
     for (now, labels) in targets.iter().zip(&labels) {
         let labels = format!("{labels},state=\"{}\"", now.state.name());
         line(&mut out, "netmend_target_state", &labels, 1.0);
     }
     out
+}
+
+/// RTTs of all targets as histograms. Buckets are cumulative, as the format wants them.
+fn histograms(out: &mut String, targets: &[Arc<TargetNow>], labels: &[String]) {
+    const NAME: &str = "netmend_target_probe_rtt_seconds";
+    about(out, NAME, "RTT of the answered probes since the start.", "histogram");
+    for (now, labels) in targets.iter().zip(labels) {
+        let lines = now.rtts.cumulative().try_for_each(|(end, count)| match end {
+            Some(end) => writeln!(out, "{NAME}_bucket{{{labels},le=\"{end}\"}} {count}"),
+            None => writeln!(out, "{NAME}_bucket{{{labels},le=\"+Inf\"}} {count}"),
+        });
+        lines
+            .and_then(|()| writeln!(out, "{NAME}_sum{{{labels}}} {}", now.rtts.sum()))
+            .and_then(|()| writeln!(out, "{NAME}_count{{{labels}}} {}", now.rtts.count()))
+            .expect("a String takes every write");
+    }
 }
 
 /// Open alerts by severity and state, those that are kept quiet apart. All combinations have a line, so that

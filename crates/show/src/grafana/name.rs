@@ -17,13 +17,15 @@ pub(super) fn title(name: &str) -> String {
 
 /// A condition of InfluxQL that holds if `tag` is one of `names`.
 pub(super) fn influx(tag: &str, names: &[&str]) -> String {
-    match names {
+    // A tag there cannot end with a backslash: docs/influxdb.md.
+    let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('\\')).collect();
+    match names.as_slice() {
         [name] if !name.contains('$') && !name.contains("[[") => {
             let escaped = name.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
             format!("\"{tag}\" = '{escaped}'")
         }
         // A string has no escape for `$`, a regular expression has.
-        _ => format!("\"{tag}\" =~ /^({})$/", any_of(names)),
+        _ => format!("\"{tag}\" =~ /^({})$/", any_of(&names)),
     }
 }
 

@@ -37,7 +37,7 @@ impl Database {
         database
     }
 
-    /// A Prometheus that has these metrics, in the text format of OpenMetrics with times.
+    /// A Prometheus that has these metrics, in the text format `OpenMetrics`, with times.
     pub(crate) fn prometheus(metrics: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (text, data) = (folder.path().join("metrics.om"), folder.path().join("data"));

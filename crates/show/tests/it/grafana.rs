@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,7 +60,7 @@ fn probe(target: &Target, at: i64) -> Option<f64> {
         return None;
     }
     let number = xxhash(&format!("{} {target} {:?} {at}", target.region, target.family));
-    (number % 7 != 0).then(|| 1.0 + (number % 10_000) as f64 / 100.0)
+    (!number.is_multiple_of(7)).then(|| 1.0 + (number % 10_000) as f64 / 100.0)
 }
 
 /// A number that looks like any other.
@@ -255,15 +256,11 @@ fn of_region<'a>(of: &[&'a Target], prometheus: bool, all: &mut Vec<Wanted<'a>>)
                         line = named(target);
                     } else {
                         // A tag that was not needed, and so was not written, is empty.
-                        let number = target.protocol.to_string().split_off(if is_ping(target) {
-                            4
-                        } else {
-                            4
-                        });
+                        let port_of = target.protocol.to_string().split_off(4);
                         if port {
                             line.insert(
                                 "port".into(),
-                                if ports(host) { number } else { String::new() },
+                                if ports(host) { port_of } else { String::new() },
                             );
                         }
                         if family {
@@ -289,39 +286,37 @@ fn of_region<'a>(of: &[&'a Target], prometheus: bool, all: &mut Vec<Wanted<'a>>)
     }
 }
 
-/// The value of the probes that were sent at these times.
-fn value(
-    targets: &[&Target],
-    times: impl Iterator<Item = i64> + Clone,
-    reliability: bool,
-) -> Option<f64> {
-    let probes = targets.iter().flat_map(|target| times.clone().map(|at| probe(target, at)));
+/// The value of the probes that were sent within this time.
+fn value(targets: &[&Target], within: &Range<i64>, reliability: bool) -> Option<f64> {
+    let probes = targets.iter().flat_map(|target| {
+        times().filter(|at| within.contains(at)).map(|at| probe(target, at))
+    });
     let probes: Vec<Option<f64>> = probes.collect();
     let rtts: Vec<f64> = probes.iter().copied().flatten().collect();
-    match reliability {
-        true => (!probes.is_empty()).then(|| 100.0 * rtts.len() as f64 / probes.len() as f64),
-        false => (!rtts.is_empty()).then(|| rtts.iter().sum::<f64>() / rtts.len() as f64),
+    if reliability {
+        (!probes.is_empty()).then(|| 100.0 * rtts.len() as f64 / probes.len() as f64)
+    } else {
+        (!rtts.is_empty()).then(|| rtts.iter().sum::<f64>() / rtts.len() as f64)
     }
 }
 
-/// What InfluxDB should answer: steps begin at their time, and those of one that never answered are no line.
+/// When the steps of a graph begin, or for Prometheus end.
+fn steps() -> impl Iterator<Item = i64> {
+    (FROM..=FROM + SPAN).step_by(STEP as usize)
+}
+
+/// What InfluxDB should answer: steps begin at their time; who never answered is no line.
 fn influx_lines(wanted: &Wanted<'_>) -> Lines {
-    let within = |from: i64, to: i64| times().filter(move |at| (from..to).contains(at));
-    let points = |targets: &[&Target]| match wanted.whole {
-        true => vec![(FROM, value(targets, within(FROM, FROM + SPAN + 1), wanted.reliability))],
-        false => (FROM..=FROM + SPAN)
-            .step_by(STEP as usize)
-            .map(|at| {
-                (
-                    at,
-                    value(
-                        targets,
-                        within(at, (at + STEP).min(FROM + SPAN + 1)),
-                        wanted.reliability,
-                    ),
-                )
-            })
-            .collect(),
+    let last = FROM + SPAN + 1;
+    let point = |targets: &[&Target], from: i64, to: i64| {
+        (from, value(targets, &(from..to.min(last)), wanted.reliability))
+    };
+    let points = |targets: &[&Target]| -> Vec<_> {
+        if wanted.whole {
+            vec![point(targets, FROM, last)]
+        } else {
+            steps().map(|at| point(targets, at, at + STEP)).collect()
+        }
     };
     let lines = wanted.lines.iter().map(|(labels, targets)| (labels.clone(), points(targets)));
     lines.filter(|(_, points)| points.iter().any(|(_, value)| value.is_some())).collect()
@@ -329,30 +324,27 @@ fn influx_lines(wanted: &Wanted<'_>) -> Lines {
 
 /// What Prometheus should answer: windows end at the point's time, with both ends.
 fn prom_lines(wanted: &Wanted<'_>, counters: bool) -> Lines {
-    let window =
-        |end: i64, length: i64| times().filter(move |at| (end - length..=end).contains(at));
-    let value_at = |targets: &[&Target], end: i64, length: i64| match (wanted.reliability, counters)
-    {
-        // An increase is that after the first sample of the window.
-        (true, true) => value(targets, window(end, length - 1), true),
-        (true, false) => value(targets, window(end, length), true),
-        (false, _) => {
-            let means: Vec<f64> =
-                targets.iter().filter_map(|t| value(&[t], window(end, length), false)).collect();
-            (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64 / 1_000.0)
+    let reliable = wanted.reliability;
+    let value_at = |targets: &[&Target], end: i64, length: i64| {
+        if reliable {
+            // An increase is that after the first sample of the window.
+            let from = end - length + i64::from(counters);
+            return value(targets, &(from..end + 1), true);
         }
+        let mean = |target: &&Target| value(&[target], &(end - length..end + 1), false);
+        let means: Vec<f64> = targets.iter().filter_map(mean).collect();
+        (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64 / 1_000.0)
     };
-    let points = |targets: &[&Target]| match wanted.whole {
-        true => vec![(FROM + SPAN, value_at(targets, FROM + SPAN, SPAN))],
-        false => (FROM..=FROM + SPAN)
-            .step_by(STEP as usize)
-            .map(|at| (at, value_at(targets, at, STEP)))
-            .collect(),
+    let points = |targets: &[&Target]| -> Vec<_> {
+        let all: Vec<_> = if wanted.whole {
+            vec![(FROM + SPAN, value_at(targets, FROM + SPAN, SPAN))]
+        } else {
+            steps().map(|at| (at, value_at(targets, at, STEP))).collect()
+        };
+        all.into_iter().filter(|(_, value)| value.is_some()).collect()
     };
-    let known =
-        |points: Vec<(i64, Option<f64>)>| points.into_iter().filter(|(_, v)| v.is_some()).collect();
-    let lines = wanted.lines.iter().map(|(labels, t)| (labels.clone(), known(points(t))));
-    lines.filter(|(_, points): &(_, Vec<_>)| !points.is_empty()).collect()
+    let lines = wanted.lines.iter().map(|(labels, targets)| (labels.clone(), points(targets)));
+    lines.filter(|(_, points)| !points.is_empty()).collect()
 }
 
 /// The answer of InfluxDB to a panel's query.
@@ -419,11 +411,13 @@ fn assert_same(found: &Lines, expected: &Lines, what: &str) {
 }
 
 fn settings(flavour: Flavour, prometheus: bool) -> Settings {
-    let source = match prometheus {
-        true => Source::Prometheus,
-        false => Source::Influxdb { database: "db".into(), user: None },
-    };
+    let influxdb = || Source::Influxdb { database: "db".into(), user: None };
+    let source = if prometheus { Source::Prometheus } else { influxdb() };
     Settings { flavour, source, url: "http://db:1".into(), path: "/dashboards".into() }
+}
+
+fn is_board(file: &File) -> bool {
+    file.path.starts_with(Settings::DASHBOARDS)
 }
 
 /// Runs every query of every panel; gives how many there were.
@@ -443,7 +437,7 @@ fn every_panel(
     let mut count = 0;
     for flavour in Flavour::ALL {
         let files = export(&settings(flavour, prometheus), targets);
-        let files: Vec<&File> = files.iter().filter(|file| file.path.ends_with(".json")).collect();
+        let files: Vec<&File> = files.iter().filter(|file| is_board(file)).collect();
         assert_eq!(files.len(), boards.clone().count());
         for (file, region) in files.iter().zip(boards.clone()) {
             let board: Value = serde_json::from_str(&file.text).unwrap();
@@ -478,7 +472,9 @@ fn every_panel_asks_a_real_influxdb_and_gets_the_numbers_of_the_samples() {
         |wanted| {
             let mut lines = influx_lines(wanted);
             if wanted.reliability {
-                lines.values_mut().for_each(|points| points.retain(|(_, value)| value.is_some()));
+                for points in lines.values_mut() {
+                    points.retain(|(_, value)| value.is_some());
+                }
             }
             lines
         },
@@ -506,7 +502,7 @@ fn dashboards_have_the_form_that_grafanas_own_types_say() {
             for (place, file) in
                 export(&settings(flavour, prometheus), &targets()).iter().enumerate()
             {
-                if file.path.ends_with(".json") {
+                if is_board(file) {
                     let path = folder.path().join(format!("{number}-{prometheus}-{place}.json"));
                     std::fs::write(&path, &file.text).unwrap();
                     paths.push(path);

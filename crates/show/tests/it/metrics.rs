@@ -1,6 +1,8 @@
 //! `/metrics`, read by a strict parser of the text format 0.0.4.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use model::{Protocol, Target};
 use netmend_show::Counter;
@@ -29,12 +31,14 @@ fn parse(text: &str) -> BTreeMap<String, Vec<Line>> {
             assert_eq!(name, current, "TYPE follows HELP");
             assert!(families.insert(name.to_owned(), Vec::new()).is_none(), "{name} twice");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-            assert!(["counter", "gauge"].contains(&kind), "{line}");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
         } else {
             assert!(seen.insert(line.rsplit_once(' ').expect("a value").0.to_owned()), "{line}");
             let (name, parsed) = parse_line(line);
-            assert_eq!(name, current, "lines of a family stand together");
-            families.get_mut(&name).expect("a TYPE before").push(parsed);
+            assert!(name.starts_with(&current), "lines of a family stand together: {line}");
+            families.get_mut(&current).expect("a TYPE before").push(parsed);
+            let part = name.strip_prefix(&current).expect("just seen");
+            assert!(["", "_bucket", "_sum", "_count"].contains(&part), "{line}");
         }
     }
     families
@@ -113,6 +117,42 @@ async fn every_target_and_counter_is_there_in_the_format_of_prometheus() {
     assert_eq!(sent.len(), 2);
 }
 
+/// What `promtool check metrics` says; nothing if all is well.
+fn promtool(text: &str) -> String {
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tests need promtool of Debian's prometheus");
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+    assert_eq!(out.status.success(), said.is_empty(), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing_wrong_and_rtts_are_histograms() {
+    let world = World::new(small_network());
+    let text = get(&world.router, "/metrics").await.body;
+    assert_eq!(promtool(&text), "");
+    assert!(promtool(&text.replace("_probes_sent_total", "_probes_sent")).contains("counter metrics should have"));
+    let of = |name: &str| {
+        let start = format!("netmend_target_probe_rtt_seconds_{name}{{host=\"www.gateway.example.net\"");
+        text.lines().filter(move |line| line.starts_with(&start)).map(|line| {
+            line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+        })
+    };
+    let buckets: Vec<f64> = of("bucket").collect();
+    assert!(buckets.is_sorted() && buckets.len() == 16, "{buckets:?}");
+    assert_eq!(of("count").collect::<Vec<_>>(), [60.0]);
+    assert_eq!(buckets.last(), Some(&60.0));
+    let sum = of("sum").next().unwrap();
+    assert!(sum > 60.0 * 0.000_2 && sum < 60.0 * 0.001, "{sum}");
+}
+
 #[tokio::test]
 async fn hostile_names_and_numbers_do_not_break_the_format() {
     let hostile = "a\"b\\c\nnetmend_target_up{host=\"x\"} 1";
@@ -126,7 +166,8 @@ async fn hostile_names_and_numbers_do_not_break_the_format() {
             Counter::gauge("netmend_a", "Torn apart.", f64::NAN).with("kind", "two"),
         ];
     });
-    let metrics = parse(&get(&world.router, "/metrics").await.body);
+    let text = get(&world.router, "/metrics").await.body;
+    let metrics = parse(&text);
     assert_eq!(metrics["netmend_target_up"][0].0["host"], hostile);
     assert!(metrics["netmend_target_jitter_seconds"].is_empty());
     assert_eq!(metrics["netmend_a"].len(), 2);
