@@ -10,7 +10,15 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Result<(), String> {
 
 /// The same with environment variables set.
 pub(crate) fn run_in(program: &str, args: &[&str], envs: &[(&str, &str)]) -> Result<(), String> {
-    let line = format!("{program} {}", args.join(" "));
+    start(program, args, envs, &format!("{program} {}", args.join(" ")))
+}
+
+/// The same for a line that nobody wants to read: `what` is shown instead.
+pub(crate) fn run_quiet(program: &str, args: &[&str], what: &str) -> Result<(), String> {
+    start(program, args, &[], what)
+}
+
+fn start(program: &str, args: &[&str], envs: &[(&str, &str)], line: &str) -> Result<(), String> {
     println!("xtask: {line}");
     let status = Command::new(program)
         .args(args)

@@ -21,6 +21,7 @@ mod command;
 mod dist;
 mod fuzz;
 mod goals;
+mod package;
 mod packages;
 mod soak;
 mod test;
@@ -43,7 +44,7 @@ enum Chore {
     Fuzz(fuzz::Args),
     /// Long runs: kill loops.
     Soak(soak::Args),
-    /// Build what is shipped: stripped binary, completions, manual pages, systemd unit.
+    /// Build what is shipped: stripped binary, completions, manual pages, systemd unit, Debian package.
     Dist(dist::Args),
 }
 

@@ -8,6 +8,7 @@ use crate::command;
 pub(crate) const TESTS: &[&str] = &[
     "bsdutils", // script: a terminal for the live table
     "chromium",
+    "docker-compose", // says whether compose.yaml is one
     "fonts-dejavu-core",
     "fping",
     "frr",      // vtysh, a real command line

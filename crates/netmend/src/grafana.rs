@@ -1,8 +1,9 @@
 //! Keeps a folder of Grafana's files as `show::grafana` makes them. It writes what differs, removes dashboards
 //! of its own that are no more, and touches nothing else.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use model::Target;
@@ -42,14 +43,29 @@ fn put(folder: &Path, files: &[File]) -> Result<Kept, (String, io::Error)> {
             continue;
         }
         let parent = path.parent().expect("a file of an export lies in a folder");
-        fs::create_dir_all(parent).map_err(at)?;
+        make(parent).map_err(at)?;
         // Grafana looks at any time, and must see the old file or the new one.
         let fresh = path.with_extension("tmp");
-        fs::write(&fresh, &file.text).and_then(|()| fs::rename(&fresh, &path)).map_err(at)?;
+        fs::write(&fresh, &file.text).map_err(at)?;
+        fs::set_permissions(&fresh, Permissions::from_mode(0o644)).map_err(at)?;
+        fs::rename(&fresh, &path).map_err(at)?;
         kept.written += 1;
     }
     kept.removed = remove(folder, files)?;
     Ok(kept)
+}
+
+/// Makes a folder and those above it. Grafana runs as somebody else and must be able to read what is in it,
+/// whatever our umask is; there is no secret in it.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        make(above)?;
+    }
+    fs::create_dir(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
 /// Removes the dashboards that we made once and `files` do not hold.

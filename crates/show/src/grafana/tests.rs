@@ -27,7 +27,7 @@ fn all() -> impl Iterator<Item = Settings> {
 }
 
 fn boards(files: &[File]) -> Vec<Value> {
-    let boards = files.iter().filter(|file| file.path.ends_with(".json"));
+    let boards = files.iter().filter(|file| file.path.starts_with(Settings::DASHBOARDS));
     boards.map(|file| serde_json::from_str(&file.text).unwrap()).collect()
 }
 

@@ -288,9 +288,9 @@ fn of_region<'a>(of: &[&'a Target], prometheus: bool, all: &mut Vec<Wanted<'a>>)
 
 /// The value of the probes that were sent within this time.
 fn value(targets: &[&Target], within: &Range<i64>, reliability: bool) -> Option<f64> {
-    let probes = targets.iter().flat_map(|target| {
-        times().filter(|at| within.contains(at)).map(|at| probe(target, at))
-    });
+    let probes = targets
+        .iter()
+        .flat_map(|target| times().filter(|at| within.contains(at)).map(|at| probe(target, at)));
     let probes: Vec<Option<f64>> = probes.collect();
     let rtts: Vec<f64> = probes.iter().copied().flatten().collect();
     if reliability {

@@ -138,12 +138,16 @@ async fn promtool_finds_nothing_wrong_and_rtts_are_histograms() {
     let world = World::new(small_network());
     let text = get(&world.router, "/metrics").await.body;
     assert_eq!(promtool(&text), "");
-    assert!(promtool(&text.replace("_probes_sent_total", "_probes_sent")).contains("counter metrics should have"));
+    assert!(
+        promtool(&text.replace("_probes_sent_total", "_probes_sent"))
+            .contains("counter metrics should have")
+    );
     let of = |name: &str| {
-        let start = format!("netmend_target_probe_rtt_seconds_{name}{{host=\"www.gateway.example.net\"");
-        text.lines().filter(move |line| line.starts_with(&start)).map(|line| {
-            line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
-        })
+        let start =
+            format!("netmend_target_probe_rtt_seconds_{name}{{host=\"www.gateway.example.net\"");
+        text.lines()
+            .filter(move |line| line.starts_with(&start))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
     };
     let buckets: Vec<f64> = of("bucket").collect();
     assert!(buckets.is_sorted() && buckets.len() == 16, "{buckets:?}");
