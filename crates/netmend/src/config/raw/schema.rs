@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Bytes, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label, PayloadSize,
-    Port, Ports, RawTarget, Regions, SourceAddress, Tags,
+    Bytes, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label, PayloadSize, Port,
+    Ports, RawTarget, Regions, SourceAddress, Tags,
 };
 
 text_schema!(Label, { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 128 });
