@@ -44,7 +44,12 @@ pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
         copy(&from, &to)?;
     }
     let output = folder.display().to_string();
-    let deb = ["deb", "--no-build", "-p", "netmend", "--profile", profile, "--output", &output];
+    let mut deb = vec!["deb", "--no-build", "-p", "netmend", "--profile", profile];
+    deb.extend(["--output", output.as_str()]);
+    if profile == "dev" {
+        // Packing what is only looked at must not take longer than looking.
+        deb.extend(["--strip", "--fast"]);
+    }
     command::run("cargo", &deb)?;
     let found = fs::read_dir(&folder).map_err(|why| format!("{output}: {why}"))?;
     let mut found = found.filter_map(|entry| Some(entry.ok()?.path()));
