@@ -8,10 +8,11 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use model::UnixMs;
 use model::alert::{Matcher, Operator, Weekday, Weekly};
+use model::event::{EventId, Mode};
 
 use crate::app::App;
 use crate::who::Who;
-use crate::{Command, NewSilence, Receipt, Refusal};
+use crate::{Command, MendOrder, NewSilence, Receipt, Refusal};
 
 /// Most characters of a name, a ticket, a label.
 const NAME: usize = 200;
@@ -31,6 +32,37 @@ pub(crate) async fn submit(app: &Arc<App>, by: &str, command: Command) -> Result
     done.unwrap_or_else(|_| {
         Err(Refusal::Unavailable("netmend stops, or failed at this: look at its log".to_owned()))
     })
+}
+
+/// Hands an order to those who mend, on a thread that may block.
+pub(crate) async fn mend(app: &Arc<App>, order: MendOrder) -> Result<String, Refusal> {
+    let mending = Arc::clone(&app.deps.mending);
+    let actor = Who::now().actor("");
+    let done = tokio::task::spawn_blocking(move || mending.submit(&actor, order)).await;
+    done.unwrap_or_else(|_| {
+        Err(Refusal::Unavailable("netmend stops, or failed at this: look at its log".to_owned()))
+    })
+}
+
+/// An order about an event, by its word in an address.
+pub(crate) fn about_event(event: EventId, word: &str, note: String) -> Result<MendOrder, Refusal> {
+    match word {
+        "approve" => Ok(MendOrder::Approve { event, note }),
+        "reject" => Ok(MendOrder::Reject { event, note }),
+        "retry" => Ok(MendOrder::Retry { event }),
+        "cancel" => Ok(MendOrder::Cancel { event }),
+        _ => Err(Refusal::Unknown("an event is approved, rejected, retried or cancelled".into())),
+    }
+}
+
+/// A mode, or what the configuration says.
+pub(crate) fn mode(word: &str) -> Result<Option<Mode>, Refusal> {
+    match word.trim() {
+        "config" => Ok(None),
+        word => Mode::from_name(word).map(Some).ok_or_else(|| {
+            invalid("a mode is observe, suggest, approve, auto, or config for what that says")
+        }),
+    }
 }
 
 /// The status that a refusal has.

@@ -28,11 +28,11 @@ pub(crate) struct App {
     pub(crate) history: History,
     /// One permit a live feed.
     pub(crate) feeds: Arc<Semaphore>,
-    /// The mark of the newest event, and when it was looked for.
+    /// The mark of what happened last, and when it was looked for.
     newest: Mutex<Option<(Instant, String)>>,
 }
 
-/// The store is asked for the newest event so often at most, however many feeds want to know.
+/// The store is asked what happened last so often at most, however many feeds want to know.
 const FRESH: Duration = Duration::from_millis(900);
 
 impl App {
@@ -47,7 +47,7 @@ impl App {
         }
     }
 
-    /// Changes when an event comes; stays as it is while the store cannot say.
+    /// Changes when something happens to an event or a run; stays as it is while the store cannot say.
     pub(crate) async fn newest_event(&self) -> String {
         let mut newest = self.newest.lock().await;
         let old = match newest.as_ref() {
@@ -55,11 +55,7 @@ impl App {
             Some((_, mark)) => mark.clone(),
             None => String::new(),
         };
-        let mark = match self.history.newest_event().await {
-            Ok(Some((id, revision))) => format!("{id}-{revision}"),
-            Ok(None) => "none".to_owned(),
-            Err(_) => old,
-        };
+        let mark = self.history.happenings().await.unwrap_or(old);
         *newest = Some((Instant::now(), mark.clone()));
         mark
     }

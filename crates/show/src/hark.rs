@@ -172,17 +172,6 @@ impl History {
         Ok(found.pop())
     }
 
-    /// What changes when an event comes: number and revision of the newest one.
-    pub(crate) async fn newest_event(&self) -> Result<Option<(EventId, u64)>, Unavailable> {
-        let query = Query::Events(EventQuery { limit: 1, ..EventQuery::default() });
-        let found = self.ask_state(move |state| state.find(&query)).await?;
-        let newest = |record: Record| match record.value {
-            Value::Event(event) => Some((event.id, record.revision)),
-            _ => None,
-        };
-        Ok(found.into_iter().find_map(newest))
-    }
-
     /// Lines, newest first.
     pub(crate) async fn lines(&self, mut query: LineQuery) -> Result<Vec<StoredLine>, Unavailable> {
         query.limit = LINES;

@@ -2,8 +2,9 @@
 //! nothing itself, but hands what people ask for to the port [`Commands`].
 //!
 //! Reading order: [`port`], what the daemon gives; [`login`] and `who`, who somebody is; `guard`, who may ask;
-//! `present` and `history`, `judged` and `archive`, what there is to show of targets and of alerts; `select`,
-//! `sift`, `hark` and `account`, which of them, what devices said, and months; `act`, what
+//! `present` and `history`, `judged` and `archive`, what there is to show of targets and of alerts; `mended` and
+//! `incident`, what was done about events; `select`, `sift`, `hark` and `account`, which of them, what devices
+//! said, and months; `act`, what
 //! people ask for; then `pages`, `api`, `live`, `metrics` and `health`, one kind
 //! of answer each; `serve` and `patient`, the sockets. Beside it: [`grafana`], files for somebody else's pages.
 
@@ -28,9 +29,12 @@ mod guard;
 mod hark;
 mod health;
 mod history;
+mod incident;
 mod judged;
+mod kin;
 mod live;
 pub mod login;
+mod mended;
 mod metrics;
 mod pages;
 mod patient;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{Clock, Secret, UnixMs};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{Applied, Change, Memo, Query, Record, State, Value};
+use store::{Applied, AuditNote, Change, Memo, Query, Record, State, Value};
 
 mod limit;
 mod password;
@@ -263,9 +263,13 @@ impl Logins {
                 said(format!("the token {name} is worth nothing any more"))
             }
         };
-        match &done {
-            Done::Said(what) => tracing::info!(actor, "{what}"),
-            Done::Token(_) => tracing::info!(actor, "a token was made"),
+        let what = match &done {
+            Done::Said(what) => what,
+            Done::Token(_) => "a token was made",
+        };
+        tracing::info!(actor, "{what}");
+        if let Err(why) = self.write(vec![self.note(actor, "users", what)]) {
+            tracing::error!(%why, "a change of users is not in the audit");
         }
         Ok(done)
     }
@@ -378,6 +382,8 @@ impl Logins {
             memo(session_key(id), &session),
             memo(format!("{PREFIX}user/{}", user.name), &user),
         ];
+        let detail = format!("to the pages, from {}", session.from);
+        changes.push(self.note(&user.name, "log in", &detail));
         changes.extend(own.iter().map(|(_, id)| forget(session_key(*id))));
         self.write(changes)?;
         let mut known = self.known();
@@ -471,6 +477,13 @@ impl Logins {
     /// Whether there is a token of this name.
     pub(crate) fn has_token(&self, name: &str) -> bool {
         self.known().tokens.contains_key(name)
+    }
+
+    /// An entry of the audit.
+    fn note(&self, actor: &str, action: &str, detail: &str) -> Change {
+        let (at, actor, action) = (self.clock.now_ms(), actor.to_owned(), action.to_owned());
+        let detail = detail.to_owned();
+        Change::Audit(AuditNote { at, actor, action, event: None, run: None, detail })
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), Refused> {

@@ -5,6 +5,7 @@ mod alerts;
 mod availability;
 mod events;
 mod me;
+mod mending;
 mod range;
 mod silences;
 mod system;
@@ -45,6 +46,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/events/{id}", get(events::one))
         .route("/lines", get(events::lines))
         .route("/availability", get(availability::month))
+        .route("/events/{id}/{command}", post(mending::event))
+        .route("/runs", get(mending::runs))
+        .route("/runs/{id}", get(mending::run))
+        .route("/approvals", get(mending::approvals))
+        .route("/incidents/{key}", get(mending::incident))
+        .route("/remediations", get(mending::remediations))
+        .route("/remediations/{name}/mode", post(mending::mode))
+        .route("/pause", post(mending::pause))
+        .route("/resume", post(mending::resume))
         .route("/me", get(me::me))
         .route("/system", get(system::system))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -55,7 +65,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 async fn not_found(uri: Uri) -> Problem {
     let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
                    /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/events, \
-                   /api/v1/events/ID, /api/v1/lines, /api/v1/availability, /api/v1/me, /api/v1/system";
+                   /api/v1/events/ID, /api/v1/incidents/KEY, /api/v1/runs, /api/v1/runs/ID, /api/v1/approvals, \
+                   /api/v1/remediations, /api/v1/lines, /api/v1/availability, /api/v1/me, \
+                   /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use model::run::Run;
 use model::{Band, Metric, SeriesId};
 use serde::Serialize;
 use store::{Bucket, RangeAnswer};
@@ -14,6 +15,7 @@ use super::{Problem, only};
 use crate::app::App;
 use crate::format::rfc3339;
 use crate::history::{MAX_POINTS, Span, step_of_interval};
+use crate::kin::devices_of;
 use crate::select::BadParam;
 use crate::time::{self, Step};
 
@@ -220,7 +222,10 @@ pub(super) async fn marks(
         }
         (subject, _) => Some(subject.to_owned()),
     };
-    let marks = app.history.marks(subject, span).await?;
+    let mut marks = app.history.marks(subject.clone(), span).await?;
+    if let Some(subject) = &subject {
+        marks.extend(runs(&app, subject, span).await?);
+    }
     let marks = marks.into_iter().map(|mark| Mark {
         at: mark.at.0,
         time: rfc3339(mark.at),
@@ -229,4 +234,20 @@ pub(super) async fn marks(
         text: mark.text,
     });
     Ok(Json(Marks { from: span.from.0, until: span.until.0, marks: marks.collect() }))
+}
+/// Runs on the devices that the targets of a host are, as marks.
+async fn runs(app: &App, host: &str, span: Span) -> Result<Vec<store::Mark>, Problem> {
+    let (view, inventory) = (app.present.view(), app.deps.devices.inventory());
+    let its = view.snapshot.targets.iter().filter(|now| now.target.host == host);
+    let mut devices: Vec<String> = its.flat_map(|now| devices_of(now, &inventory)).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    let mark = |run: Run| {
+        let proof = run.proof.as_ref().map(|proof| proof.verdict.as_str().replace('_', " "));
+        let proof = proof.map(|proof| format!(", {proof}")).unwrap_or_default();
+        let state = run.state.as_str().replace('_', " ");
+        let text = format!("run #{} of {}: {state}{proof}", run.id, run.remediation);
+        store::Mark { at: run.started, subject: host.to_owned(), kind: "run".to_owned(), text }
+    };
+    Ok(app.history.runs_on(devices, span).await?.into_iter().map(mark).collect())
 }

@@ -164,6 +164,25 @@ fn tokens_are_shown_once_and_known_by_their_hash() {
 }
 
 #[test]
+fn the_audit_names_who_logged_in_and_who_changed_users() {
+    let place = Place::new();
+    place.add("anna", Role::Viewer, "correct horse");
+    assert!(place.enter("anna", "wrong horse").is_err());
+    place.enter("anna", "correct horse").unwrap();
+    let found = place.state.find(&Query::Audit(store::AuditQuery::default())).unwrap();
+    let entries: Vec<String> = found
+        .into_iter()
+        .map(|record| match record.value {
+            Value::Audit(entry) => format!("{} {}: {}", entry.actor, entry.action, entry.detail),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected =
+        ["anna log in: to the pages, from 192.0.2.7", "uid 0 users: anna may log in as viewer"];
+    assert_eq!(entries, expected);
+}
+
+#[test]
 fn nothing_in_the_store_lets_anybody_in() {
     let place = Place::new();
     place.add("anna", Role::Admin, "correct horse");

@@ -164,6 +164,7 @@ impl Known {
                             "for " (signs::lasting(alert, self.now)) " · #" (alert.id)
                         }
                         (signs::chips(alert))
+                        a.chip href={ "/incidents/alert-" (alert.id) } { "the whole incident" }
                     }
                 }
                 p.facts { (words::facts(alert, self.now)) }

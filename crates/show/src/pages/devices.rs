@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::hark::{Hark, Heard};
 use crate::history::Unavailable;
+use crate::kin::is_target_of;
 use crate::present::View;
 
 /// Most devices of the list; a filter finds the others.
@@ -120,7 +121,7 @@ fn nothing(inventory: &Inventory) -> Markup {
 }
 
 fn row(device: &Device, view: &View, told: Option<&Told>) -> Markup {
-    let targets = view.snapshot.targets.iter().filter(|now| heard::is_target_of(now, device));
+    let targets = view.snapshot.targets.iter().filter(|now| is_target_of(now, device));
     let targets: Vec<_> = targets.collect();
     let worst = targets.iter().map(|now| now.state).min_by_key(|state| state.rank());
     let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();

@@ -11,7 +11,7 @@ use model::UnixMs;
 use model::event::{Event, EventId, EventState};
 use model::text::printable;
 
-use super::{heard, layout, sorry};
+use super::{heard, layout, mending, remediations, sorry};
 use crate::app::App;
 use crate::format;
 use crate::hark::Hark;
@@ -250,7 +250,7 @@ fn how(event: &Event) -> String {
 }
 
 /// Which sign and colour a severity has.
-fn grade(severity: Option<u8>) -> &'static str {
+pub(super) fn grade(severity: Option<u8>) -> &'static str {
     match severity {
         Some(0..=2) => "critical",
         Some(3..=4) => "warning",
@@ -282,7 +282,8 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
         header.alert.{ "al-" (grade(event.severity)) } {
             h1 { bdi { (title) } }
             p.how { (severity(event.severity)) span { (how(&event)) " · told "
-                @if event.count > 1 { (event.count) " times" } @else { "once" } " · #" (event.id) } }
+                @if event.count > 1 { (event.count) " times" } @else { "once" } " · #" (event.id) }
+                a.chip href={ "/incidents/event-" (event.id) } { "the whole incident" } }
         }
         p.facts { bdi { (printable(&event.message, 4_000)) } }
         div.columns.wide {
@@ -290,7 +291,7 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
                 Err(error) => p.empty { (error) },
                 Ok(lines) => (heard::lines(lines)),
             } }
-            (facts(&event))
+            div { (facts(&event)) (remediations::event_buttons(&event)) }
         }
     };
     layout::page(&app, &app.present.view(), &title, "/events", &body).into_response()
@@ -309,6 +310,11 @@ fn facts(event: &Event) -> Markup {
                 dt { "Told by" } dd { (event.origin) }
                 dt { "State" } dd { (how(event)) }
                 @if !event.reason.is_empty() { dt { "Why" } dd { bdi { (printable(&event.reason, MESSAGE)) } } }
+                @if let Some(plan) = &event.plan {
+                    dt { "Remediation" } dd { (mending::remediation(&plan.remediation)) ", mode " (plan.mode) }
+                    @if let Some(yes) = &plan.approved { dt { "Approved" } dd { bdi { (printable(&yes.by, NAME)) } ", " (format::time(yes.at)) " UTC" } }
+                    @if let Some(worker) = &plan.worker { dt { "Worker" } dd { bdi { (printable(worker, NAME)) } } }
+                }
                 @if let Some(parent) = event.parent {
                     dt { "The same before" } dd { a href={ "/events/" (parent) } { "#" (parent) } }
                 }

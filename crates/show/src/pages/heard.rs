@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::format;
 use crate::hark::{self, Hark};
 use crate::history::Span;
+use crate::kin::is_target_of;
 use crate::select::{BadParam, encode};
 use crate::time;
 
@@ -112,14 +113,6 @@ fn facts(device: &Device) -> Markup {
             span { "· pair of " a href=(address(pair)) { bdi { (printable(pair, NAME)) } } }
         }
     }
-}
-
-/// Whether a target is a device: it has one of its addresses, or its host is one of its names. Names are
-/// compared whole: another domain may have another device of that name.
-pub(super) fn is_target_of(now: &TargetNow, device: &Device) -> bool {
-    let mut names = std::iter::once(&device.name).chain(&device.names);
-    now.address.is_some_and(|address| device.addresses.contains(&address))
-        || names.any(|name| name.eq_ignore_ascii_case(&now.target.host))
 }
 
 /// Whether a target may be what is heard under a name that nobody knows: by its host, with or without

@@ -10,12 +10,13 @@ use crate::present::View;
 use crate::who::Who;
 use crate::{assets, format, guard};
 
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("/", "Now"),
     ("/targets", "Targets"),
     ("/alerts", "Alerts"),
     ("/silences", "Silences"),
     ("/events", "Events"),
+    ("/runs", "Repairs"),
     ("/system", "System"),
 ];
 

@@ -8,11 +8,15 @@ mod chart;
 mod devices;
 mod events;
 mod heard;
+mod incident;
 mod layout;
 mod login;
+mod mending;
 mod now;
 mod parts;
 mod past;
+mod remediations;
+mod run;
 mod signs;
 mod silences;
 mod system;
@@ -48,6 +52,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/availability", get(availability::page))
         .route("/events", get(events::page))
         .route("/events/{id}", get(events::one))
+        .route("/events/{id}/{command}", post(mending::event))
+        .route("/incidents/{key}", get(incident::page))
+        .route("/runs", get(run::list))
+        .route("/runs/{id}", get(run::page))
+        .route("/remediations", get(remediations::list))
+        .route("/remediations/{name}", get(remediations::one))
+        .route("/remediations/{name}/mode", post(mending::mode))
+        .route("/pause", post(mending::pause))
+        .route("/resume", post(mending::resume))
         .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
         .route("/system", get(system::page))

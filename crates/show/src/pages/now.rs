@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use model::{TargetNow, TargetState, UnixMs};
 use serde::Deserialize;
 
-use super::{layout, parts, signs};
+use super::{layout, mending, parts, signs};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::judged::Judged;
@@ -28,7 +28,7 @@ const ALERTS: usize = 12;
 
 #[derive(Deserialize)]
 pub(super) struct Params {
-    /// `wrong` and `firing` ask for that section alone.
+    /// `wrong`, `firing` and `waiting` ask for that section alone.
     part: Option<String>,
 }
 
@@ -38,6 +38,9 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
         return wrong(&app, &view).into_response();
     }
     let judged = app.judging.view();
+    if params.part.as_deref() == Some("waiting") {
+        return waiting(&app).await.into_response();
+    }
     if params.part.as_deref() == Some("firing") {
         return signs::firing(&app, &judged, ALERTS).into_response();
     }
@@ -45,6 +48,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     let top = html! {
         h1.sr { "Now" }
         (parts::warnings(&app))
+        (waiting(&app).await)
         (signs::firing(&app, &judged, ALERTS))
         (wrong(&app, &view))
     };
@@ -57,6 +61,13 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     let pieces = std::iter::once(first).chain(rest).chain(std::iter::once(foot));
     let body = Body::from_stream(tokio_stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
+}
+
+/// What waits for a person, and whether repairs are stopped.
+async fn waiting(app: &App) -> Markup {
+    let waiting = app.history.waiting().await;
+    let mark = app.newest_event().await;
+    mending::waiting(app, &app.deps.mending.present(), &waiting, &mark)
 }
 
 /// Everything that is not up. The live script fetches this section again when `data-mark` changed.

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use model::UnixMs;
 use store::sink::SinkNow;
 
-use super::{layout, parts};
+use super::{layout, mending, parts};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::port::{Counter, Stage, StoreNow, System};
@@ -23,6 +23,7 @@ pub(super) async fn page(State(app): State<Arc<App>>) -> Markup {
             (itself(&system, view.snapshot.targets.len()))
             (stages(&app.deps.now.stages()))
             (store(&system.store))
+            (mending::switch(&app.deps.mending.present()))
         }
         (sinks(&system.sinks))
         (counters(&system.counters))

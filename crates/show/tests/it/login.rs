@@ -32,7 +32,7 @@ async fn enter(world: &World, form: &str) -> Answer {
 }
 
 /// The cookie of a login, as the browser sends it back.
-async fn cookie(world: &World, name: &str) -> String {
+pub(crate) async fn cookie(world: &World, name: &str) -> String {
     let answer = enter(world, &format!("name={name}&password=correct+horse&to=%2F")).await;
     assert_eq!(answer.status, 303, "{}", answer.text());
     let set = answer.headers["set-cookie"].to_str().unwrap();
@@ -41,7 +41,7 @@ async fn cookie(world: &World, name: &str) -> String {
 }
 
 /// Sends a form as a page of this session does.
-async fn act(world: &World, cookie: &str, path: &str, form: &str) -> Answer {
+pub(crate) async fn act(world: &World, cookie: &str, path: &str, form: &str) -> Answer {
     let page = get_with(&world.router, "/account", &[("cookie", cookie)]).await;
     let token = page.body.split("netmend-token\" content=\"").nth(1).map(|rest| &rest[..32]);
     let headers = [

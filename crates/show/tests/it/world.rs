@@ -10,6 +10,7 @@ use netmend_show::{Access, Deps, Now, Token, router};
 use store::{Applied, Change, Error, Mark, Query, Record, State, StateFile};
 
 use crate::alarms::{self, Alarms};
+use crate::repairs::Menders;
 use crate::sim::{Manner, Past, Sim};
 
 /// 2026-11-21 22:49:07 UTC.
@@ -64,6 +65,7 @@ pub(crate) struct World {
     pub(crate) alarms: Arc<Alarms>,
     pub(crate) token: Token,
     pub(crate) logins: Arc<Logins>,
+    pub(crate) menders: Arc<Menders>,
     pub(crate) router: Router,
     _folder: tempfile::TempDir,
 }
@@ -87,11 +89,12 @@ impl World {
         let known = Logins::open(kept, Arc::<ManualClock>::clone(&clock), Terms::default());
         let logins = Arc::new(known.unwrap());
         let past = Arc::new(Past { broken, ..Past::of(&*sim) });
+        let menders = Arc::new(Menders::default());
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
             alerts: Arc::<Alarms>::clone(&alarms),
             commands: Arc::<Alarms>::clone(&alarms),
-            mending: Arc::new(netmend_show::Unjudged),
+            mending: Arc::<Menders>::clone(&menders),
             samples: Arc::<Past>::clone(&past),
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
@@ -102,7 +105,7 @@ impl World {
             access: Access { logins: Arc::clone(&logins), open_metrics: false },
         };
         let router = router(deps);
-        Self { sim, clock, past, state, alarms, token, logins, router, _folder: folder }
+        Self { sim, clock, past, state, alarms, menders, token, logins, router, _folder: folder }
     }
 
     /// The small network with one of everything that alerts can be.
