@@ -66,12 +66,22 @@ impl Children {
     /// A child for one run; it waits while all are busy.
     pub(super) async fn lend(&self) -> Result<Lent<'_>, io::Error> {
         let permit = self.permits.acquire().await.map_err(io::Error::other)?;
-        let idle = self.locked().pop();
-        let child = match idle {
+        let child = match self.waiting() {
             Some(child) => child,
             None => self.start()?,
         };
         Ok(Lent { children: self, child: Some(child), _permit: permit })
+    }
+
+    /// A child that waits for work, and has not been ended meanwhile.
+    fn waiting(&self) -> Option<Child> {
+        let mut idle = self.locked();
+        while let Some(mut child) = idle.pop() {
+            if matches!(child.process.try_wait(), Ok(None)) {
+                return Some(child);
+            }
+        }
+        None
     }
 
     /// A child that has run nothing before and runs nothing later.

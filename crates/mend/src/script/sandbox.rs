@@ -9,7 +9,7 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 /// Memory that scripts may use in all, beyond what the process maps at its start.
 const MEMORY: u64 = 256 << 20;
 /// CPU seconds of a child's whole life.
-const CPU_SECONDS: u64 = 60;
+const CPU_SECONDS: u64 = 300;
 
 /// Closes the doors. What was opened before stays open.
 ///

@@ -6,6 +6,10 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, exit};
 
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+
 use super::super::template::{Template, Verb};
 use super::super::wire::{self, Call, FromChild, ToChild};
 use super::super::{children::COMPUTING, sandbox};
@@ -79,6 +83,24 @@ async fn a_child_is_kept_and_replaced_after_two_hundred_runs() {
         assert_eq!(outcome, "yes");
     }
     assert_eq!(children.started() - before, 2);
+}
+
+#[tokio::test]
+async fn a_child_that_was_ended_while_it_waited_fails_no_run() {
+    let children = scripts();
+    let body = file("def check(event, device):\n    return True\n");
+    let remediation = loaded(&children, &body).await.unwrap();
+    let facts = facts(&[]);
+    let mut execution = Execution::new(&children, &remediation, &facts, Platform::Ios);
+    for _ in 0..2 {
+        let outcome = outcome(&execution.step(Step::Check, &mut Device::default(), LONG).await);
+        assert_eq!(outcome, "yes");
+        let [id] = children.idle()[..] else { panic!("one child waits") };
+        let id = Pid::from_raw(i32::try_from(id).unwrap());
+        kill(id, Signal::SIGKILL).unwrap();
+        // Until it is gone; it stays to be waited for.
+        waitid(Id::Pid(id), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+    }
 }
 
 #[test]
