@@ -72,6 +72,8 @@ fields! {
     Action = "action", is_text;
     /// Command that was typed.
     Command = "command", is_text;
+    /// Label-switched path.
+    Lsp = "lsp", is_name;
 }
 
 impl Field {
