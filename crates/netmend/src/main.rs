@@ -6,6 +6,7 @@ mod archive;
 mod attend;
 mod availability;
 mod board;
+mod children;
 mod cli;
 mod config;
 mod control;
@@ -37,5 +38,9 @@ mod wan;
 mod wire;
 
 fn main() -> ExitCode {
+    // Before anything else is set up: a child holds no more than it is given.
+    if children::is_child() {
+        return children::serve();
+    }
     cli::main()
 }

@@ -1,10 +1,13 @@
-//! `netmend check`: says what is wrong with config, targets and pattern files. It changes nothing and contacts nobody.
+//! `netmend check`: says what is wrong with config, targets, pattern and remediation files. It changes nothing and contacts nobody.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use mend::script;
+
 use super::stdout::{self, Form};
+use crate::children;
 use crate::config::{self, Problems, Settings, Sources};
 use crate::report::Report;
 
@@ -12,7 +15,7 @@ use crate::report::Report;
 #[command(after_help = "Exit codes: 0 all files are good, 1 some are not, 3 bad arguments.")]
 pub(crate) struct Args {
     /// Files to check; `-` is standard input. Config files, targets files by region or
-    /// one host a line, pattern files.
+    /// one host a line, pattern files, remediations.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Take the files for this kind instead of telling it from their content.
@@ -31,6 +34,8 @@ enum Kind {
     Targets,
     /// What syslog messages mean.
     Patterns,
+    /// How something is repaired.
+    Remediation,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
@@ -38,6 +43,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();
     let mut good = true;
     for path in args.files {
+        let star = path.extension().is_some_and(|end| end == "star");
+        if args.kind == Some(Kind::Remediation) || (args.kind.is_none() && star) {
+            let result = remediation(&path)?;
+            good &= result.is_ok();
+            show(result, terminal, colour, args.output)?;
+            continue;
+        }
         if args.kind == Some(Kind::Patterns) || (args.kind.is_none() && config::is_patterns(&path))
         {
             let result = config::check_patterns(&path);
@@ -75,11 +87,24 @@ fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
     match kind {
         None => config::load_any(&path),
         Some(Kind::Config) => config::load(&Sources { config: Some(path), ..Sources::default() }),
-        // Patterns are checked before they come here.
-        Some(Kind::Targets | Kind::Patterns) => {
+        // Patterns and remediations are checked before they come here.
+        Some(Kind::Targets | Kind::Patterns | Kind::Remediation) => {
             config::load(&Sources { targets: Some(path), ..Sources::default() })
         }
     }
+}
+
+/// Checks a remediation in a child process, as the daemon reads it.
+fn remediation(path: &Path) -> Result<Result<String, Problems>, Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| Report::because("cannot start", &why).code(4))?;
+    let checked = runtime.block_on(async { script::check(path, &children::children(1)).await });
+    let steps = |good: script::Remediation| {
+        let steps: Vec<&str> = good.meta.steps.iter().map(|step| step.name()).collect();
+        let does = if steps.is_empty() { "records".to_owned() } else { steps.join(", ") };
+        format!("{}: good, {does}\n", path.display())
+    };
+    Ok(checked.map(steps).map_err(config::script_problems))
 }
 
 /// What a good file comes to, so that people see that it means what they meant.

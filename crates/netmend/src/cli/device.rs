@@ -42,8 +42,9 @@ enum Command {
     Show(ShowArgs),
 }
 
+/// Where the configuration is, and what netmend keeps.
 #[derive(Debug, clap::Args)]
-struct Where {
+pub(super) struct Where {
     /// Configuration with the device and its login.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -100,8 +101,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     }
 }
 
+/// The data folder that goes with a configuration.
+pub(super) fn data_folder(place: &Where) -> Result<PathBuf, Report> {
+    let sources = Sources { config: Some(place.config.clone()), ..Sources::default() };
+    let settings: Settings = config::load(&sources)
+        .map_err(|problems| Report::new(problems.to_string()).code(BAD_ARGUMENTS))?;
+    data::folder(place.data.clone().or(settings.data))
+}
+
 /// The device and the keys that are trusted.
-fn find(device: &str, place: &Where) -> Result<(Endpoint, HostKeys), Report> {
+pub(super) fn find(device: &str, place: &Where) -> Result<(Endpoint, HostKeys), Report> {
     let sources = Sources { config: Some(place.config.clone()), ..Sources::default() };
     let settings: Settings = config::load(&sources)
         .map_err(|problems| Report::new(problems.to_string()).code(BAD_ARGUMENTS))?;
@@ -222,7 +231,8 @@ fn show(args: &ShowArgs) -> Result<ExitCode, Report> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn failed(device: &str, why: &SessionError) -> Report {
+/// Why a device was not asked.
+pub(super) fn failed(device: &str, why: &SessionError) -> Report {
     let code = if matches!(why, SessionError::HostKey(_)) { NOT_TRUSTED } else { FAILED };
     let report = Report::because(format!("cannot ask {device}"), why).code(code);
     match why {

@@ -28,6 +28,7 @@ mod manual;
 mod notify;
 mod probe;
 mod reload;
+mod remedy;
 mod run;
 mod schema;
 mod silence;
@@ -100,6 +101,8 @@ enum Command {
     Vco(vco::Args),
     /// Look at devices over SSH, and say which host keys are trusted.
     Device(device::Args),
+    /// List, write, test and try remediations.
+    Remedy(remedy::Args),
     /// Simulate networks to test against.
     Lab(lab::Args),
     /// Print shell completions.
@@ -156,6 +159,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Syslog(args) => syslog::run(args),
         Command::Vco(args) => vco::run(args),
         Command::Device(args) => device::run(args),
+        Command::Remedy(args) => remedy::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

@@ -10,16 +10,21 @@ use super::{Run, command};
 const PASSWORD: &str = "lab";
 
 /// A simulated device, ended with the test.
-struct Lab {
+pub(crate) struct Lab {
     child: Child,
-    port: String,
-    fingerprint: String,
+    pub(crate) port: String,
+    pub(crate) fingerprint: String,
 }
 
 impl Lab {
     /// Starts one on a port that the kernel chooses, and reads from its output where it is.
     fn start() -> Self {
-        let args = ["lab", "device", "--platform=nxos", "--name=sw1", "--listen=127.0.0.1:0"];
+        Self::with(&["--platform=nxos", "--name=sw1"])
+    }
+
+    /// The same with options of its own.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let args = [&["lab", "device", "--listen=127.0.0.1:0"], options].concat();
         let mut child = command(&args).stdout(Stdio::piped()).spawn().expect("the binary runs");
         let out = child.stdout.take().expect("its output is piped");
         let told: Vec<String> =

@@ -8,6 +8,7 @@ mod doctor;
 mod live;
 mod manual;
 mod probe;
+mod remedy;
 mod trace;
 mod vco;
 

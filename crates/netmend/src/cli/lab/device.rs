@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// A bad habit; may be given several times.
     #[arg(long, value_name = "HABIT", value_parser = habit)]
     misbehave: Vec<Misbehaviour>,
+    /// An interface that is down until it is shut and enabled again; may be given several times.
+    #[arg(long, value_name = "INTERFACE")]
+    broken: Vec<String>,
 }
 
 fn platform(typed: &str) -> Result<Dialect, String> {
@@ -57,6 +60,14 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Report> {
         Report::because(format!("cannot simulate a device at {listen}"), why).code(4)
     };
     let device = Device::new(options).map_err(|why| cannot(&why))?;
+    for interface in &args.broken {
+        if device.is_enabled(interface).is_none() {
+            let names = args.platform.interfaces().join(", ");
+            let report = Report::new(format!("the device has no interface {interface}"));
+            return Err(report.help(format!("its interfaces: {names}")).code(3));
+        }
+        device.break_interface(interface);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let serving = async {
         let listener = TcpListener::bind(listen).await?;

@@ -1,0 +1,34 @@
+//! The child processes that scripts run in: the same program, started with a hidden argument.
+
+use std::env;
+use std::io::Write;
+use std::process::ExitCode;
+
+use mend::script::{Children, Program};
+
+/// The argument that makes a child of this program. No command has this name.
+const CHILD: &str = "script-child";
+
+/// At most `most` children of this program at a time.
+pub(crate) fn children(most: usize) -> Children {
+    // Not by the name of the file: an upgrade may have put another program there meanwhile.
+    let program = Program { path: "/proc/self/exe".into(), arguments: vec![CHILD.into()] };
+    Children::new(program, most)
+}
+
+/// Whether this process is to be a child.
+pub(crate) fn is_child() -> bool {
+    env::args_os().nth(1).is_some_and(|argument| argument == CHILD)
+}
+
+/// Serves the parent until it hangs up.
+pub(crate) fn serve() -> ExitCode {
+    match mend::script::serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "{CHILD}: {why}; it is started by netmend alone");
+            ExitCode::FAILURE
+        }
+    }
+}
