@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
-use crate::{bench_daemon, bench_detect, bench_probe, bench_sinks, bench_store, bench_syslog};
+use crate::{
+    bench_daemon, bench_detect, bench_mend, bench_probe, bench_sinks, bench_store, bench_syslog,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -16,6 +18,8 @@ enum What {
     Daemon(bench_daemon::Args),
     /// The detectors: time a sample, memory a series, start and replay.
     Detect,
+    /// Remediations: reading a thousand of them, finding one, running a step.
+    Mend,
     /// Passing points on to influxd: CPU beside the database's, and what it does to the probes.
     Sinks(bench_sinks::Args),
     /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
@@ -29,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         What::Probe(args) => bench_probe::run(args),
         What::Daemon(args) => bench_daemon::run(args),
         What::Detect => bench_detect::run(),
+        What::Mend => bench_mend::run(),
         What::Sinks(args) => bench_sinks::run(args),
         What::Store => bench_store::run(),
         What::Syslog(args) => bench_syslog::run(args),

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod bench_daemon;
 mod bench_detect;
+mod bench_mend;
 mod bench_probe;
 mod bench_sinks;
 mod bench_store;
