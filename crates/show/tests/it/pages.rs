@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::{Metric, Protocol, Target, TargetState};
+use model::{Metric, Protocol, Target, TargetState, UnixMs};
+use store::sink::{Failing, SinkNow, Waiting};
 
 use crate::http::{Answer, get, get_with, text};
 use crate::sim::{Manner, fallback_warning, large_network, small_network};
@@ -297,6 +298,41 @@ async fn the_system_page_tells_version_store_and_counters() {
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains(&words), "no {words:?} in {page}");
     }
+}
+
+#[tokio::test]
+async fn the_system_page_tells_how_each_sink_is() {
+    let world = World::new(small_network());
+    let well = SinkNow {
+        name: "db:8086/nt".into(),
+        kind: "InfluxDB 1.6.7".into(),
+        at: "http://db:8086".into(),
+        sent: 1_234,
+        ..SinkNow::default()
+    };
+    let failing = Failing {
+        why: format!("answers 500 {HOSTILE}"),
+        fix: String::new(),
+        since: UnixMs(1_700_000_000_000),
+    };
+    let waiting = Waiting { points: 70, bytes: 2_048, dropped: 3, damaged: 0 };
+    let ill = SinkNow { name: HOSTILE.into(), failing: Some(failing), waiting, ..well.clone() };
+    world.sim.edit_system(|system| system.sinks = vec![well, ill]);
+    let page = get(&world.router, "/system").await;
+    assert!(!page.body.contains(HOSTILE), "{}", page.body);
+    let text = page.text();
+    for words in ["db:8086/nt taking InfluxDB 1.6.7 at http://db:8086 1\u{202f}234", "70 · 2.0 KiB"]
+    {
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&words), "no {words:?} in {text}");
+    }
+    assert!(text.contains("failing since"), "{text}");
+    let json = get(&world.router, "/api/v1/system").await.json();
+    assert_eq!(json["sinks"][0]["failing"], serde_json::Value::Null);
+    assert_eq!(
+        (&json["sinks"][1]["waiting"], &json["sinks"][1]["dropped"]),
+        (&70.into(), &3.into())
+    );
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ impl Influx {
                 return Answer::Failed(failure);
             }
         };
-        let answer = self.judge(&reply).await;
+        let answer = self.judge(&reply, version).await;
         if matches!(&answer, Answer::Failed(failure) if failure.retry == Retry::Slowly) {
             self.forget();
         }
@@ -194,7 +194,7 @@ impl Influx {
     }
 
     /// What an answer to a write means.
-    async fn judge(&self, reply: &Reply) -> Answer {
+    async fn judge(&self, reply: &Reply, version: Version) -> Answer {
         let words = reply.body.to_ascii_lowercase();
         match reply.status {
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
@@ -203,6 +203,12 @@ impl Influx {
                 Answer::Partly(self.http.said(reply))
             }
             StatusCode::NOT_FOUND => match &self.place {
+                Place::Database { .. } if version == Version::Two => {
+                    let fix = "version 2 has buckets: give `bucket` and `org` instead of `database`, \
+                               or map one with `influx v1 dbrp create`";
+                    let (why, fix) = (self.http.said(reply), fix.to_owned());
+                    Answer::Failed(Failure { why, fix, retry: Retry::Slowly })
+                }
                 Place::Database { name, .. } if words.contains("database") => {
                     Answer::Failed(self.create(name).await)
                 }

@@ -86,12 +86,16 @@ impl Real {
         serde_json::from_str(&answer).unwrap_or_else(|why| panic!("{path}: {why}: {answer}"))
     }
 
-    /// Gives an `influxd` an order.
-    pub(crate) async fn order(&self, statement: &str) {
+    /// Gives an `influxd` an order, with this name and password if it wants them.
+    pub(crate) async fn order(&self, statement: &str, login: Option<(&str, &str)>) {
         let mut url = reqwest::Url::parse(&format!("{}/query", self.url)).unwrap();
         url.query_pairs_mut().append_pair("q", statement);
-        let answer = client().post(url).send().await.unwrap();
-        assert!(answer.status().is_success(), "{statement}: {}", answer.text().await.unwrap());
+        let mut request = client().post(url);
+        if let Some((name, password)) = login {
+            request = request.basic_auth(name, Some(password));
+        }
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        assert!(!answer.contains("error"), "{statement}: {answer}");
     }
 
     /// Series of an `influxd`, each as its tags, columns and rows, in one text.
