@@ -85,7 +85,7 @@ async fn work(courier: &mut Courier) -> Next {
 }
 
 fn endpoint(url: String, credential: Credential) -> Endpoint {
-    Endpoint { url, credential, ca: None, timeout: Duration::from_millis(300) }
+    Endpoint { url, credential, ca: None, timeout: Duration::from_secs(30) }
 }
 
 fn influx(url: String, credential: Credential) -> SinkConfig {
@@ -208,7 +208,9 @@ async fn a_sink_that_is_slow_gets_smaller_requests_until_it_is_quick_enough() {
         "/write" if request.lines().len() > 300 => Reply::Silence,
         _ => well(request),
     });
-    let [mut courier] = bed.couriers([("a", plain(&server))]);
+    let SinkConfig::Influx(mut config) = plain(&server) else { panic!("it is one") };
+    config.endpoint.timeout = Duration::from_secs(1);
+    let [mut courier] = bed.couriers([("a", SinkConfig::Influx(config))]);
     bed.store("h", numbers(1_000));
     let took = bed.deliver(&mut courier).await;
     assert_eq!(rtts(&server.taken()), numbers(1_000));
