@@ -66,12 +66,34 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         At::Least(0.98 * args.rate as f64),
     );
 
+    println!("the parser alone, lines of all families");
+    let parsed = parser()?;
+    goals.check("lines a second of CPU time", parsed, At::Least(2e6));
+
     println!("durable events");
     let rate = events::durable(scratch.path())?;
     // One MariaDB insert a row, each committed, on the bed that the goal was set on: 3,700/s.
     goals.check("events/s, each acknowledged after the sync", rate, At::Least(37_000.0));
     goals.conclude();
     Ok(())
+}
+
+/// Lines that the parser reads in a second of CPU time on one core: the best of three runs, since others' work
+/// on the machine can only slow it down.
+fn parser() -> Result<f64, String> {
+    let example = ["-p", "netmend-measure", "--example", "syslog"];
+    command::run("cargo", &[&["build", "--release"], &example[..]].concat())?;
+    let program = receivers::release("examples/syslog");
+    let mut best = 0.0_f64;
+    for _ in 0..3 {
+        let out = std::process::Command::new(&program).output();
+        let out = out.map_err(|why| format!("{}: {why}", program.display()))?;
+        let found: serde_json::Value =
+            serde_json::from_slice(&out.stdout).map_err(|why| format!("the parser: {why}"))?;
+        let rate = found["lines_per_cpu_second"].as_f64();
+        best = best.max(rate.ok_or("the parser's bench printed no rate")?);
+    }
+    Ok(best)
 }
 
 /// Writes device lines to a file.

@@ -1,8 +1,9 @@
 //! The receivers of the bench: how each is started, fed and watched until its file holds every line.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use lab::syslog::Generator;
 use model::{Clock, SystemClock};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
 use nix::unistd::Pid;
 
 use super::{DEVICES, WHEN};
@@ -164,9 +166,7 @@ pub(super) fn udp(scratch: &Path, rate: u64, seconds: u64) -> Result<Datagrams, 
         let passed = SystemClock.monotonic().saturating_sub(start);
         let due = (passed.as_micros() as u64 * rate / 1_000_000).min(total);
         while sent < due {
-            let line = &lines[(sent % lines.len() as u64) as usize];
-            socket.send(line.as_bytes()).map_err(|why| format!("cannot send: {why}"))?;
-            sent += 1;
+            sent += send(&socket, &lines, sent, (due - sent).min(AT_ONCE))?;
         }
         std::thread::yield_now();
     }
@@ -179,6 +179,21 @@ pub(super) fn udp(scratch: &Path, rate: u64, seconds: u64) -> Result<Datagrams, 
     println!("  netmend says: {}", told.trim().lines().last().unwrap_or_default());
     let written = count(&output, 0).map(|(lines, _)| lines)?;
     Ok(Datagrams { sent, seconds: took.as_secs_f64(), written })
+}
+
+/// Datagrams a call: one call each would make the sender the bottleneck.
+const AT_ONCE: u64 = 64;
+
+/// Sends some of the lines, beginning with that of a number; says how many were taken.
+fn send(socket: &UdpSocket, lines: &[String], from: u64, count: u64) -> Result<u64, String> {
+    let line = |number: u64| lines[(number % lines.len() as u64) as usize].as_bytes();
+    let pieces: Vec<[IoSlice<'_>; 1]> =
+        (from..from + count).map(|number| [IoSlice::new(line(number))]).collect();
+    let mut headers = MultiHeaders::<()>::preallocate(pieces.len(), None);
+    let addresses: Vec<Option<()>> = vec![None; pieces.len()];
+    let sent =
+        sendmmsg(socket.as_raw_fd(), &mut headers, &pieces, &addresses, [], MsgFlags::empty());
+    sent.map(|sent| sent.count() as u64).map_err(|why| format!("cannot send: {why}"))
 }
 
 fn datagrams() -> Vec<String> {
@@ -247,7 +262,12 @@ fn connect(address: SocketAddr) -> Result<TcpStream, String> {
 
 /// The release binary.
 fn netmend() -> PathBuf {
+    release("netmend")
+}
+
+/// A program of the release build.
+pub(super) fn release(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| command::root().join("target"), PathBuf::from);
-    target.join("release/netmend")
+    target.join("release").join(name)
 }

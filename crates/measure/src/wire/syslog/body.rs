@@ -78,7 +78,7 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
     }
     record.code = Some(found.code);
     record.message = found.after;
-    record.device = found.host.or(record.device);
+    record.device = found.host.or(record.device).or_else(|| call_manager(found));
     record.format = match found.mark {
         Mark::Huawei => Format::Vrp,
         Mark::Comware => Format::Comware,
@@ -92,6 +92,20 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
             None => header.cisco(found.code.printed, blank, record.app, record.pid),
         },
     };
+}
+
+/// Cisco's call managers put no host into the header; their text ends with the node: `[Node ID=cucm1]: ...`,
+/// `... on node cucm1, the following ...`.
+fn call_manager<'l>(found: &Found<'l>) -> Option<&'l str> {
+    let mark: &[u8] = match found.code.printed {
+        code if code.starts_with("UC_") => b"[Node ID=",
+        code if code.starts_with("CCM_") => b" on node ",
+        _ => return None,
+    };
+    let at = memchr::memmem::rfind(found.after, mark)? + mark.len();
+    let word = Scan::new(&found.after[at..])
+        .take_while(|byte| !is_blank(byte) && !matches!(byte, b']' | b','));
+    host::name(word)
 }
 
 /// Junos with `explicit-priority`: `rpd[2902]: %DAEMON-4-RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. The tag is

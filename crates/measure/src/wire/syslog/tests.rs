@@ -174,7 +174,15 @@ impl Dice {
         let fixed = |part: &str| {
             let word = matches!(
                 part,
-                "ASA" | "FTD" | "PIX" | "FWSM" | "WARNING" | "MAJOR" | "Viptela" | "INFO"
+                "ASA"
+                    | "FTD"
+                    | "PIX"
+                    | "FWSM"
+                    | "WARNING"
+                    | "MAJOR"
+                    | "Viptela"
+                    | "INFO"
+                    | "UC_AUDITLOG"
             );
             part.len() == 1 || word
         };
@@ -210,7 +218,13 @@ proptest::proptest! {
             let end = changed.len() - parse(changed.as_bytes(), RECEIVED).message.len();
             let digits = |c: char| if c.is_ascii_digit() { dice.like(c) } else { c };
             let text: String = match changed.get(end..) {
-                Some(text) if !matches!(format, "pairs" | "panos" | "cef") => text.chars().map(digits).collect(),
+                // A host that stands in the text itself stays as it is.
+                Some(text)
+                    if !matches!(format, "pairs" | "panos" | "cef")
+                        && (device == "-" || !text.contains(&host)) =>
+                {
+                    text.chars().map(digits).collect()
+                }
                 _ => changed[end..].to_owned(),
             };
             let changed = format!("{}{text}", &changed[..end]);
