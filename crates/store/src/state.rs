@@ -304,6 +304,8 @@ pub struct EventQuery {
     pub due: Option<UnixMs>,
     /// Planned for this remediation.
     pub remediation: Option<String>,
+    /// Not of these devices.
+    pub except: Vec<String>,
     /// At most this many.
     pub limit: u32,
 }
@@ -321,6 +323,7 @@ impl Default for EventQuery {
             until: None,
             due: None,
             remediation: None,
+            except: Vec::new(),
             limit: 100,
         }
     }

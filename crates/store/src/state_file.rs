@@ -157,6 +157,12 @@ impl StateReader {
         self.read("read changed events", |db| event::since(db, since))
     }
 
+    /// Runs whose revision is above `since`.
+    pub fn runs_since(&self, since: u64) -> Result<Vec<Record>, Error> {
+        let since = i64::try_from(since).unwrap_or(i64::MAX);
+        self.read("read changed runs", |db| run::since(db, since))
+    }
+
     fn on(path: &Path) -> Result<Self, Error> {
         let open = || file::open_reader(path).map(Mutex::new);
         Ok(Self { path: path.to_owned(), reader: open()?, searcher: open()? })

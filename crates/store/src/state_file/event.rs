@@ -276,6 +276,10 @@ pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<
         sql.push_str(&words.join(", "));
         sql.push(')');
     }
+    if !query.except.is_empty() {
+        sql.push_str(" AND device NOT IN (SELECT value FROM json_each(?))");
+        values.push(Box::new(super::json(&query.except)?));
+    }
     let order = if query.due.is_some() { "not_before, id" } else { "id DESC" };
     sql.push_str(" ORDER BY ");
     sql.push_str(order);
