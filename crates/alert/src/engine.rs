@@ -3,7 +3,7 @@
 //! stored and sent comes out of [`Engine::take_changes`]. It judges no series and sends nothing.
 //!
 //! Reading order: this file is what the daemon calls; `seats` the targets; `raise` the life of an alert;
-//! `speak` who speaks for whom; `site` whether we can see at all; `quiet` silences; `thread` and `tell`
+//! `speak` who speaks for whom; `site` whether we can see at all; `repairs` what those who repair say; `quiet` silences; `thread` and `tell`
 //! messages; `restore` the way back after a restart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +24,7 @@ use crate::route::{Maintenance, Route};
 
 mod quiet;
 mod raise;
+mod repairs;
 mod restore;
 mod seats;
 mod site;
@@ -32,6 +33,7 @@ mod tell;
 mod thread;
 
 pub use quiet::NewSilence;
+pub use repairs::Signal;
 pub use restore::Saved;
 pub use seats::{Reach, Watched};
 

@@ -16,6 +16,8 @@ pub mod outbox;
 pub mod render;
 pub mod route;
 
-pub use engine::{CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Watched};
+pub use engine::{
+    CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Signal, Watched,
+};
 pub use letter::Letter;
 pub use outbox::{Attempt, Outbox, StateOutbox};

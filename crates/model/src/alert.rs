@@ -140,6 +140,8 @@ pub enum Subject {
     Target(TargetSubject),
     /// Targets that share a tag, or a region, and became bad together.
     Group(GroupSubject),
+    /// A repair that needs people, or all of them.
+    Repair(RepairSubject),
     /// This instance itself: it lost its gateway or most targets at once and cannot see.
     Site {
         /// Its name.
@@ -175,12 +177,36 @@ pub struct GroupSubject {
     pub value: String,
 }
 
+/// What people must do about repairs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RepairSubject {
+    /// Identity: `event 17`, `storm`, `breaker bounce`.
+    pub key: String,
+    /// The device, if it is about one.
+    pub device: Option<String>,
+    /// The event, if it is about one.
+    pub event: Option<crate::EventId>,
+    /// What it is about, in few words: `LINK-3-UPDOWN Gi0/1`.
+    pub what: String,
+    /// What happened and what to do, in a sentence or two.
+    pub said: String,
+}
+
+impl fmt::Display for RepairSubject {
+    /// `sw1 LINK-3-UPDOWN Gi0/1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.device.iter().try_for_each(|device| write!(f, "{device} "))?;
+        f.write_str(&self.what)
+    }
+}
+
 impl Subject {
     /// Identity over restarts and reloads: at most one open alert has it.
     pub fn key(&self) -> String {
         match self {
             Subject::Target(target) => Self::key_of_target(target.series),
             Subject::Group(group) => format!("group {}={}", group.tag, group.value),
+            Subject::Repair(repair) => format!("repair {}", repair.key),
             Subject::Site { .. } => "site".to_owned(),
         }
     }
@@ -196,6 +222,7 @@ impl Subject {
         match (self, name) {
             (Subject::Target(_), "kind") => Some("target".to_owned()),
             (Subject::Group(_), "kind") => Some("group".to_owned()),
+            (Subject::Repair(_), "kind") => Some("repair".to_owned()),
             (Subject::Site { .. }, "kind") => Some("site".to_owned()),
             (Subject::Target(target), "target") => Some(target.to_string()),
             (Subject::Target(target), "host") => Some(target.host.clone()),
@@ -204,6 +231,8 @@ impl Subject {
             (Subject::Target(target), "family") => Some(target.family.as_str().to_owned()),
             (Subject::Target(target), tag) => target.tags.get(tag).cloned(),
             (Subject::Group(group), tag) => (group.tag == tag).then(|| group.value.clone()),
+            (Subject::Repair(repair), "device" | "host") => repair.device.clone(),
+            (Subject::Repair(_), _) => None,
             (Subject::Site { site }, name) => (name == "site").then(|| site.clone()),
         }
     }
@@ -215,6 +244,7 @@ impl fmt::Display for Subject {
         match self {
             Subject::Target(target) => target.fmt(f),
             Subject::Group(group) => write!(f, "{} {}", group.tag, group.value),
+            Subject::Repair(repair) => repair.fmt(f),
             Subject::Site { site } => write!(f, "site {site}"),
         }
     }

@@ -220,7 +220,7 @@ impl Drop for Evidence {
 fn target_of(alert: &Alert) -> Option<SeriesId> {
     match &alert.subject {
         Subject::Target(target) => Some(target.series),
-        Subject::Group(_) | Subject::Site { .. } => {
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => {
             alert.members.first().map(|member| member.subject.series)
         }
     }

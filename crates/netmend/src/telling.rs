@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use alert::{CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Watched};
+use alert::{CommandError, Counts, Engine, NewSilence, Reach, Saved, Settings, Signal, Watched};
 use model::alert::{Ack, AlertId, Cause, Clue, NoticeId};
 use model::{Alert, Clock, Judgement, SeriesId, UnixMs};
 use show::{Alerts, AlertsNow, Command, Commands, Explanation, Receipt, Refusal, SilenceNow};
@@ -160,6 +160,16 @@ impl Telling {
         if let Err(why) = self.commit(&mut inner, now) {
             tracing::debug!(%why, "alerts wait in memory");
         }
+        self.publish(&inner, now);
+    }
+
+    /// Takes in all that those who repair need people for.
+    pub(crate) fn repairs(&self, signals: Vec<Signal>) {
+        let now = self.clock.now_ms();
+        let mut inner = self.inner();
+        inner.engine.repairs(signals, now);
+        // What the store does not take now it takes later.
+        let _ = self.commit(&mut inner, now);
         self.publish(&inner, now);
     }
 

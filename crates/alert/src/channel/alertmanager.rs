@@ -159,6 +159,13 @@ fn labels(subject: &Subject) -> BTreeMap<String, String> {
             set("group", &group.tag);
             set("value", &group.value);
         }
+        Subject::Repair(repair) => {
+            set("alertname", "netmend_repair");
+            set("repair", &repair.key);
+            if let Some(device) = &repair.device {
+                set("device", device);
+            }
+        }
         Subject::Site { .. } => {
             set("alertname", "netmend_site");
         }

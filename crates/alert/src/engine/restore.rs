@@ -147,7 +147,8 @@ impl Engine {
                 gone = number.is_none().then_some(id);
             }
             Subject::Site { .. } if open => self.site.restore(&alert),
-            Subject::Group(_) | Subject::Site { .. } => {}
+            // Who repairs says again and again what needs people; what is not said again is over.
+            Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => {}
         }
         let acked = match &alert.ack {
             Some(_) => alert.findings.iter().map(|found| (found.series, found.peak)).collect(),

@@ -270,7 +270,7 @@ impl Engine {
                     self.seats.groups[number].alert = None;
                 }
             }
-            Subject::Site { .. } => {}
+            Subject::Repair(_) | Subject::Site { .. } => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
-use model::alert::{Matcher, Message, Operator, QuietBy, Subject};
+use model::alert::{Matcher, Message, Operator, QuietBy, RepairSubject, Subject};
 use model::{Change as Changed, Metric, Protocol, Rule, Target};
 use store::{AlertQuery, Applied, Error, Query, Record, State, Value};
 

@@ -176,6 +176,7 @@ fn whom(subject: &Subject) -> Whom<'_> {
             name,
         },
         Subject::Group(group) => plain("group", BTreeMap::from([(&*group.tag, &*group.value)])),
+        Subject::Repair(_) => plain("repair", BTreeMap::new()),
         Subject::Site { .. } => plain("site", BTreeMap::new()),
     }
 }

@@ -61,6 +61,7 @@ pub fn headline(alert: &Alert) -> String {
     let who = subject(&alert.subject);
     let worst = alert.worst();
     let what = match (&alert.subject, alert.state, worst) {
+        (Subject::Repair(repair), ..) => printable(&repair.said, NOTE),
         (_, AlertState::NoData, _) | (Subject::Target(_), _, None) => "no data".to_owned(),
         (Subject::Group(_), ..) => members_bad(alert),
         (Subject::Site { .. }, state, _) if state.is_over() => "could not see".to_owned(),
@@ -121,6 +122,12 @@ pub fn facts(alert: &Alert, now: UnixMs) -> String {
                 span(alert.since, alert.ended, now)
             );
             say(&mut text, &sentence);
+        }
+        Subject::Repair(repair) => {
+            say(
+                &mut text,
+                &format!("{}: {}", subject(&alert.subject), printable(&repair.said, NOTE)),
+            );
         }
         Subject::Site { .. } => of_site(&mut text, alert, now),
     }

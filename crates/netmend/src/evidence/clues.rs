@@ -60,6 +60,10 @@ pub(super) fn devices<'i>(
     match &alert.subject {
         Subject::Target(target) => targets.push(target),
         Subject::Group(group) => found.extend(inventory.called(&group.value).map(name)),
+        Subject::Repair(repair) => {
+            let device = repair.device.as_deref().and_then(|device| inventory.device(device));
+            found.extend(device.map(name));
+        }
         Subject::Site { .. } => {}
     }
     targets.extend(alert.members.iter().take(MEMBERS).map(|member| &member.subject));

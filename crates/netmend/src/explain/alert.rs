@@ -116,6 +116,12 @@ pub(crate) fn clears(alert: &Alert, judging: Option<&Judging>) -> Option<String>
     }
     match &alert.subject {
         Subject::Group(_) => return Some("It clears when its members have cleared.".to_owned()),
+        Subject::Repair(_) => {
+            return Some(
+                "It clears when the fault is over, is repaired, or somebody has seen to it."
+                    .to_owned(),
+            );
+        }
         Subject::Site { .. } => {
             return Some("It clears when the gateway or most targets answer again.".to_owned());
         }

@@ -189,6 +189,7 @@ impl Whom {
                 value: Some(group.value.clone()),
                 ..empty("group")
             },
+            Subject::Repair(_) => empty("repair"),
             Subject::Site { .. } => empty("site"),
         }
     }

@@ -336,6 +336,10 @@ fn silence_link(alert: &Alert) -> String {
     let (label, value) = match &alert.subject {
         Subject::Target(target) => ("target", target.to_string()),
         Subject::Group(group) => (group.tag.as_str(), group.value.clone()),
+        Subject::Repair(repair) => match &repair.device {
+            Some(device) => ("device", device.clone()),
+            None => ("kind", "repair".to_owned()),
+        },
         Subject::Site { site } => ("site", site.clone()),
     };
     let mut query = String::new();

@@ -581,3 +581,29 @@ fn a_metric_may_be_worth_something_of_its_own() {
     world.bad_at(0, Metric::Rtt);
     assert_eq!(world.alert("a").severity, Severity::Warning);
 }
+
+#[test]
+fn what_repairs_need_people_for_is_told_until_it_is_not_said_any_more() {
+    let mut world = World::new(three());
+    let signal = |key: &str, said: &str| Signal {
+        subject: RepairSubject {
+            key: key.into(),
+            device: Some("sw1".into()),
+            event: None,
+            what: "LINK-3-UPDOWN".into(),
+            said: said.into(),
+        },
+        severity: Severity::Critical,
+        since: world.now,
+    };
+    let (waits, failed) = (signal("event 1", "it waits"), signal("event 2", "it did not work"));
+    let again = signal("event 1", "it waits still");
+    world.engine.repairs(vec![waits], world.now);
+    world.pass(60);
+    assert_eq!(world.told("noc"), ["firing sw1 LINK-3-UPDOWN"]);
+    world.engine.repairs(vec![again, failed], world.now);
+    assert_eq!(world.engine.open().count(), 2, "what is said again is the same alert");
+    world.restart();
+    world.engine.repairs(Vec::new(), world.now);
+    assert_eq!(world.engine.open().count(), 0);
+}
