@@ -23,6 +23,8 @@ pub struct Device {
     pub pair: Option<String>,
     /// How to log in to it; `None`: nobody logs in.
     pub login: Option<Login>,
+    /// Hosts of targets that show how it is, besides those with an address or a name of its own.
+    pub targets: Vec<String>,
 }
 
 /// How to log in to a device over SSH. What is not given is not tried, and each thing is tried once: a

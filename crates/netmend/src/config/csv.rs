@@ -115,6 +115,7 @@ pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Ve
             groups: words(groups).collect(),
             pair: one(pair),
             login: None,
+            targets: Vec::new(),
         });
     }
     devices

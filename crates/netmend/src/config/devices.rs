@@ -34,6 +34,9 @@ keys! {
         pair: Label,
         /// How to log in to it over SSH.
         login: RawLogin,
+        /// Hosts of targets that show whether a repair of it held, besides those with its own addresses and
+        /// names.
+        targets: Codes,
     }
 }
 
@@ -165,6 +168,7 @@ impl RawDevices {
                 platform: raw.platform.as_ref().map(|platform| platform.value.0.clone()),
                 groups: words(&raw.groups).into_iter().collect(),
                 pair: raw.pair.as_ref().map(|pair| pair.value.0.clone()),
+                targets: words(&raw.targets),
             }
         };
         self.0.into_iter().map(one).collect()

@@ -48,6 +48,7 @@ fn inventory() -> Inventory {
         groups: ["core".to_owned()].into(),
         pair: Some(pair.into()),
         login: None,
+        targets: Vec::new(),
     };
     let devices = vec![
         device("edge1", [198, 18, 0, 7], "ios", "sw1"),
