@@ -33,6 +33,17 @@ pub struct Remediation {
     pub(super) place: (u32, u32),
 }
 
+impl Remediation {
+    /// One without a text: its steps are run by something else than a script, and it holds no command.
+    pub fn without_text(name: impl Into<String>, meta: Meta) -> Self {
+        let name = name.into();
+        let path = format!("({name})");
+        let source = Arc::from("");
+        let (origin, sha256, templates) = (Origin::Folder, String::new(), Arc::default());
+        Self { name, path, origin, sha256, source, meta, templates, place: (0, 0) }
+    }
+}
+
 /// Where a remediation comes from. Those of the folder come before those that are shipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {

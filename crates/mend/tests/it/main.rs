@@ -9,3 +9,4 @@ mod devices;
 mod lab_device;
 mod linux;
 mod sshd;
+mod worker;

@@ -1,0 +1,233 @@
+//! What a remediation gets to see of a device: a session, with the kill switch, the deadline and the audit
+//! before each command. What changes the device is on disk before it is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::run::{Exchange, Run, StepResult};
+use store::{AuditNote, Change as Put, RunChange};
+
+use super::carrier::Carrier;
+use super::{Ending, LEASE, Task, Tools, stored, write};
+use crate::script::{Host, HostError, Reply, Step};
+use crate::session::{Change, Expect, Session, SessionError};
+
+pub(super) struct WorkerHost<'a> {
+    tools: &'a Tools,
+    run: Run,
+    session: Session,
+    step: Option<Step>,
+    /// By the monotonic clock.
+    deadline: Duration,
+    carrier: Carrier,
+    /// Where in the transcript each step began.
+    begun: Vec<(usize, Step)>,
+    /// Commands that only looked and are not in the audit yet.
+    looked: Vec<AuditNote>,
+    stopped: Option<String>,
+    refused: Option<String>,
+    lost: bool,
+}
+
+impl<'a> WorkerHost<'a> {
+    pub(super) fn new(
+        tools: &'a Tools,
+        task: &Task,
+        run: Run,
+        session: Session,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            carrier: Carrier::new(task.endpoint.platform, &task.endpoint.addresses),
+            tools,
+            run,
+            session,
+            step: None,
+            deadline,
+            begun: Vec::new(),
+            looked: Vec::new(),
+            stopped: None,
+            refused: None,
+            lost: false,
+        }
+    }
+
+    /// A step begins.
+    pub(super) fn begin(&mut self, step: Step) {
+        self.step = Some(step);
+        self.begun.push((self.session.transcript().entries.len(), step));
+    }
+
+    pub(super) fn redacted(&self, text: &str) -> String {
+        self.session.redacted(text)
+    }
+
+    pub(super) fn note_steps(&mut self, steps: &[StepResult]) {
+        steps.clone_into(&mut self.run.steps);
+    }
+
+    /// Whether anything was sent that changes the device.
+    pub(super) fn has_changed(&self) -> bool {
+        self.run.changed
+    }
+
+    /// Whether anything more can be sent.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.lost && self.stopped.is_none() && self.tools.clock.monotonic() < self.deadline
+    }
+
+    /// Whether the store knows of this run no more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Why the kill switch ended it.
+    pub(super) fn stopped(&self) -> Option<String> {
+        self.stopped.clone()
+    }
+
+    /// Why a command was refused that would have cut something off.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// Ends the session; gives what was done and what was said.
+    pub(super) async fn close(mut self) -> (Run, Vec<Exchange>) {
+        let looked = std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
+        if !self.lost {
+            // That the device was only looked at is noted even if the rest was not.
+            let _ = write(&self.tools.state, looked).await;
+        }
+        let begun = self.begun;
+        let transcript = self.session.close().await;
+        let exchanges = transcript.entries.into_iter().enumerate().map(|(number, entry)| {
+            let step = begun.iter().rev().find(|(from, _)| *from <= number);
+            Exchange {
+                at: entry.at,
+                took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+                step: step.map(|(_, step)| stored(*step)),
+                sent: entry.sent,
+                received: entry.received,
+                error: entry.error,
+            }
+        });
+        (self.run, exchanges.collect())
+    }
+
+    /// Whether the next command may be sent.
+    fn gate(&mut self) -> Result<(), HostError> {
+        if let Some(why) = self.tools.switch.stopped() {
+            self.stopped = Some(why.clone());
+            return Err(HostError::Held(why));
+        }
+        if self.tools.clock.monotonic() >= self.deadline {
+            return Err(HostError::Held("the time of the remediation is over".into()));
+        }
+        Ok(())
+    }
+
+    fn note(&self, action: &str, command: &str) -> AuditNote {
+        AuditNote {
+            at: self.tools.clock.now_ms(),
+            actor: self.run.worker.clone(),
+            action: action.to_owned(),
+            event: Some(self.run.event),
+            run: Some(self.run.id),
+            detail: self.session.redacted(command),
+        }
+    }
+
+    /// Puts on disk what is about to be sent, with all that was looked at before.
+    async fn announce(&mut self, action: &str, lines: &[String]) -> Result<(), HostError> {
+        let text = lines.join("\n");
+        let note = self.note(action, &text);
+        self.run.changed = true;
+        self.run.sent.push(note.detail.clone());
+        let mut changes: Vec<Put> =
+            std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
+        changes.push(Put::Audit(note));
+        changes.push(Put::Run(RunChange::Put {
+            run: Box::new(self.run.clone()),
+            lease_until: self.tools.clock.now_ms() + LEASE,
+            event: None,
+            transcript: None,
+        }));
+        match write(&self.tools.state, changes).await {
+            Ok(()) => Ok(()),
+            Err(Ending::Lost | Ending::Over(_) | Ending::Refused { .. }) => {
+                self.lost = true;
+                Err(HostError::Held("another start of netmend has taken this run over".into()))
+            }
+        }
+    }
+
+    /// Refuses what would cut off our own way to the device, or its last way out.
+    async fn carries(&mut self, lines: &[String]) -> Result<(), HostError> {
+        let Some(interface) = Carrier::downed(lines) else { return Ok(()) };
+        for command in self.carrier.questions() {
+            self.gate()?;
+            self.looked.push(self.note("look", &command));
+            // What a platform does not know tells nothing.
+            if let Ok(answer) = self.session.show(&command).await {
+                self.carrier.learn(&command, &answer.text);
+            }
+        }
+        match self.carrier.refuses(&interface) {
+            None => Ok(()),
+            Some(why) => {
+                self.refused = Some(why.clone());
+                Err(HostError::Held(why))
+            }
+        }
+    }
+
+    fn device_error(why: &SessionError) -> HostError {
+        HostError::Device(super::chain(why))
+    }
+}
+
+impl Host for WorkerHost<'_> {
+    fn show<'b>(&'b mut self, command: &'b str) -> Reply<'b> {
+        Box::pin(async move {
+            self.gate()?;
+            self.looked.push(self.note("look", command));
+            let answer = self.session.show(command).await;
+            answer.map(|answer| answer.text).map_err(|why| Self::device_error(&why))
+        })
+    }
+
+    fn configure<'b>(&'b mut self, lines: &'b [String]) -> Reply<'b> {
+        Box::pin(async move {
+            self.gate()?;
+            self.carries(lines).await?;
+            self.announce("configure", lines).await?;
+            // The disk may have taken its time.
+            self.gate()?;
+            let change = Change { lines: lines.to_vec(), revert_after: None };
+            let answers = self.session.configure(&change).await;
+            let answers = answers.map_err(|why| Self::device_error(&why))?;
+            Ok(answers.into_iter().map(|answer| answer.text).collect())
+        })
+    }
+
+    fn command<'b>(&'b mut self, command: &'b str, expect: &'b [Expect]) -> Reply<'b> {
+        Box::pin(async move {
+            self.gate()?;
+            let lines = [command.to_owned()];
+            self.carries(&lines).await?;
+            self.announce("command", &lines).await?;
+            self.gate()?;
+            let answer = self.session.command(command, expect).await;
+            answer.map(|answer| answer.text).map_err(|why| Self::device_error(&why))
+        })
+    }
+
+    fn wait(&mut self, time: Duration) -> Reply<'_> {
+        Box::pin(async move {
+            self.gate()?;
+            let clock = Arc::clone(&self.tools.clock);
+            tokio::time::sleep(time.min(self.deadline.saturating_sub(clock.monotonic()))).await;
+            Ok(String::new())
+        })
+    }
+}
