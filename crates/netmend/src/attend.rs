@@ -112,10 +112,6 @@ impl<'a> Attendant<'a> {
                         self.pipeline.mark("command", format!("{caller} asked for a reload"));
                         self.waiting.push((watcher.reload(), answer));
                     }
-                    Command::Event(id, command, answer) => {
-                        // Who asked may have gone away since.
-                        drop(answer.send(self.pipeline.change_event(caller, id, command)));
-                    }
                 },
                 Some(loaded) = loads.recv() => self.loaded(loaded),
                 _ = discover.tick() => {

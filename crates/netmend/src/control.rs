@@ -8,14 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Path as AxumPath, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::IncomingStream;
 use axum::{Json, Router};
-use model::EventId;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -32,9 +31,6 @@ const NAME: &str = "netmend.sock";
 /// Asks for a reload; POST, answered with a [`Reloaded`].
 pub(crate) const RELOAD: &str = "/control/v1/reload";
 
-/// Changes an event; POST `ID/retry` or `ID/cancel` below it, answered with a sentence.
-const EVENTS: &str = "/control/v1/events";
-
 /// What somebody on this machine wants of the daemon.
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -49,28 +45,6 @@ pub(crate) struct Order {
 pub(crate) enum Command {
     /// Read the configuration again.
     Reload(oneshot::Sender<Reloaded>),
-    /// Change an event; the answer says what became of it, or why nothing did.
-    Event(EventId, EventCommand, oneshot::Sender<Result<String, String>>),
-}
-
-/// What can be done to an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EventCommand {
-    /// Open one that is over.
-    Retry,
-    /// End one that is open.
-    Cancel,
-}
-
-impl EventCommand {
-    /// The word in the path of the command.
-    fn as_str(self) -> &'static str {
-        match self {
-            EventCommand::Retry => "retry",
-            EventCommand::Cancel => "cancel",
-        }
-    }
 }
 
 /// What a reload came to.
@@ -195,7 +169,6 @@ impl Drop for Control {
 fn router(pages: Router, orders: mpsc::Sender<Order>) -> Router {
     Router::new()
         .route(RELOAD, post(reload))
-        .route(&format!("{EVENTS}/{{id}}/{{command}}"), post(event))
         .with_state(orders)
         .fallback_service(pages)
         .layer(from_fn(admit))
@@ -224,19 +197,6 @@ async fn reload(
     let order = Order { caller, command: Command::Reload(answer) };
     orders.send(order).await.map_err(|_| STOPPING)?;
     answered.await.map(Json).map_err(|_| STOPPING)
-}
-
-async fn event(
-    State(orders): State<mpsc::Sender<Order>>,
-    ConnectInfo(caller): ConnectInfo<Caller>,
-    AxumPath((id, command)): AxumPath<(u64, EventCommand)>,
-) -> Result<Json<String>, (StatusCode, String)> {
-    let stopping = || (StatusCode::SERVICE_UNAVAILABLE, "netmend is stopping\n".to_owned());
-    let (answer, answered) = oneshot::channel();
-    let order = Order { caller, command: Command::Event(EventId(id), command, answer) };
-    orders.send(order).await.map_err(|_| stopping())?;
-    let done = answered.await.map_err(|_| stopping())?;
-    done.map(Json).map_err(|why| (StatusCode::CONFLICT, why))
 }
 
 #[cfg(test)]

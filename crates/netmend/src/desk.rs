@@ -9,8 +9,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::UnixMs;
 use model::alert::{Alert, AlertId, Matcher, Notice, NoticeId, Silence, SilenceId, Weekly};
+use model::event::Mode;
 use serde::{Deserialize, Serialize};
-use show::{Command, Commands, NewSilence, Receipt, Refusal};
+use show::{Command, Commands, MendOrder, Mending, NewSilence, Paused, Receipt, Refusal};
 use store::{AlertQuery, Query as Ask, Record, Value};
 
 use crate::control::Caller;
@@ -31,6 +32,9 @@ pub(crate) const TEST: &str = "/control/v1/notify/test";
 /// GET the latest notices.
 pub(crate) const NOTICES: &str = "/control/v1/notices";
 
+/// GET how mending is; answered with a [`MendStatus`]. POST a [`MendOrder`]; answered with a sentence.
+pub(crate) const MEND: &str = "/control/v1/mend";
+
 /// Most notices that are looked through.
 const NOTICES_MOST: u32 = 1_000;
 
@@ -39,6 +43,8 @@ const NOTICES_MOST: u32 = 1_000;
 pub(crate) struct Desk {
     /// Who carries commands out.
     pub(crate) telling: Arc<Telling>,
+    /// Who repairs.
+    pub(crate) mending: Arc<dyn Mending>,
     /// Where records are.
     pub(crate) state: Arc<dyn store::State>,
 }
@@ -124,6 +130,7 @@ pub(crate) fn router(desk: Desk) -> Router {
         .route(EXPIRE, post(expire))
         .route(TEST, post(test))
         .route(NOTICES, get(notices))
+        .route(MEND, get(mend_status).post(mend))
         .with_state(desk)
 }
 
@@ -212,6 +219,48 @@ async fn notices(State(desk): State<Desk>) -> Answer<Vec<Notice>> {
         _ => None,
     };
     Ok(Json(records.into_iter().filter_map(notice).collect()))
+}
+
+/// How mending is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MendStatus {
+    /// Who stopped all repairs.
+    pub(crate) paused: Option<Paused>,
+    /// Why nothing runs by itself for the moment.
+    pub(crate) storm: Option<String>,
+    /// Logins that are not tried any more.
+    pub(crate) blocked: Vec<String>,
+    /// Workers that are at work, and how many there are.
+    pub(crate) workers: (u32, u32),
+    /// Remediations by name, how far each may go, and who says so.
+    pub(crate) modes: Vec<(String, Mode, String)>,
+    /// What is wrong with files.
+    pub(crate) problems: Vec<String>,
+}
+
+async fn mend_status(State(desk): State<Desk>) -> Json<MendStatus> {
+    let now = desk.mending.present();
+    Json(MendStatus {
+        paused: now.paused.clone(),
+        storm: now.storm.clone(),
+        blocked: now.blocked.clone(),
+        workers: (now.busy, now.workers),
+        modes: now
+            .remediations
+            .iter()
+            .map(|one| (one.name.clone(), one.mode, one.mode_by.clone()))
+            .collect(),
+        problems: now.problems.clone(),
+    })
+}
+
+async fn mend(
+    State(desk): State<Desk>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Json(order): Json<MendOrder>,
+) -> Answer<String> {
+    let done = tokio::task::spawn_blocking(move || desk.mending.submit(&caller.to_string(), order));
+    done.await.map_err(|why| broken(&why))?.map(Json).map_err(|why| refused(&why))
 }
 
 /// Carries a command out in the name of whoever calls.

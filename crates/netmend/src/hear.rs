@@ -26,8 +26,10 @@ use tokio::time::timeout;
 
 use self::archive::Archive;
 pub(crate) use self::figures::counters;
+use crate::bell::Bell;
 use crate::config::{self, SyslogSettings};
 use crate::report::Report;
+use crate::shelf::Shelf;
 
 /// Lines that are written at once at most; what waits longer than [`GATHER`] is written sooner.
 const MANY: usize = 16_384;
@@ -35,10 +37,14 @@ const MANY: usize = 16_384;
 const LARGE: usize = 4 << 20;
 /// How long lines wait for others, so that a trickle is not one sync a line.
 const GATHER: Duration = Duration::from_millis(100);
-/// How often the time of events is looked at.
+/// How long they wait if one of them tells of something that is to be repaired.
+const HURRY: Duration = Duration::from_millis(5);
+/// How often is looked whether old things shall go.
 const TICK: Duration = Duration::from_secs(1);
 /// Pause before what the store refused is given to it again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The kind of messages that tell that somebody configured a device.
+const CONFIGURED: &str = "configuration";
 /// Once in so many ticks stored lines are packed closer, and old lines and events go.
 const TEND: u32 = 10;
 
@@ -160,11 +166,12 @@ impl Hearing {
         Known(Arc::clone(&self.rules))
     }
 
-    /// Starts to take batches; it ends when nobody sends any more.
+    /// Starts to take batches; it ends when nobody sends any more. Rings the bell when there is something that
+    /// may be repaired.
     pub(crate) fn start(
         rules: Rules,
-        state: Arc<dyn State>,
-        clock: Arc<dyn Clock>,
+        (state, clock): (Arc<dyn State>, Arc<dyn Clock>),
+        (shelf, bell): (Arc<Shelf>, Arc<Bell>),
         batches: mpsc::Receiver<Batch>,
     ) -> Result<Self, Report> {
         let failed = |why| Report::because("cannot start to take syslog lines", &why).code(4);
@@ -183,10 +190,10 @@ impl Hearing {
             counts: Arc::clone(&counts),
             state,
             clock,
+            shelf,
+            bell,
             pending: Pending::default(),
             words: Words::default(),
-            // Events of the last run may still be new.
-            unsettled: UnixMs(i64::MAX),
         };
         let thread = std::thread::Builder::new()
             .name("hear".into())
@@ -218,6 +225,8 @@ struct Pending {
     lines: LineBatch,
     changes: Vec<Change>,
     positions: Vec<FilePosition>,
+    /// Whether something of it is to be repaired.
+    hurry: bool,
 }
 
 impl Pending {
@@ -242,6 +251,7 @@ impl Pending {
             changes.push(Change::Lines(Arc::new(std::mem::take(&mut self.lines))));
         }
         changes.extend(self.positions.drain(..).map(Change::Position));
+        self.hurry = false;
         changes
     }
 }
@@ -255,10 +265,10 @@ struct Stage {
     counts: Arc<HearCounts>,
     state: Arc<dyn State>,
     clock: Arc<dyn Clock>,
+    shelf: Arc<Shelf>,
+    bell: Arc<Bell>,
     pending: Pending,
     words: Words,
-    /// Until when events may be new.
-    unsettled: UnixMs,
 }
 
 impl Stage {
@@ -278,7 +288,9 @@ impl Stage {
             if now.saturating_sub(ticked) >= TICK {
                 ticked = now;
                 ticks = ticks.wrapping_add(1);
-                self.tick(ticks % TEND == 0).await;
+                if ticks.is_multiple_of(TEND) {
+                    self.tend().await;
+                }
             }
             if !open {
                 // What flaps goes on flapping after a restart.
@@ -302,8 +314,9 @@ impl Stage {
 
     /// Takes what comes within a short time, or until it is enough.
     async fn gather(&mut self, batches: &mut mpsc::Receiver<Batch>) {
-        let until = self.clock.monotonic() + GATHER;
+        let start = self.clock.monotonic();
         while !self.pending.is_full() {
+            let until = start + if self.pending.hurry { HURRY } else { GATHER };
             let left = until.saturating_sub(self.clock.monotonic());
             let next = if left.is_zero() {
                 batches.try_recv().ok()
@@ -384,8 +397,15 @@ impl Stage {
             message,
             fields: &fields[..count],
             evidence,
-            mendable: false,
+            mendable: record.code.is_some_and(|code| self.shelf.is_for(code.printed, code_norm)),
         };
+        if let Some(meaning) = meaning.as_ref().filter(|meaning| meaning.kind == CONFIGURED)
+            && doubt.is_none()
+        {
+            let user = meaning.get(Field::User).unwrap_or_default().to_owned();
+            let device = device.to_owned();
+            self.pending.changes.push(Change::Configured { device, user, at });
+        }
         match meaning {
             _ if matches!(said.turn, Turn::Repeated(_)) => self.said(&said),
             Some(meaning) if meaning.condition == Condition::Fault => {
@@ -406,7 +426,7 @@ impl Stage {
         let Some(change) = self.intake.take(said) else { return };
         if let EventChange::Report(report) = &change {
             self.counts.reports.fetch_add(1, Ordering::Relaxed);
-            self.unsettled = self.unsettled.max(report.not_before);
+            self.pending.hurry |= said.mendable && report.not_before <= said.at;
         }
         self.pending.changes.push(Change::Event(change));
     }
@@ -421,8 +441,12 @@ impl Stage {
         if let Some(folder) = &self.rules.archive {
             self.archive.append(folder, &self.pending.lines, self.clock.now_ms());
         }
+        let hurry = self.pending.hurry;
         let changes = self.pending.take();
         self.apply(changes).await;
+        if hurry {
+            self.bell.ring();
+        }
         self.counts.stored.fetch_add(lines, Ordering::Relaxed);
     }
 
@@ -462,29 +486,16 @@ impl Stage {
             .collect()
     }
 
-    /// Records events whose time has come; now and then lets old things go.
-    async fn tick(&mut self, tend: bool) {
+    /// Lets old things go.
+    async fn tend(&mut self) {
         let now = self.clock.now_ms();
-        let mut changes = Vec::new();
-        if self.unsettled > UnixMs(i64::MIN) {
-            changes.push(Change::Event(EventChange::Settle { now }));
-            if self.unsettled == UnixMs(i64::MAX) || self.unsettled < now {
-                self.unsettled = UnixMs(i64::MIN);
-            }
-        }
-        if tend {
-            // A person may have opened events again meanwhile.
-            changes.push(Change::Event(EventChange::Settle { now }));
-            let oldest = now - self.rules.keep;
-            let keep = LineRetention { oldest, max_bytes: self.rules.max_bytes };
-            changes.push(Change::TendLines(keep));
-            let before = now - self.rules.keep_events;
-            changes.push(Change::Event(EventChange::Forget { before }));
-            changes.extend(self.flaps());
-        }
-        if !changes.is_empty() {
-            self.apply(changes).await;
-        }
+        let oldest = now - self.rules.keep;
+        let keep = LineRetention { oldest, max_bytes: self.rules.max_bytes };
+        let before = now - self.rules.keep_events;
+        let forget = EventChange::Forget { before };
+        let mut changes = vec![Change::TendLines(keep), Change::Event(forget)];
+        changes.extend(self.flaps());
+        self.apply(changes).await;
     }
 }
 

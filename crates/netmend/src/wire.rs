@@ -7,6 +7,7 @@
 //!                  └──status, changes──>board, notices ────────> show <─────────┘
 //!
 //!   feed ──batches that are stored──> forwarding ──points──> sinks of others
+//!   devices ──> measure::syslog ──lines──> hear ──events──> store <──plans, runs── mending ──sessions──> devices
 //! ```
 //!
 //! It starts the stages in that order and stops them in the same one, so that what was measured is stored.
@@ -22,15 +23,14 @@ use alert::{StateOutbox, Watched};
 use measure::discover::Role;
 use measure::syslog;
 use measure::{Options, Prober};
-use model::event::EventState;
 use model::status::TargetSeries;
-use model::{Clock, EventId, Metric, Series, Target, TargetId, UnixMs};
+use model::{Clock, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
-use store::{Applied, Change, EventChange, Mark, Retention, Samples, State, Store};
+use store::{Change, Mark, Retention, Samples, State, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::bell::Bell;
 use crate::config::{Settings, Sink, SyslogSettings, Verdict};
-use crate::control::{Caller, EventCommand};
 use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::{self, Feed};
@@ -40,11 +40,13 @@ use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
 use crate::judging::Judging;
 use crate::maintenance;
+use crate::mending::{self, Mending};
 use crate::notices::Notices;
 use crate::ports::{BoardSights, Heard, Present};
 use crate::record::Recorder;
 use crate::report::Report;
 use crate::roster::Roster;
+use crate::shelf::Shelf;
 use crate::telling::Telling;
 
 /// Batches of syslog lines that may wait to be taken; more wait with their receivers.
@@ -60,6 +62,7 @@ pub(crate) struct Pipeline {
     recorder: Arc<Mutex<Recorder>>,
     retention: Arc<Mutex<Retention>>,
     hearing: Hearing,
+    mending: Arc<Mending>,
     /// Who can be told; delivery looks here.
     receivers: watch::Sender<Arc<Receivers>>,
     /// What is called each minute.
@@ -81,6 +84,7 @@ impl Pipeline {
         let (samples, state) = (store.samples(), store.state());
         let clock = Arc::clone(&options.clock);
         let mut roster = Roster::default();
+        let mended = mending::Rules::of(&plan);
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
@@ -93,17 +97,18 @@ impl Pipeline {
         remember(&*state, &verdict, clock.now_ms());
         let to_tell = (told(&verdict, &plan.site), watched(&targets, &verdict, discovered));
         let telling =
-            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock))?;
-        let telling = Arc::new(telling);
+            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock));
+        let telling = Arc::new(telling?);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
         let (lines, batches) = mpsc::channel(BATCHES);
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
-        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
-        let now = clock.now_ms();
+        let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
+        let kept = (Arc::clone(&state), Arc::clone(&clock));
+        let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
         let present = Arc::new(Present {
-            started: (now, clock.monotonic()),
+            started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
             clock,
             prober,
@@ -121,6 +126,7 @@ impl Pipeline {
             sizes: Mutex::default(),
             traces: Arc::default(),
         });
+        let mending = Mending::start(mended, Arc::clone(&state), Arc::clone(&present), wanted)?;
         let recorder = Arc::new(Mutex::new(Recorder::default()));
         seat(&present, &recorder, &targets);
         let retention = Arc::new(Mutex::new(plan.retention));
@@ -146,6 +152,7 @@ impl Pipeline {
             recorder,
             retention,
             hearing,
+            mending: Arc::new(mending),
             receivers: watch::Sender::new(Arc::clone(&verdict.receivers)),
             heartbeat: watch::Sender::new(verdict.heartbeat.clone()),
             stop,
@@ -168,7 +175,7 @@ impl Pipeline {
             now: Arc::clone(&self.present) as _,
             alerts: Arc::clone(&self.present.telling) as _,
             commands: Arc::clone(&self.present.telling) as _,
-            mending: Arc::new(show::Unjudged),
+            mending: Arc::clone(&self.mending) as _,
             samples: Arc::clone(&self.samples),
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.present.clock),
@@ -228,6 +235,7 @@ impl Pipeline {
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
         let mut next = roster.clone();
+        let mended = mending::Rules::of(&plan);
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
@@ -253,41 +261,12 @@ impl Pipeline {
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
         self.hearing.set(heard);
+        self.mending.set(mended);
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
         self.warn_of_small_buffers();
         self.mark("reload", format!("configuration taken over, {} targets", targets.len()));
         Ok(())
-    }
-
-    /// Opens or ends an event because a person says so; the answer is a sentence either way.
-    pub(crate) fn change_event(
-        &self,
-        caller: Caller,
-        id: EventId,
-        command: EventCommand,
-    ) -> Result<String, String> {
-        let at = self.present.clock.now_ms();
-        let changed = order(caller, id, command, at);
-        match self.state.apply(vec![Change::Event(changed)]) {
-            Ok(Applied::Done(_)) => {
-                let text = match command {
-                    EventCommand::Retry => format!("event {id} is open again"),
-                    EventCommand::Cancel => format!("event {id} is cancelled"),
-                };
-                self.mark("command", format!("{caller}: {text}"));
-                Ok(text)
-            }
-            Ok(Applied::Conflict) => Err(match command {
-                EventCommand::Retry => format!(
-                    "event {id} cannot be opened: it does not exist, is open, or the same fault has a newer one that is"
-                ),
-                EventCommand::Cancel => {
-                    format!("event {id} cannot be cancelled: it does not exist or is over")
-                }
-            }),
-            Err(why) => Err(why.to_string()),
-        }
     }
 
     /// How many targets there are.
@@ -299,6 +278,7 @@ impl Pipeline {
     pub(crate) fn stop(mut self) {
         self.present.ears.stop();
         self.hearing.join();
+        self.mending.stop();
         self.present.prober.stop();
         self.mark("stop", "netmend stopped".into());
         *self.stop.0.lock().expect("no holder of this lock can panic") = true;
@@ -331,7 +311,11 @@ impl Pipeline {
 
     /// What the control socket answers about alerts.
     pub(crate) fn desk(&self) -> Desk {
-        Desk { telling: Arc::clone(&self.present.telling), state: Arc::clone(&self.state) }
+        Desk {
+            telling: Arc::clone(&self.present.telling),
+            mending: Arc::clone(&self.mending) as _,
+            state: Arc::clone(&self.state),
+        }
     }
 
     /// What devices said, for evidence on alerts.
@@ -352,33 +336,6 @@ impl Pipeline {
         if let Err(why) = self.state.apply(vec![Change::Mark(mark)]) {
             tracing::warn!(%why, "a mark was not stored");
         }
-    }
-}
-
-/// What a person wants of an event.
-fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
-    let reason = |word: &str| format!("{word} by {caller}");
-    let states = |open: bool| -> Vec<EventState> {
-        let all = EventState::ALL.iter().copied();
-        // What a worker is at cannot be taken away from it.
-        let busy = [EventState::Running, EventState::Verifying];
-        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
-    };
-    match command {
-        EventCommand::Retry => EventChange::Move {
-            id,
-            from: states(false),
-            to: EventState::New,
-            reason: reason("opened"),
-            at,
-        },
-        EventCommand::Cancel => EventChange::Move {
-            id,
-            from: states(true),
-            to: EventState::Cancelled,
-            reason: reason("cancelled"),
-            at,
-        },
     }
 }
 

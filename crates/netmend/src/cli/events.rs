@@ -1,21 +1,22 @@
 //! `netmend events`: what happened to devices. `list`, `show` and `follow` read the store, beside a running
 //! daemon or without one; `retry` and `cancel` ask the daemon.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::event::{EventState, Origin};
+use model::event::{EventState, Evidence, Mode, Origin};
 use model::{Event, EventId, UnixMs};
 use serde::Serialize;
+use show::MendOrder;
 use store::{EventQuery, LineQuery, Query, StateReader, Value};
 
+use super::approve::tell;
 use super::lines::{local, open};
 use super::since::Since;
 use super::stdout::{self, Form};
-use crate::control::{Client, EventCommand};
-use crate::data;
 use crate::json_line;
 use crate::report::Report;
 
@@ -162,8 +163,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         Command::List(args) => list(&args),
         Command::Show(args) => show(args),
         Command::Follow(args) => follow(&args.filter),
-        Command::Retry(args) => change(args, EventCommand::Retry),
-        Command::Cancel(args) => change(args, EventCommand::Cancel),
+        Command::Retry(args) => tell(args.data, &MendOrder::Retry { event: args.id }, Form::Text),
+        Command::Cancel(args) => tell(args.data, &MendOrder::Cancel { event: args.id }, Form::Text),
     }
 }
 
@@ -258,6 +259,13 @@ fn details(event: &Event) -> String {
         ("before", event.parent.map(|id| format!("event {id}")).unwrap_or_default()),
         ("message", event.message.clone()),
     ];
+    if let Some(plan) = &event.plan {
+        let model::event::Plan { remediation, mode, attempt, .. } = plan;
+        rows.push(("remedy", format!("{remediation}, mode {mode}, begun {attempt} times")));
+        if let Some(yes) = &plan.approved {
+            rows.push(("approved", format!("by {}, {}", yes.by, local(yes.at))));
+        }
+    }
     rows.retain(|(_, value)| !value.is_empty());
     let rows: Vec<String> =
         rows.iter().map(|(name, value)| format!("{name:9} {value}\n")).collect();
@@ -280,15 +288,8 @@ fn follow(filter: &Filter) -> Result<ExitCode, Report> {
         let events: Vec<Event> =
             news.into_iter().filter_map(event).filter(|event| filter.fits(event)).collect();
         print(&events, filter.output)?;
-        runtime.block_on(tokio::time::sleep(LOOK));
+        runtime.block_on(async { tokio::time::sleep(LOOK).await });
     }
-}
-
-fn change(args: ChangeArgs, command: EventCommand) -> Result<ExitCode, Report> {
-    let client = Client::new(data::folder(args.data)?)?;
-    let event: String = client.change_event(args.id, command)?;
-    stdout::print(event + "\n")?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// An event as JSON; names here are a contract.
@@ -309,12 +310,19 @@ struct View<'a> {
     parent: Option<EventId>,
     origin: Origin,
     message: &'a str,
+    fields: &'a BTreeMap<String, String>,
+    evidence: Evidence,
+    remediation: Option<&'a str>,
+    mode: Option<Mode>,
+    attempt: u32,
+    approved_by: Option<&'a str>,
 }
 
 impl<'a> View<'a> {
     fn of(event: &'a Event) -> Self {
         let time = |at: UnixMs| Timestamp::from_millisecond(at.0).ok();
         let told = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+        let plan = event.plan.as_ref();
         Self {
             id: event.id,
             device: &event.device,
@@ -331,6 +339,12 @@ impl<'a> View<'a> {
             parent: event.parent,
             origin: event.origin,
             message: &event.message,
+            fields: &event.fields,
+            evidence: event.evidence,
+            remediation: plan.map(|plan| plan.remediation.as_str()),
+            mode: plan.map(|plan| plan.mode),
+            attempt: plan.map_or(0, |plan| plan.attempt),
+            approved_by: plan.and_then(|plan| plan.approved.as_ref()).map(|yes| yes.by.as_str()),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::report::Report;
 
 mod ack;
 mod alerts;
+mod approve;
 mod archive;
 mod availability;
 mod backup;
@@ -25,11 +26,15 @@ mod init;
 mod lab;
 mod lines;
 mod manual;
+mod mode;
 mod notify;
+mod pause;
 mod probe;
 mod reload;
 mod remedy;
+mod resume;
 mod run;
+mod runs;
 mod schema;
 mod silence;
 mod since;
@@ -95,6 +100,16 @@ enum Command {
     Lines(lines::Args),
     /// Show and change what happened to devices.
     Events(events::Args),
+    /// Show what was repaired, and who repairs what now.
+    Runs(runs::Args),
+    /// Say yes or no to a repair that waits for it.
+    Approve(approve::Args),
+    /// Stop all repairs.
+    Pause(pause::Args),
+    /// Let repairs go on.
+    Resume(resume::Args),
+    /// Say how far a remediation may go by itself.
+    Mode(mode::Args),
     /// Read syslog lines.
     Syslog(syslog::Args),
     /// Ask the orchestrators of SD-WANs how their WAN links are.
@@ -156,6 +171,11 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Restore(args) => backup::restore(args),
         Command::Lines(args) => lines::run(args),
         Command::Events(args) => events::run(args),
+        Command::Runs(args) => runs::run(args),
+        Command::Approve(args) => approve::run(args),
+        Command::Pause(args) => pause::run(args),
+        Command::Resume(args) => resume::run(args),
+        Command::Mode(args) => mode::run(args),
         Command::Syslog(args) => syslog::run(args),
         Command::Vco(args) => vco::run(args),
         Command::Device(args) => device::run(args),

@@ -19,6 +19,7 @@ use super::keys::keys;
 use super::orchestrators::RawOrchestrators;
 use super::problem::{Problem, quote};
 use super::reader::{Read, Reader, key_text};
+use super::remediations::RawRemediations;
 use super::secret::Text;
 use super::sinks::{RawSink, RawSpool};
 use super::source::At;
@@ -95,6 +96,8 @@ keys! {
         inventory: InventoryFiles,
         /// The orchestrators of SD-WANs that are asked, by name.
         orchestrators: RawOrchestrators,
+        /// Repairs: where the files are, how far they may go, how much at once.
+        remediations: RawRemediations,
         /// How it is found out what is wrong.
         detect: RawDetect,
         /// Who is told what is wrong, and how.

@@ -17,6 +17,7 @@ use super::judged::{RawDetect, WebAddress};
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, RawConfig, RawStore};
+use super::remediations::MendSettings;
 use super::sinks::{self, RawSink, RawSpool, Sink};
 use super::source::{At, Span, Texts};
 use super::syslog::SyslogSettings;
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
     /// What is heard of devices.
     pub(crate) syslog: Box<SyslogSettings>,
+    /// What is repaired, and how far that goes by itself.
+    pub(crate) mending: Arc<MendSettings>,
     /// The devices.
     pub(crate) inventory: Arc<Inventory>,
     /// The orchestrators of SD-WANs that are asked, each name once.
@@ -74,6 +77,7 @@ pub(crate) struct Singles {
     data: Option<At<PathBuf>>,
     store: Option<At<RawStore>>,
     syslog: Option<At<SyslogSettings>>,
+    mending: Option<At<MendSettings>>,
     devices: Vec<Device>,
     /// Where the devices are, to point at.
     devices_at: Option<Span>,
@@ -112,6 +116,11 @@ impl Singles {
             At { value, span }
         });
         once("access", &mut self.access, access, problems);
+        let mending = raw.remediations.take().map(|At { value, span }| {
+            let value = value.settings(folder, problems);
+            At { value, span }
+        });
+        once("remediations", &mut self.mending, mending, problems);
         if let Some(raw) = raw.devices.take() {
             self.devices.extend(raw.value.devices(problems));
             self.devices_at.get_or_insert(raw.span);
@@ -174,6 +183,7 @@ impl Singles {
         };
         let inventory = Arc::new(inventory);
         let syslog = Box::new(syslog);
+        let mending = self.mending.map_or_else(MendSettings::default, |mending| mending.value);
         self.verdict.detect = self.detect;
         self.verdict.heartbeat = self.heartbeat.map(|address| address.value.0);
         self.verdict.pages = self.pages.map(|address| address.value.0);
@@ -191,6 +201,7 @@ impl Singles {
             data,
             retention,
             syslog,
+            mending: Arc::new(mending),
             inventory,
             orchestrators,
             sinks,

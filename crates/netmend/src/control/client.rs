@@ -8,13 +8,12 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use model::EventId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-use super::{EVENTS, EventCommand, NAME};
+use super::NAME;
 use crate::report::Report;
 
 /// How long an answer may take: a reload waits for files to stand still and may look at many of them.
@@ -47,16 +46,6 @@ impl Client {
     /// Gives a command that is all in its path.
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Report> {
         self.call(Method::POST, path, Vec::new())
-    }
-
-    /// Changes an event; gives what became of it.
-    pub(crate) fn change_event(
-        &self,
-        id: EventId,
-        command: EventCommand,
-    ) -> Result<String, Report> {
-        let path = format!("{EVENTS}/{id}/{}", command.as_str());
-        self.post(&path)
     }
 
     /// Gives a command with more to say than its path holds.

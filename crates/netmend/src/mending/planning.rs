@@ -1,0 +1,424 @@
+//! The two questions that the stage asks again and again: what becomes of the events whose time has come, and
+//! which of those that are queued can be begun? What guards say is asked both times, with everything looked up
+//! anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mend::guard::{self, Case, Outcome, Scene, Todo};
+use mend::queue::{self, planned, unplanned};
+use mend::script::{Facts, Found, Remediation};
+use mend::worker::{self, LEASE, Task};
+use mend::{Endpoint, Platform};
+use model::event::{EventState, Evidence, Mode};
+use model::run::{Run, RunId, RunState};
+use model::{Device, Event, Inventory, UnixMs};
+use store::{
+    Change, Claim, Claimed, EventChange, EventPlan, EventQuery, PrecedentQuery, Precedents, Query,
+    RunQuery, Value,
+};
+use tokio::runtime::Runtime;
+
+use super::{Ended, Rules, Shared, switch};
+
+/// Events that are planned at a time.
+const MANY: u32 = 500;
+/// Times that more is begun before others get their turn.
+const PASSES: usize = 16;
+/// Pause before an event is looked at again whose device somebody else is at.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// Everything that guards look at.
+struct Around<'a> {
+    rules: &'a Rules,
+    device: Option<&'a Device>,
+    partner: Option<&'a str>,
+    remediation: &'a Remediation,
+    mode: Mode,
+    before: Precedents,
+    scene: Scene,
+}
+
+impl Around<'_> {
+    fn case<'a>(&'a self, event: &'a Event, now: UnixMs) -> Case<'a> {
+        Case {
+            now,
+            event,
+            device: self.device,
+            partner: self.partner,
+            remediation: &self.remediation.name,
+            mode: self.mode,
+            before: &self.before,
+            scene: &self.scene,
+            limits: &self.rules.settings.guards,
+        }
+    }
+}
+
+impl Shared {
+    /// Plans the events whose time has come.
+    pub(super) fn plan(&self) -> Result<(), store::Error> {
+        loop {
+            let now = self.clock.now_ms();
+            let due = self.due(&queue::WAITING, now, MANY)?;
+            let last = due.len() < MANY as usize;
+            let rules = self.rules();
+            let plan = |event| self.plan_of(event, &rules, now);
+            self.apply_plans(due.iter().map(plan).collect::<Result<_, _>>()?)?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes plans down. One whose event has changed meanwhile does not hold up the others.
+    fn apply_plans(&self, plans: Vec<EventPlan>) -> Result<(), store::Error> {
+        let change = |plan| Change::Event(EventChange::Plan(Box::new(plan)));
+        let changes: Vec<Change> = plans.into_iter().map(change).collect();
+        if !changes.is_empty() && !self.apply(changes.clone())? {
+            for change in changes {
+                self.apply(vec![change])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn due(
+        &self,
+        states: &[EventState],
+        now: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Event>, store::Error> {
+        let states = states.to_vec();
+        self.events(EventQuery { states, due: Some(now), limit, ..EventQuery::default() })
+    }
+
+    fn events(&self, query: EventQuery) -> Result<Vec<Event>, store::Error> {
+        let event = |record: store::Record| match record.value {
+            Value::Event(event) => Some(*event),
+            _ => None,
+        };
+        Ok(self.state.find(&Query::Events(query))?.into_iter().filter_map(event).collect())
+    }
+
+    fn plan_of(
+        &self,
+        event: &Event,
+        rules: &Rules,
+        now: UnixMs,
+    ) -> Result<EventPlan, store::Error> {
+        let device = rules.inventory.device(&event.device);
+        let platform =
+            device.and_then(|device| device.platform.as_deref()).and_then(Platform::named);
+        let facts = Facts { fields: event.fields.clone(), event: event.clone() };
+        let library = self.shelf.now();
+        let found = library.remediations.matching(&facts, platform);
+        // Whoever is not in the inventory has nothing that could be done.
+        if let Some(plan) =
+            unplanned(event, &found).or_else(|| device.is_none().then(|| stranger(event)))
+        {
+            return Ok(plan);
+        }
+        let Found::One(remediation) = found else { return Ok(stranger(event)) };
+        let around = self.around(event, device, &remediation, rules, now)?;
+        let (plan, outcome) = planned(&around.case(event, now), &remediation);
+        tracing::debug!(
+            event = event.id.0,
+            device = event.device,
+            remediation = remediation.name,
+            to = plan.to.as_str(),
+            why = outcome.said,
+            "planned"
+        );
+        Ok(plan)
+    }
+
+    /// Looks up what guards want to know.
+    fn around<'a>(
+        &self,
+        event: &Event,
+        device: Option<&'a Device>,
+        remediation: &'a Remediation,
+        rules: &'a Rules,
+        now: UnixMs,
+    ) -> Result<Around<'a>, store::Error> {
+        let partner = device.and_then(|device| partner_of(&rules.inventory, device));
+        let allowed = self.modes.of(&remediation.name, &rules.settings);
+        let query = PrecedentQuery {
+            device: event.device.clone(),
+            told: event.first,
+            partner: partner.map(str::to_owned),
+            remediation: remediation.name.clone(),
+            since: allowed.since,
+            now,
+        };
+        let found = self.state.find(&Query::Precedents(Box::new(query)))?;
+        let before = found.into_iter().find_map(|record| match record.value {
+            Value::Precedents(before) => Some(*before),
+            _ => None,
+        });
+        let before = before.unwrap_or_default();
+        let scene = Scene {
+            paused: self.switch.now().map(|paused| switch::sentence(&paused)),
+            storm: self.storm(&before, rules, now),
+            maintenance: device
+                .and_then(|device| self.around.maintenance(device, &rules.maintenance, now)),
+            partner: partner.and_then(|partner| self.around.trouble(partner)),
+            evidence: (event.evidence == Evidence::Datagram)
+                .then(|| self.around.trouble(&event.device))
+                .flatten()
+                .map(|said| format!("{} {said}", event.device)),
+            blocked: device
+                .and_then(|device| device.login.as_ref())
+                .and_then(|login| self.credentials.blocked(login)),
+            unreachable: Endpoint::of(&rules.inventory, &event.device)
+                .err()
+                .map(|why| why.to_string()),
+        };
+        self.note_breaker(remediation, &before, rules);
+        // Of two instances that watch the same devices one alone repairs.
+        let mode = if rules.settings.owner { allowed.mode } else { Mode::Observe };
+        Ok(Around { rules, device, partner, remediation, mode, before, scene })
+    }
+
+    /// Remembers, for people, whether a remediation has lost our trust.
+    fn note_breaker(&self, remediation: &Remediation, before: &Precedents, rules: &Rules) {
+        let why = guard::tripped(before, &rules.settings.guards);
+        let mut tripped = self.tripped.lock().expect("no holder of this lock can panic");
+        match why {
+            Some(why) => tripped.insert(remediation.name.clone(), why),
+            None => tripped.remove(&remediation.name),
+        };
+    }
+
+    /// Whether it is a storm, now or lately.
+    fn storm(&self, before: &Precedents, rules: &Rules, now: UnixMs) -> Option<(String, UnixMs)> {
+        let mut storm = self.storm.lock().expect("no holder of this lock can panic");
+        if let Some(new) = rules.settings.storm.storm(before, now) {
+            if storm.is_none() {
+                tracing::warn!("{}; nothing is repaired until it is over", new.0);
+            }
+            *storm = Some(new);
+        }
+        if storm.as_ref().is_some_and(|(_, until)| *until <= now) {
+            *storm = None;
+        }
+        storm.clone()
+    }
+
+    /// Begins what can be begun.
+    pub(super) fn dispatch(self: &Arc<Self>, runtime: &Runtime) -> Result<(), store::Error> {
+        let rules = self.rules();
+        if !rules.settings.owner {
+            return Ok(());
+        }
+        for _ in 0..PASSES {
+            let busy = self.busy_devices();
+            if busy.len() >= rules.settings.workers as usize {
+                return Ok(());
+            }
+            let query = EventQuery {
+                states: vec![EventState::Queued],
+                due: Some(self.clock.now_ms()),
+                except: busy,
+                limit: MANY,
+                ..EventQuery::default()
+            };
+            let due = self.events(query)?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let mut plans = Vec::new();
+            for event in due {
+                let busy = self.busy_devices();
+                if busy.len() >= rules.settings.workers as usize {
+                    break;
+                }
+                // The one before it may be of the same device.
+                if !busy.contains(&event.device) {
+                    plans.extend(self.begin(event, &rules, runtime)?);
+                }
+            }
+            self.apply_plans(plans)?;
+        }
+        // There is more; but others may have waited for a plan meanwhile.
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// The devices that a worker is at.
+    fn busy_devices(&self) -> Vec<String> {
+        let busy = self.busy.lock().expect("no holder of this lock can panic");
+        busy.values().cloned().collect()
+    }
+
+    /// Begins one event; gives what becomes of it if something speaks against that by now.
+    fn begin(
+        self: &Arc<Self>,
+        event: Event,
+        rules: &Arc<Rules>,
+        runtime: &Runtime,
+    ) -> Result<Option<EventPlan>, store::Error> {
+        let now = self.clock.now_ms();
+        let device = rules.inventory.device(&event.device);
+        let name = event.plan.as_ref().map(|plan| plan.remediation.as_str());
+        let library = self.shelf.now();
+        let remediation = name.and_then(|name| library.remediations.named(name));
+        let (Some(device), Some(remediation)) = (device, remediation) else {
+            let what = if device.is_none() { "its device" } else { "its remediation" };
+            return Ok(Some(replan(&event, EventState::Recorded, &format!("{what} is gone"), now)));
+        };
+        if !queue::is_same(&event, Some(remediation)) {
+            // Whoever said yes said it to another file.
+            let said = format!("{} has changed since it was planned", remediation.name);
+            return Ok(Some(replan(&event, EventState::New, &said, now)));
+        }
+        let around = self.around(&event, Some(device), remediation, rules, now)?;
+        let case = around.case(&event, now);
+        let outcome = guard::ask(&case);
+        if outcome.what != Todo::Run {
+            let (mut plan, _) = planned(&case, remediation);
+            plan.from = vec![EventState::Queued];
+            return Ok(Some(plan));
+        }
+        let endpoint = match Endpoint::of(&rules.inventory, &event.device) {
+            Ok(endpoint) => endpoint,
+            Err(why) => {
+                return Ok(Some(replan(&event, EventState::Recorded, &why.to_string(), now)));
+            }
+        };
+        let run = self.run_of(&event, &endpoint, remediation, (around.mode, &outcome), now);
+        let claim = Claim {
+            event: event.id,
+            run,
+            lease_until: now + LEASE,
+            locks: guard::lock::names(device, around.partner, &rules.settings.exclusive),
+            limits: rules.settings.budgets.limits(rules.inventory.devices().len()),
+        };
+        let plan = match self.state.claim(claim)? {
+            Claimed::Run(run) => {
+                self.work(*run, event, Arc::clone(remediation), endpoint, runtime)?;
+                return Ok(None);
+            }
+            Claimed::Busy(note) => replan(&event, EventState::Queued, &note.said, now + BUSY),
+            Claimed::Spent(note, until) => {
+                let said = format!("budget: {}", note.said);
+                replan(&event, EventState::Held, &said, until)
+            }
+            Claimed::Gone => return Ok(None),
+        };
+        Ok(Some(plan))
+    }
+
+    fn run_of(
+        &self,
+        event: &Event,
+        endpoint: &Endpoint,
+        remediation: &Remediation,
+        (mode, outcome): (Mode, &Outcome),
+        now: UnixMs,
+    ) -> Run {
+        let place = self.busy.lock().expect("no holder of this lock can panic").len() + 1;
+        Run {
+            id: RunId(0),
+            event: event.id,
+            attempt: 0,
+            device: endpoint.device.clone(),
+            platform: endpoint.platform.to_string(),
+            remediation: remediation.name.clone(),
+            script_sha256: remediation.sha256.clone(),
+            idempotent: remediation.meta.idempotent,
+            mode,
+            approved: event.plan.as_ref().and_then(|plan| plan.approved.clone()),
+            worker: format!("worker {place}"),
+            epoch: self.epoch,
+            state: RunState::Running,
+            reason: String::new(),
+            started: now,
+            ended: None,
+            changed: false,
+            sent: Vec::new(),
+            guards: outcome.notes.clone(),
+            steps: Vec::new(),
+            proof: None,
+        }
+    }
+
+    fn work(
+        self: &Arc<Self>,
+        run: Run,
+        event: Event,
+        remediation: Arc<Remediation>,
+        endpoint: Endpoint,
+        runtime: &Runtime,
+    ) -> Result<(), store::Error> {
+        let changed_before = run.attempt > 1 && self.changed_before(&event)?;
+        self.busy
+            .lock()
+            .expect("no holder of this lock can panic")
+            .insert(event.id, run.device.clone());
+        tracing::info!(
+            run = run.id.0,
+            event = event.id.0,
+            device = run.device,
+            remediation = run.remediation,
+            worker = run.worker,
+            "a run begins"
+        );
+        let login = endpoint.login.clone();
+        let (id, event_id) = (run.id, event.id);
+        let task = Task { run, event, remediation, endpoint, changed_before };
+        let shared = Arc::clone(self);
+        runtime.spawn(async move {
+            let tools = shared.tools.clone();
+            // A worker that panics must not keep its device for ever.
+            let working = tokio::spawn(async move { worker::run(&tools, task).await });
+            let ending = working.await.unwrap_or(worker::Ending::Lost);
+            tracing::info!(run = id.0, event = event_id.0, ?ending, "a run has ended");
+            let ended = Ended { event: event_id, login, ending };
+            shared.ended.lock().expect("no holder of this lock can panic").push(ended);
+            shared.bell.ring();
+        });
+        Ok(())
+    }
+
+    fn changed_before(&self, event: &Event) -> Result<bool, store::Error> {
+        let query = RunQuery { event: Some(event.id), ..RunQuery::default() };
+        let runs = self.state.find(&Query::Runs(query))?;
+        Ok(runs.iter().any(|record| matches!(&record.value, Value::Run(run) if run.changed)))
+    }
+}
+
+/// A queued event waits on, or waits for something else.
+fn replan(event: &Event, to: EventState, reason: &str, not_before: UnixMs) -> EventPlan {
+    EventPlan {
+        id: event.id,
+        from: vec![EventState::Queued],
+        to,
+        reason: reason.to_owned(),
+        not_before,
+        rule: None,
+        ask: None,
+    }
+}
+
+/// The other half of a device's pair; one of them may be the only one that says so.
+fn partner_of<'a>(inventory: &'a Inventory, device: &'a Device) -> Option<&'a str> {
+    device.pair.as_deref().or_else(|| {
+        let mut others = inventory.devices().iter();
+        others.find(|other| other.pair.as_deref() == Some(&*device.name)).map(|other| &*other.name)
+    })
+}
+
+/// What becomes of an event that nothing can be done about.
+fn stranger(event: &Event) -> EventPlan {
+    EventPlan {
+        id: event.id,
+        from: vec![event.state],
+        to: EventState::Recorded,
+        reason: event.reason.clone(),
+        not_before: event.not_before,
+        rule: None,
+        ask: None,
+    }
+}
