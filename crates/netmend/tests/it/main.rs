@@ -11,6 +11,7 @@ mod explain;
 mod kill;
 mod lab;
 mod lifecycle;
+mod mending;
 mod reload;
 mod sinks;
 mod syslog;
