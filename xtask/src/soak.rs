@@ -19,6 +19,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     command::run_in("cargo", &line, &[("NETMEND_SOAK_HOURS", &hours)])?;
     let line = ["test", "--release", "-p", "netmend", "--test", "it", "kill", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])?;
+    // A BGP session is watched for a minute to stay down without netmend's hand.
+    let line = ["test", "--release", "-p", "netmend", "--test", "it", "frr", "--", "--nocapture"];
+    command::run_in("cargo", &line, &[("NETMEND_FRR_WATCH", "60")])?;
     let line =
         ["test", "--release", "-p", "netmend-store", "--test", "it", "kills", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])
