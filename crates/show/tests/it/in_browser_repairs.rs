@@ -144,6 +144,8 @@ fn the_pages_of_repairs_fit_a_phone() {
             }
         }
     }
+    // A page that is open would rightly complain that it needs a login from now on.
+    browser.open("about:blank");
     crate::login::add_users(&world);
     for (width, dark) in [(1400, false), (390, true)] {
         browser.look_like(width, 900, dark);
