@@ -27,7 +27,7 @@ fn somebody_logs_in_answers_a_question_and_logs_out() {
     assert_eq!(browser.eval("document.querySelector('[name=name]').value"), "otto");
     browser.eval(&enter("otto", "correct horse"));
     browser.wait("and leads back", "location.pathname + location.search === '/runs?state=success'");
-    assert_eq!(browser.eval("document.querySelector('.account').innerText"), "otto");
+    browser.wait("it names them", "document.querySelector('.account')?.innerText === 'otto'");
     assert_eq!(browser.eval("document.cookie"), "", "no script sees the session");
 
     browser.open(&format!("http://{address}/"));
