@@ -126,7 +126,7 @@ impl<'a> Attendant<'a> {
     /// Acts on a load, and answers those who asked for it.
     fn loaded(&mut self, Loaded { reload, answers }: Loaded) {
         let (outcome, problems) = match reload {
-            Reload::Changed(settings) => self.take_over(self.loader.accept(settings)),
+            Reload::Changed(settings) => self.take_over(self.loader.accept(*settings)),
             Reload::Unchanged => {
                 tracing::info!("the configuration is as it was");
                 self.pipeline.present.notices.clear(CONFIGURATION);

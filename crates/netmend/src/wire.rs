@@ -140,10 +140,8 @@ impl Pipeline {
         };
         let (hearer, alerts) = telling.start(Box::new(BoardSights::new(Arc::clone(&present))))?;
         let tail = [judging.start(Arc::clone(&samples), hearer)?, alerts, feed.start()?];
-        let threads = vec![
-            intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?,
-            keeper.start()?,
-        ];
+        let taker = intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?;
+        let threads = vec![taker, keeper.start()?];
         let pipeline = Self {
             present,
             samples,

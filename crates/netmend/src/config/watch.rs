@@ -54,7 +54,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) enum Reload {
     /// There is a new configuration.
-    Changed(Settings),
+    Changed(Box<Settings>),
     /// It is the same: somebody asked, or wrong files were put right.
     Unchanged,
     /// The files are wrong; what runs should keep running.
@@ -253,7 +253,7 @@ impl<F: FnMut(Loaded)> Worker<F> {
         match result {
             Ok(settings) if settings.digest != self.running => {
                 self.running = settings.digest;
-                self.tell(Reload::Changed(settings), asked);
+                self.tell(Reload::Changed(Box::new(settings)), asked);
             }
             Ok(_) if asked.is_some() || put_right => self.tell(Reload::Unchanged, asked),
             Ok(_) => {}
