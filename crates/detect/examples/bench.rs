@@ -137,6 +137,7 @@ fn sample(series: u64, metric: Metric, round: u64, step_ms: i64) -> Sample {
                 0.0
             }
         }
+        Metric::Interface(_) => 0.0,
     };
     Sample { series: id(series), at: UnixMs(START + round.cast_signed() * step_ms), value }
 }

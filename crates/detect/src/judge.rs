@@ -157,7 +157,7 @@ impl Judge {
 fn unit(metric: Metric) -> f32 {
     match metric {
         Metric::Rtt | Metric::Jitter => PER_MS,
-        Metric::Loss => 1.0,
+        Metric::Loss | Metric::Interface(_) => 1.0,
     }
 }
 

@@ -128,7 +128,10 @@ impl Rules {
         }
         let at_least = settings.at_least;
         let learned = match (settings.learned, metric) {
-            (Learned::Off, _) => Prepared::Off,
+            // What is usual of interfaces is not learned: their limits are set.
+            (Learned::Off, _) | (Learned::Nm | Learned::Reference, Metric::Interface(_)) => {
+                Prepared::Off
+            }
             (Learned::Sigma(sigma), _) => Prepared::Sigma(checked(sigma)?),
             (Learned::Nm, Metric::Rtt) => nm(Nm::LATENCY, settings),
             (Learned::Nm, Metric::Jitter) => nm(Nm::JITTER, settings),

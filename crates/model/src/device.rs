@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::{Listener, Secret, Transport};
+use crate::{Listener, Secret, SnmpAccess, Transport};
 
 /// A device that lines come from and that can be logged in to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Device {
     pub login: Option<Login>,
     /// Hosts of targets that show how it is, besides those with an address or a name of its own.
     pub targets: Vec<String>,
+    /// How to ask it over SNMP; `None`: nobody asks.
+    pub snmp: Option<SnmpAccess>,
 }
 
 /// How to log in to a device over SSH. What is not given is not tried, and each thing is tried once: a

@@ -20,10 +20,12 @@ pub enum Metric {
     /// 0 for an answered probe, 100 for a lost, late or unreachable one, in percent: the mean over any
     /// span is that span's loss. Probes that are `unsent` or `unknown` have no sample.
     Loss,
+    /// A number of an interface of a device.
+    Interface(InterfaceMetric),
 }
 
 impl Metric {
-    /// All metrics, in the order pages list them.
+    /// The metrics of a target, in the order pages list them.
     pub const ALL: [Metric; 3] = [Metric::Rtt, Metric::Jitter, Metric::Loss];
 
     /// Stable name, part of the series identity.
@@ -32,6 +34,7 @@ impl Metric {
             Metric::Rtt => "rtt",
             Metric::Jitter => "jitter",
             Metric::Loss => "loss",
+            Metric::Interface(of) => of.as_str(),
         }
     }
 
@@ -40,12 +43,67 @@ impl Metric {
         match self {
             Metric::Rtt | Metric::Jitter => "us",
             Metric::Loss => "percent",
+            Metric::Interface(of) => of.unit(),
         }
     }
 
     /// The metric of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.as_str() == name)
+        let of_interfaces = InterfaceMetric::ALL.into_iter().map(Metric::Interface);
+        Self::ALL.into_iter().chain(of_interfaces).find(|metric| metric.as_str() == name)
+    }
+}
+
+/// What a series of an interface counts. Rates are a second of the device's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterfaceMetric {
+    /// Bits a second, by direction.
+    Traffic,
+    /// Percent of its speed that is used, by direction.
+    Utilisation,
+    /// Packets with errors a second, by direction.
+    Errors,
+    /// Packets discarded a second, by direction.
+    Discards,
+    /// `ifOperStatus` as the MIB numbers it; 1 is up.
+    Oper,
+}
+
+impl InterfaceMetric {
+    /// All of them, in the order pages list them.
+    pub const ALL: [InterfaceMetric; 5] = [
+        InterfaceMetric::Traffic,
+        InterfaceMetric::Utilisation,
+        InterfaceMetric::Errors,
+        InterfaceMetric::Discards,
+        InterfaceMetric::Oper,
+    ];
+
+    /// Stable name, part of the series identity.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InterfaceMetric::Traffic => "interface_traffic",
+            InterfaceMetric::Utilisation => "interface_utilisation",
+            InterfaceMetric::Errors => "interface_errors",
+            InterfaceMetric::Discards => "interface_discards",
+            InterfaceMetric::Oper => "interface_oper_status",
+        }
+    }
+
+    /// Unit of the values.
+    pub fn unit(self) -> &'static str {
+        match self {
+            InterfaceMetric::Traffic => "bit/s",
+            InterfaceMetric::Utilisation => "percent",
+            InterfaceMetric::Errors | InterfaceMetric::Discards => "packets/s",
+            InterfaceMetric::Oper => "state",
+        }
+    }
+
+    /// Whether there is one series for each direction.
+    pub fn has_direction(self) -> bool {
+        self != InterfaceMetric::Oper
     }
 }
 
@@ -117,6 +175,9 @@ impl Series {
 pub struct SeriesId(pub u128);
 
 impl SeriesId {
+    /// No series: what stands for one that does not exist.
+    pub const NONE: SeriesId = SeriesId(0);
+
     /// Big-endian bytes, as stored.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
@@ -240,8 +301,10 @@ mod tests {
 
     #[test]
     fn every_metric_is_found_by_its_name() {
-        for metric in Metric::ALL {
+        let of_interfaces = InterfaceMetric::ALL.map(Metric::Interface);
+        for metric in Metric::ALL.into_iter().chain(of_interfaces) {
             assert_eq!(Metric::from_name(metric.as_str()), Some(metric));
+            assert_eq!(metric.to_string(), metric.as_str());
         }
     }
 }

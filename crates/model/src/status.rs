@@ -100,12 +100,13 @@ impl TargetSeries {
         Self { rtt: id(Metric::Rtt), jitter: id(Metric::Jitter), loss: id(Metric::Loss) }
     }
 
-    /// The identity of one metric.
+    /// The identity of one metric; [`SeriesId::NONE`] for one that targets do not have.
     pub fn get(&self, metric: Metric) -> SeriesId {
         match metric {
             Metric::Rtt => self.rtt,
             Metric::Jitter => self.jitter,
             Metric::Loss => self.loss,
+            Metric::Interface(_) => SeriesId::NONE,
         }
     }
 }

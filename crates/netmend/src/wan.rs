@@ -138,6 +138,7 @@ fn words(metric: WanMetric) -> String {
         Metric::Rtt => "latency",
         Metric::Jitter => "jitter",
         Metric::Loss => "loss",
+        Metric::Interface(of) => of.as_str(),
     };
     format!("{} {what}", metric.direction())
 }

@@ -110,7 +110,7 @@ fn points(metric: Metric, answer: RangeAnswer) -> Vec<(UnixMs, f64)> {
         RangeAnswer::Samples(samples) => samples,
         RangeAnswer::Buckets(buckets) => {
             let level = |bucket: &store::Bucket| match metric {
-                Metric::Loss => bucket.mean,
+                Metric::Loss | Metric::Interface(_) => bucket.mean,
                 Metric::Rtt | Metric::Jitter => bucket.p50,
             };
             buckets.iter().map(|bucket| (bucket.at, level(bucket))).collect()

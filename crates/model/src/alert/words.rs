@@ -9,7 +9,7 @@ use super::{
     TargetSubject,
 };
 use crate::text::printable;
-use crate::{Metric, Rule, UnixMs};
+use crate::{InterfaceMetric, Metric, Rule, UnixMs};
 
 /// Most characters of a name within a sentence.
 const NAME: usize = 80;
@@ -30,6 +30,11 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Rtt => "Latency",
         Metric::Jitter => "Jitter",
         Metric::Loss => "Loss",
+        Metric::Interface(InterfaceMetric::Traffic) => "Traffic",
+        Metric::Interface(InterfaceMetric::Utilisation) => "Utilisation",
+        Metric::Interface(InterfaceMetric::Errors) => "Errors",
+        Metric::Interface(InterfaceMetric::Discards) => "Discards",
+        Metric::Interface(InterfaceMetric::Oper) => "State",
     }
 }
 
@@ -37,7 +42,10 @@ pub fn metric(metric: Metric) -> &'static str {
 pub fn value(metric: Metric, value: f32) -> String {
     match metric {
         Metric::Rtt | Metric::Jitter => format!("{} ms", digits(value / 1_000.0)),
-        Metric::Loss => format!("{} %", digits(value)),
+        Metric::Loss | Metric::Interface(InterfaceMetric::Utilisation) => {
+            format!("{} %", digits(value))
+        }
+        Metric::Interface(of) => format!("{} {}", digits(value), of.unit()),
     }
 }
 
@@ -236,7 +244,7 @@ fn usual(finding: &Finding) -> String {
     let metric = finding.metric;
     let scaled = |value: f32| match metric {
         Metric::Rtt | Metric::Jitter => digits(value / 1_000.0),
-        Metric::Loss => digits(value),
+        Metric::Loss | Metric::Interface(_) => digits(value),
     };
     let Some(usual) = finding.usual.filter(|usual| usual.is_finite()) else {
         let limit = finding.limit.filter(|limit| limit.is_finite());

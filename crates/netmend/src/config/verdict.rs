@@ -161,6 +161,7 @@ impl Amounts {
             Metric::Rtt => self.0[0],
             Metric::Jitter => self.0[1],
             Metric::Loss => self.0[2],
+            Metric::Interface(_) => None,
         }
     }
 

@@ -75,7 +75,7 @@ impl Probes {
                 {
                     Metric::Rtt => probe.rtt_us = sample.value,
                     Metric::Jitter => probe.jitter_us = sample.value,
-                    Metric::Loss => {}
+                    Metric::Loss | Metric::Interface(_) => {}
                 },
                 _ => {}
             }

@@ -18,6 +18,7 @@ fn code(finding: &Finding) -> &'static str {
         (_, Metric::Rtt) => "TARGET_LATENCY",
         (_, Metric::Jitter) => "TARGET_JITTER",
         (_, Metric::Loss) => "TARGET_LOSS",
+        (_, Metric::Interface(_)) => "INTERFACE",
     }
 }
 

@@ -148,7 +148,8 @@ fn series(app: &App, pairs: &[(String, String)]) -> Result<(Vec<Asked>, Duration
     };
     let mut metrics = Vec::new();
     for name in text.split(',') {
-        let metric = Metric::from_name(name).ok_or_else(|| {
+        let of_target = |metric: &Metric| Metric::ALL.contains(metric);
+        let metric = Metric::from_name(name).filter(of_target).ok_or_else(|| {
             let names = Metric::ALL.map(Metric::as_str).join(", ");
             BadParam::new("metric", text, format!("{names}; several separated by commas"))
         })?;

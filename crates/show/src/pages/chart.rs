@@ -80,6 +80,7 @@ impl Figure<'_> {
             Metric::Rtt => "RTT",
             Metric::Jitter => "Jitter",
             Metric::Loss => "Loss",
+            Metric::Interface(of) => of.as_str(),
         };
         html! {
             figure #chart data-target=(self.subject.series.rtt) data-metric=(self.metric)

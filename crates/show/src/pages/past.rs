@@ -91,6 +91,7 @@ async fn past(
                 Metric::Rtt => row.rtt = Some(bucket),
                 Metric::Jitter => row.jitter = Some(bucket),
                 Metric::Loss => row.loss = Some(bucket),
+                Metric::Interface(_) => {}
             }
         }
     }
@@ -112,6 +113,7 @@ fn name(metric: Metric) -> &'static str {
         Metric::Rtt => "RTT",
         Metric::Jitter => "Jitter",
         Metric::Loss => "Loss",
+        Metric::Interface(of) => of.as_str(),
     }
 }
 

@@ -267,6 +267,7 @@ impl Past {
             Metric::Rtt => (11_350.0 + busy, 8_000.0),
             Metric::Jitter => (400.0, 6_000.0),
             Metric::Loss => (0.1, 1.0),
+            Metric::Interface(_) => (0.0, 0.0),
         };
         let value = if band == "limit" { usual + room } else { usual };
         let (at, count) = (UnixMs(at), NonZeroU32::MIN);
@@ -304,6 +305,7 @@ impl Past {
         };
         match metric {
             Metric::Loss => Some(flat(lost)),
+            Metric::Interface(_) => None,
             _ if lost >= 100.0 => None,
             Metric::Jitter => Some(flat(spread / 3.0)),
             Metric::Rtt => Some(Bucket {
