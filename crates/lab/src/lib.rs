@@ -7,11 +7,12 @@
 //! [`SimulatedNetwork`] puts a world behind the seam of the kernel's sockets, in the process and by any clock.
 //! [`Simulation`] puts it behind a TUN device in a [`Namespace`], for real sockets and other people's tools.
 //!
-//! [`Device`] is a network device with a command line over SSH.
+//! [`Device`] is a network device with a command line over SSH; [`Agent`] one that answers SNMP.
 //!
 //! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`,
-//! `tun`, `simulation`, `words`; `device`.
+//! `tun`, `simulation`, `words`; `device`, `agent`.
 
+mod agent;
 mod behaviour;
 mod device;
 mod histogram;
@@ -28,6 +29,7 @@ mod tun;
 mod words;
 mod world;
 
+pub use agent::{Agent, AgentHabit, AgentOptions};
 pub use behaviour::{
     Behaviour, Damage, Delay, Harm, Late, Port, Ports, Report, RouterError, Share, Span,
 };
