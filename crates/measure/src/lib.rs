@@ -1,5 +1,5 @@
 //! Measures round-trip times: packet probes by ICMP echo and half-open TCP, and finished TCP handshakes
-//! where privileges are missing; hears syslog ([`syslog`]); asks orchestrators of SD-WANs ([`vco`]). It must
+//! where privileges are missing; hears syslog ([`syslog`]); polls devices ([`snmp`]); asks orchestrators of SD-WANs ([`vco`]). It must
 //! not store, judge or show anything, and reads no configuration.
 //!
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
@@ -18,6 +18,7 @@ mod planner;
 mod prober;
 mod reprobe;
 pub mod resolve;
+pub mod snmp;
 mod status;
 pub mod syslog;
 pub mod trace;

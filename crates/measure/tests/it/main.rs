@@ -14,6 +14,7 @@ mod engine;
 mod filters;
 mod names;
 mod privileges;
+mod snmp;
 mod syslog;
 mod trace;
 mod vco;
