@@ -16,6 +16,8 @@ pub enum Kind {
     Ping,
     /// One TCP probe; fields as in [`TCP`].
     Tcp,
+    /// The counters of one interface; fields as in [`INTERFACE`].
+    Interface,
 }
 
 /// Measurement and fields of a kind.
@@ -94,15 +96,37 @@ pub const TCP: Shape = Shape {
     ],
 };
 
+/// The counters of an interface as the device counts them, under the names of the IF-MIB. `ifInOctets` and
+/// `ifOutOctets` carry the high-capacity value where there is one, and `ifSpeed` is `ifHighSpeed` x 10^6, so
+/// that queries which know 32 bits alone are right at any speed.
+pub const INTERFACE: Shape = Shape {
+    measurement: "interface",
+    fields: &[
+        Field::new("ifHCInOctets"),
+        Field::new("ifHCOutOctets"),
+        Field::new("ifInOctets").metric("netmend_interface_receive_bytes_total", 1.0),
+        Field::new("ifOutOctets").metric("netmend_interface_transmit_bytes_total", 1.0),
+        Field::new("ifSpeed").metric("netmend_interface_speed_bytes", 0.125),
+        Field::new("ifHighSpeed"),
+        Field::new("ifOperStatus"),
+        Field::new("ifAdminStatus"),
+        Field::new("ifInErrors").metric("netmend_interface_receive_errors_total", 1.0),
+        Field::new("ifOutErrors").metric("netmend_interface_transmit_errors_total", 1.0),
+        Field::new("ifInDiscards").metric("netmend_interface_receive_discards_total", 1.0),
+        Field::new("ifOutDiscards").metric("netmend_interface_transmit_discards_total", 1.0),
+    ],
+};
+
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 2] = [Kind::Ping, Kind::Tcp];
+    pub const ALL: [Kind; 3] = [Kind::Ping, Kind::Tcp, Kind::Interface];
 
     /// Measurement and fields.
     pub fn shape(self) -> &'static Shape {
         match self {
             Kind::Ping => &PING,
             Kind::Tcp => &TCP,
+            Kind::Interface => &INTERFACE,
         }
     }
 
