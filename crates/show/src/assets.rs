@@ -25,7 +25,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SHEET: &str =
     concat!(include_str!("../assets/uPlot.min.css"), include_str!("../assets/netmend.css"));
 
-static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 7]> = LazyLock::new(|| {
     let asset = |name, kind, body: &'static [u8]| {
         let hash = format!("{:016x}", xxh3_64(body));
         Asset { name, kind, body, hash }
@@ -35,6 +35,7 @@ static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
         asset("theme.js", SCRIPT, include_bytes!("../assets/theme.js")),
         asset("live.js", SCRIPT, include_bytes!("../assets/live.js")),
         asset("chart.js", SCRIPT, include_bytes!("../assets/chart.js")),
+        asset("traffic.js", SCRIPT, include_bytes!("../assets/traffic.js")),
         asset("htmx.min.js", SCRIPT, include_bytes!("../assets/htmx.min.js")),
         asset("uPlot.iife.min.js", SCRIPT, include_bytes!("../assets/uPlot.iife.min.js")),
     ]

@@ -55,7 +55,9 @@ pub use port::judged::{
     SilenceNow, Trace, Unjudged,
 };
 pub use port::mending::{MendNow, MendOrder, Mending, Paused, RemediationNow};
-pub use port::{Counter, CounterKind, Devices, Now, Snapshot, Stage, StoreNow, System, Warning};
+pub use port::{
+    Counter, CounterKind, Devices, Interfaces, Now, Snapshot, Stage, StoreNow, System, Warning,
+};
 pub use serve::serve;
 pub use uptime::{Minutes, Month, Uptime, Uptimes};
 
@@ -78,6 +80,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Who speaks.
     pub devices: Arc<dyn Devices>,
+    /// Their interfaces.
+    pub interfaces: Arc<dyn Interfaces>,
     /// Where the pages are served: `Host` is checked against it.
     pub listen: SocketAddr,
     /// Further names that `Host` may carry, for instance that of a reverse proxy; no port.

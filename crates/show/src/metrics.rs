@@ -1,6 +1,8 @@
 //! `/metrics`: netmend's own counters and every target, in the Prometheus text format 0.0.4. Written
 //! straight into one string, since ten thousand targets make tens of thousands of lines.
 
+mod interfaces;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let text = render(&app.present.view(), &app.judging.view(), &app.deps.now.system());
+    let text = text + &interfaces::render(&app.deps.interfaces.all());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Inventory, Method, TargetNow, UnixMs};
+use model::{Inventory, Method, PolledDevice, TargetNow, UnixMs};
 use serde::Serialize;
 use store::sink::SinkNow;
 
@@ -34,6 +34,26 @@ pub trait Devices: Send + Sync {
 impl Devices for Inventory {
     fn inventory(&self) -> Arc<Inventory> {
         Arc::new(self.clone())
+    }
+}
+
+/// The devices that are asked for their interfaces, as they are now. Cheap, and never blocks.
+pub trait Interfaces: Send + Sync {
+    /// A device by its name in the inventory; `None` if it is not asked.
+    fn device(&self, name: &str) -> Option<Arc<PolledDevice>>;
+
+    /// All of them, by name.
+    fn all(&self) -> Vec<Arc<PolledDevice>>;
+}
+
+/// Nobody is asked, for programs without devices.
+impl Interfaces for () {
+    fn device(&self, _: &str) -> Option<Arc<PolledDevice>> {
+        None
+    }
+
+    fn all(&self) -> Vec<Arc<PolledDevice>> {
+        Vec::new()
     }
 }
 

@@ -26,6 +26,15 @@ fn level(rtt: f32, low: f32, high: f32) -> usize {
     ((rtt - low) / (high - low) * 63.0).round().clamp(0.0, 63.0) as usize
 }
 
+/// Values of a window, one character each, from nothing to the largest; those that are no numbers are gaps.
+pub(crate) fn levels_of(values: impl Iterator<Item = f32> + Clone) -> String {
+    let high = values.clone().filter(|value| value.is_finite()).fold(1.0, f32::max);
+    let one = |value: f32| {
+        if value.is_finite() { char::from(LEVELS[level(value, 0.0, high)]) } else { '.' }
+    };
+    values.map(one).collect()
+}
+
 /// What became of the window's probes, one character each: `o` answered, `x` lost, `?` we cannot know.
 pub(crate) fn cells(recent: &[Recent]) -> String {
     latest(recent)
@@ -120,6 +129,13 @@ mod tests {
         assert_eq!(levels(&probes("1x9")), "0._");
         assert_eq!(cells(&probes("1x?9")), "ox?o");
         assert_eq!(levels(&[]), "");
+    }
+
+    #[test]
+    fn values_stand_between_nothing_and_the_largest() {
+        let values = [0.0, 50.0, f32::NAN, 100.0];
+        assert_eq!(levels_of(values.into_iter()), "0w._");
+        assert_eq!(levels_of([0.0, 0.0].into_iter()), "00");
     }
 
     #[test]

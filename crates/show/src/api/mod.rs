@@ -3,6 +3,7 @@
 
 mod alerts;
 mod availability;
+mod devices;
 mod events;
 mod me;
 mod mending;
@@ -42,6 +43,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/alerts/{id}/ack", post(alerts::ack))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/{id}", delete(silences::expire))
+        .route("/devices", get(devices::list))
+        .route("/devices/{name}/interfaces", get(devices::interfaces))
         .route("/events", get(events::list))
         .route("/events/{id}", get(events::one))
         .route("/lines", get(events::lines))
@@ -64,8 +67,9 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 async fn not_found(uri: Uri) -> Problem {
     let allowed = "/api/v1/targets, /api/v1/targets/ID, /api/v1/range, /api/v1/marks, \
-                   /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/events, \
-                   /api/v1/events/ID, /api/v1/incidents/KEY, /api/v1/runs, /api/v1/runs/ID, /api/v1/approvals, \
+                   /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/devices, \
+                   /api/v1/devices/NAME/interfaces, /api/v1/events, /api/v1/events/ID, \
+                   /api/v1/incidents/KEY, /api/v1/runs, /api/v1/runs/ID, /api/v1/approvals, \
                    /api/v1/remediations, /api/v1/lines, /api/v1/availability, /api/v1/me, \
                    /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)

@@ -13,7 +13,7 @@ use model::text::printable;
 use model::{Device, Inventory, TargetState, UnixMs};
 use serde::Deserialize;
 
-use super::{events, heard, layout, parts};
+use super::{events, heard, interfaces, layout, parts};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::hark::{Hark, Heard};
@@ -70,12 +70,12 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
         @if known.is_empty() && strangers.is_empty() { (nothing(&inventory)) } @else {
             div.scroll { table.devices {
                 thead { tr {
-                    th { "Device" } th { "Platform" } th { "Addresses" } th { "Groups" } th { "Targets" }
+                    th { "Device" } th { "Platform" } th { "Addresses" } th { "Groups" } th { "Targets" } th { "Interfaces" }
                     th { "Events " small { "last day" } } th.c-time { "Last " small { "UTC" } }
                 } }
                 tbody {
                     @for device in known.iter().take(ROWS) {
-                        (row(device, &view, told.get(device.name.as_str())))
+                        (row(&app, device, &view, told.get(device.name.as_str())))
                     }
                     @for name in strangers.iter().take(ROWS) { (stranger(name, told.get(**name))) }
                 }
@@ -120,7 +120,7 @@ fn nothing(inventory: &Inventory) -> Markup {
     }
 }
 
-fn row(device: &Device, view: &View, told: Option<&Told>) -> Markup {
+fn row(app: &App, device: &Device, view: &View, told: Option<&Told>) -> Markup {
     let targets = view.snapshot.targets.iter().filter(|now| is_target_of(now, device));
     let targets: Vec<_> = targets.collect();
     let worst = targets.iter().map(|now| now.state).min_by_key(|state| state.rank());
@@ -136,6 +136,7 @@ fn row(device: &Device, view: &View, told: Option<&Told>) -> Markup {
                 None => (NOTHING),
                 Some(state) => { (state_badge(state)) " of " (targets.len()) }
             } }
+            td { (interfaces::brief(app, &device.name)) }
             (told_cells(told))
         }
     }
@@ -149,7 +150,7 @@ fn stranger(name: &str, told: Option<&Told>) -> Markup {
     html! {
         tr.stranger {
             th.c-alert scope="row" { a href=(heard::address(name)) { bdi { (printable(name, NAME)) } } }
-            td colspan="4" { "not in the inventory" }
+            td colspan="5" { "not in the inventory" }
             (told_cells(told))
         }
     }

@@ -12,7 +12,7 @@ use model::text::printable;
 use model::{Device, TargetNow, UnixMs};
 use store::{LineQuery, StoredLine};
 
-use super::{events, layout, parts, sorry};
+use super::{events, interfaces, layout, parts, sorry};
 use crate::app::App;
 use crate::format;
 use crate::hark::{self, Hark};
@@ -77,6 +77,7 @@ pub(super) async fn page(
                 } } }
             }
         }
+        (interfaces::section(&app, &name))
         section {
             h2 { "Events " small { a href={ "/events" (hark_query(&name)) } { "all of them" } } }
             (events::few(&events, at))

@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod heard;
 mod incident;
+mod interfaces;
 mod layout;
 mod login;
 mod mending;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/resume", post(mending::resume))
         .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
+        .route("/devices/{name}/interfaces/{interface}", get(interfaces::page))
         .route("/system", get(system::page))
         .route("/login", get(login::page).post(login::enter))
         .route("/logout", post(login::leave))

@@ -48,6 +48,7 @@ fn inventory() -> Inventory {
         groups: ["core".to_owned()].into(),
         pair: Some(pair.into()),
         login: None,
+        snmp: None,
         targets: Vec::new(),
     };
     let devices = vec![
@@ -100,6 +101,7 @@ impl World {
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
             devices: Arc::new(inventory()),
+            interfaces: Arc::new(()),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),
