@@ -151,7 +151,6 @@ impl Forwarding {
     }
 
     /// Takes a point that is no probe, such as an interface's counters; it goes with the next batch of samples.
-    #[expect(dead_code, reason = "sources beside the probes come with SNMP and the orchestrators")]
     pub(crate) fn push(&self, subject: &Arc<Subject>, at: UnixMs, values: &[f64]) {
         if self.wanted() {
             self.beside().waiting.push((Arc::clone(subject), at, values.to_vec()));

@@ -70,6 +70,16 @@ pub(crate) struct Rules {
     pub(crate) archive: Option<PathBuf>,
 }
 
+/// What is an event, by a configuration; the same for lines and for traps.
+pub(crate) fn events_of(syslog: &SyslogSettings) -> mend::Options {
+    mend::Options {
+        severity: syslog.severity,
+        codes: syslog.codes.clone(),
+        settle: syslog.settle,
+        ..mend::Options::default()
+    }
+}
+
 impl Rules {
     /// Those of a configuration.
     ///
@@ -78,16 +88,10 @@ impl Rules {
     pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Result<Self, Report> {
         let meanings = config::load_patterns(syslog.patterns.as_deref())
             .map_err(|problems| Report::because("cannot take the patterns", &problems))?;
-        let intake = mend::Options {
-            severity: syslog.severity,
-            codes: syslog.codes.clone(),
-            settle: syslog.settle,
-            ..mend::Options::default()
-        };
         Ok(Self {
             inventory: Arc::clone(inventory),
             meanings: Arc::new(meanings),
-            intake,
+            intake: events_of(syslog),
             keep: syslog.keep,
             max_bytes: syslog.max_bytes,
             keep_events: syslog.keep_events,

@@ -26,7 +26,8 @@ pub(crate) fn start(format: Format) -> Result<(), Report> {
                 .help("give a level, or levels by module: `debug`, `netmend_measure=trace,info`")
                 .code(3)
         })?,
-        Err(_) => EnvFilter::new("info"),
+        // The SNMP library logs each request that failed and each datagram that is none; both are counted.
+        Err(_) => EnvFilter::new("info,async_snmp=off"),
     };
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let logs = logs.with_ansi(std::io::stderr().is_terminal());

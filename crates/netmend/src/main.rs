@@ -31,6 +31,7 @@ mod mending;
 mod merge;
 mod notices;
 mod plan;
+mod polling;
 mod ports;
 mod record;
 mod report;

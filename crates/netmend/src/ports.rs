@@ -27,6 +27,7 @@ use crate::forwarding::{self, Forwarding};
 use crate::hear::{self, HearCounts, Known};
 use crate::judging::Judging;
 use crate::notices::Notices;
+use crate::polling::Polling;
 use crate::telling::{Sights, Telling};
 
 /// A stage that has not moved for so long is stuck.
@@ -62,6 +63,8 @@ pub(crate) struct Present {
     pub(crate) data: PathBuf,
     /// The syslog listeners.
     pub(crate) ears: Ears,
+    /// The devices that are asked over SNMP, and their traps.
+    pub(crate) polling: Arc<Polling>,
     /// What became of the lines.
     pub(crate) heard: Arc<HearCounts>,
     /// When it started, on both clocks.
@@ -133,7 +136,8 @@ impl Present {
         });
         let now = self.clock.now_ms();
         let sinks = forwarding::warnings(&self.forwarding.now(), now);
-        failing.into_iter().chain(sinks).chain(self.notices.current(now)).collect()
+        let asked = self.polling.warnings();
+        failing.into_iter().chain(sinks).chain(asked).chain(self.notices.current(now)).collect()
     }
 }
 
@@ -212,6 +216,7 @@ impl Present {
         let traces = *self.traces.lock().expect("no holder of this lock can panic");
         counters.extend(trace_counters(traces));
         counters.extend(hear::counters(&self.ears.counters(), &self.heard));
+        counters.extend(self.polling.counters());
         counters.extend(judged_counters(self));
         counters.extend(forwarding::counters(&self.forwarding.now(), self.clock.now_ms()));
         if let Some(bytes) = resident_bytes() {

@@ -24,24 +24,25 @@ use measure::discover::Role;
 use measure::syslog;
 use measure::{Options, Prober};
 use model::status::TargetSeries;
-use model::{Clock, Metric, Series, Target, TargetId, UnixMs};
+use model::{Clock, Inventory, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
 use store::{Change, Mark, Retention, Samples, State, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::bell::Bell;
-use crate::config::{Settings, Sink, SyslogSettings, Verdict};
+use crate::config::{Settings, Sink, SyslogSettings, TrapSettings, Verdict};
 use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::{self, Feed};
 use crate::forwarding::Forwarding;
-use crate::hear::{Hearing, Rules};
+use crate::hear::{Hearing, Rules, events_of};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
 use crate::judging::Judging;
 use crate::maintenance;
 use crate::mending::{self, Mending};
 use crate::notices::Notices;
+use crate::polling::Polling;
 use crate::ports::{BoardSights, Heard, Present};
 use crate::record::Recorder;
 use crate::report::Report;
@@ -105,8 +106,9 @@ impl Pipeline {
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
-        let kept = (Arc::clone(&state), Arc::clone(&clock));
-        let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
+        let polling = Polling::start(&state, &samples, &feed, &forwarding, &clock)?;
+        let hearing =
+            Hearing::start(rules, (state.clone(), clock.clone()), wanted.clone(), batches)?;
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -123,14 +125,14 @@ impl Pipeline {
             data,
             heard: Arc::clone(&hearing.counts),
             ears,
+            polling: Arc::new(polling),
             sizes: Mutex::default(),
             traces: Arc::default(),
         });
         let mending = Mending::start(mended, Arc::clone(&state), Arc::clone(&present), wanted)?;
-        let recorder = Arc::new(Mutex::new(Recorder::default()));
+        let (recorder, stop) = (Arc::new(Mutex::new(Recorder::default())), Arc::default());
         seat(&present, &recorder, &targets);
         let retention = Arc::new(Mutex::new(plan.retention));
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let keeper = Keeper {
             present: Arc::clone(&present),
             state: Arc::clone(&state),
@@ -157,7 +159,7 @@ impl Pipeline {
             threads,
             tail,
         };
-        pipeline.listen(&plan.syslog)?;
+        pipeline.listen(&plan.syslog, (&plan.inventory, &plan.traps))?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
         Ok(pipeline)
     }
@@ -182,11 +184,18 @@ impl Pipeline {
             token,
             access,
             devices: self.hearing.devices(),
+            interfaces: Arc::clone(&self.present.polling) as _,
         }
     }
 
-    /// Binds and starts the listeners of a configuration, and warns of default ones that cannot be had.
-    fn listen(&self, settings: &SyslogSettings) -> Result<(), Report> {
+    /// Binds and starts the listeners of a configuration, and warns of default ones that cannot be had; begins
+    /// to ask its devices.
+    fn listen(
+        &self,
+        settings: &SyslogSettings,
+        (inventory, traps): (&Arc<Inventory>, &TrapSettings),
+    ) -> Result<(), Report> {
+        self.present.polling.set(inventory, traps, &events_of(settings))?;
         let prepared = self.present.ears.prepare(settings)?;
         self.warn_of_missing(&prepared.missing);
         self.present.ears.commit(prepared)?;
@@ -258,6 +267,8 @@ impl Pipeline {
             .map_err(|why| Report::because("cannot probe the new targets", &why))?;
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
+        // Too late to refuse: a listener that cannot be had stands among the warnings.
+        let _ = self.present.polling.set(&plan.inventory, &plan.traps, &heard.intake);
         self.hearing.set(heard);
         self.mending.set(mended);
         self.warn_of_missing(&ears.missing);
@@ -275,6 +286,7 @@ impl Pipeline {
     /// Stops the stages from the front, so that what was measured is stored.
     pub(crate) fn stop(mut self) {
         self.present.ears.stop();
+        self.present.polling.stop();
         self.hearing.join();
         self.mending.stop();
         self.present.prober.stop();

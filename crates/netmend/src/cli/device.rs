@@ -1,5 +1,7 @@
-//! `netmend device`: looks at the devices of the inventory over SSH. It changes nothing on them; what it
-//! changes here is the list of host keys that are trusted.
+//! `netmend device`: looks at the devices of the inventory over SSH and SNMP. It changes nothing on them; what
+//! it changes here is the list of host keys that are trusted.
+
+mod interfaces;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ enum Command {
     Trust(TrustArgs),
     /// Run a command that only reads, and print what the device says.
     Show(ShowArgs),
+    /// Ask a device over SNMP for its interfaces, as the daemon does, and print what it tells.
+    Interfaces(interfaces::Args),
 }
 
 /// Where the configuration is, and what netmend keeps.
@@ -98,6 +102,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
         Command::Trust(args) => trust(&args),
         Command::Show(args) => show(&args),
+        Command::Interfaces(args) => interfaces::run(&args),
     }
 }
 

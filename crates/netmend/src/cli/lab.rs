@@ -13,6 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use super::stdout::print;
 use crate::report::Report;
 
+mod agents;
 mod device;
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,8 @@ enum Command {
     Network(NetworkArgs),
     /// Simulate a network device with a command line over SSH until interrupted.
     Device(device::Args),
+    /// Simulate SNMP agents with interfaces until interrupted.
+    Agents(agents::Args),
     /// Write syslog lines of simulated devices.
     Syslog(syslog::Args),
 }
@@ -55,6 +58,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         Command::Scenarios => scenarios(),
         Command::Network(args) => network(&args),
         Command::Device(args) => device::run(args),
+        Command::Agents(args) => agents::run(&args),
         Command::Syslog(args) => syslog::run(&args),
     }
 }

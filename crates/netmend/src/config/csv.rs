@@ -116,6 +116,7 @@ pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Ve
             pair: one(pair),
             login: None,
             targets: Vec::new(),
+            snmp: None,
         });
     }
     devices

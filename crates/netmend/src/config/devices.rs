@@ -15,6 +15,7 @@ use super::keys::keys;
 use super::problem::{Problem, Problems};
 use super::raw::{Flag, Label, Port, text_schema};
 use super::reader::{Read, Reader, key_text};
+use super::snmp::RawSnmpOf;
 use super::source::{self, At, Span, Texts};
 use super::syslog::{Addresses, Codes};
 use super::yaml::Node;
@@ -37,6 +38,8 @@ keys! {
         /// Hosts of targets that show whether a repair of it held, besides those with its own addresses and
         /// names.
         targets: Codes,
+        /// How to ask it over SNMP, as far as that differs from `snmp` at the top.
+        snmp: RawSnmpOf,
     }
 }
 
@@ -76,6 +79,13 @@ impl Read for SecretText {
         }
         let problem = Problem::new(node.span, "a secret must not stand here itself");
         reader.refuse(problem.allowed("write ${file:PATH} or ${env:NAME}"))
+    }
+}
+
+impl SecretText {
+    /// What it stands for, to keep.
+    pub(super) fn secret(&self) -> Secret {
+        self.0.clone()
     }
 }
 
@@ -151,6 +161,13 @@ text_schema!(InventoryFiles, {
 });
 
 impl RawDevices {
+    /// Takes out how each device is asked over SNMP: what that means is known once all files are read.
+    pub(crate) fn take_snmp(&mut self) -> impl Iterator<Item = (String, At<RawSnmpOf>)> {
+        self.0.iter_mut().filter_map(|(name, raw)| {
+            raw.value.snmp.take().map(|access| (name.value.0.clone(), access))
+        })
+    }
+
     /// The devices that were typed.
     pub(crate) fn devices(self, problems: &mut Problems) -> Vec<Device> {
         let words = |list: &Option<At<Codes>>| -> Vec<String> {
@@ -169,6 +186,7 @@ impl RawDevices {
                 groups: words(&raw.groups).into_iter().collect(),
                 pair: raw.pair.as_ref().map(|pair| pair.value.0.clone()),
                 targets: words(&raw.targets),
+                snmp: None,
             }
         };
         self.0.into_iter().map(one).collect()

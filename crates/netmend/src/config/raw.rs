@@ -22,6 +22,7 @@ use super::reader::{Read, Reader, key_text};
 use super::remediations::RawRemediations;
 use super::secret::Text;
 use super::sinks::{RawSink, RawSpool};
+use super::snmp::RawSnmp;
 use super::source::At;
 use super::syslog::RawSyslog;
 use super::units::{self, DURATION_HELP, SIZE_HELP};
@@ -92,6 +93,8 @@ keys! {
         devices: RawDevices,
         /// How to log in to the devices that have no login of their own.
         login: RawLogin,
+        /// SNMP: how devices are asked for their interfaces, and where traps are heard.
+        snmp: RawSnmp,
         /// Files with further devices: CSV, or JSON as `NetBox` exports it.
         inventory: InventoryFiles,
         /// The orchestrators of SD-WANs that are asked, by name.

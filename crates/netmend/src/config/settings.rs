@@ -19,6 +19,7 @@ use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, RawConfig, RawStore};
 use super::remediations::MendSettings;
 use super::sinks::{self, RawSink, RawSpool, Sink};
+use super::snmp::{self, RawSnmp, RawSnmpOf, TrapSettings};
 use super::source::{At, Span, Texts};
 use super::syslog::SyslogSettings;
 use super::verdict::{RawVerdict, Verdict};
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) mending: Arc<MendSettings>,
     /// The devices.
     pub(crate) inventory: Arc<Inventory>,
+    /// What is heard of traps.
+    pub(crate) traps: Box<TrapSettings>,
     /// The orchestrators of SD-WANs that are asked, each name once.
     pub(crate) orchestrators: Arc<[Orchestrator]>,
     /// Where what is measured is passed on to, each name once.
@@ -92,6 +95,9 @@ pub(crate) struct Singles {
     sinks: Vec<(At<RawSink>, PathBuf)>,
     spool: Option<At<RawSpool>>,
     grafana: Option<At<Option<(Grafana, Wanted)>>>,
+    snmp: Option<At<RawSnmp>>,
+    /// How devices are asked over SNMP where that differs from all, by name.
+    snmp_of: Vec<(String, At<RawSnmpOf>)>,
 }
 
 impl Singles {
@@ -121,7 +127,8 @@ impl Singles {
             At { value, span }
         });
         once("remediations", &mut self.mending, mending, problems);
-        if let Some(raw) = raw.devices.take() {
+        if let Some(mut raw) = raw.devices.take() {
+            self.snmp_of.extend(raw.value.take_snmp());
             self.devices.extend(raw.value.devices(problems));
             self.devices_at.get_or_insert(raw.span);
         }
@@ -141,6 +148,7 @@ impl Singles {
         let sinks = raw.sinks.take().into_iter().flat_map(|list| list.value.0);
         self.sinks.extend(sinks.map(|one| (one, folder.to_owned())));
         once("spool", &mut self.spool, raw.spool.take(), problems);
+        once("snmp", &mut self.snmp, raw.snmp.take(), problems);
         once("site", &mut self.site, raw.site.take(), problems);
         once("listen", &mut self.listen, raw.listen.take(), problems);
         once("data", &mut self.data, data, problems);
@@ -176,6 +184,8 @@ impl Singles {
         for device in &mut devices {
             device.login = device.login.take().or_else(|| login.clone());
         }
+        snmp::give(&mut devices, &self.snmp_of, self.snmp.as_ref(), problems);
+        let traps = snmp::traps(self.snmp.as_ref(), &devices, problems);
         let inventory = match self.devices_at {
             Some(span) => devices::inventory(devices, &syslog.relays, span, problems),
             None => Inventory::new(Vec::new(), syslog.relays.iter().copied())
@@ -203,6 +213,7 @@ impl Singles {
             syslog,
             mending: Arc::new(mending),
             inventory,
+            traps: Box::new(traps),
             orchestrators,
             sinks,
             spool,

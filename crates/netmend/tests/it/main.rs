@@ -14,5 +14,6 @@ mod lifecycle;
 mod mending;
 mod reload;
 mod sinks;
+mod snmp;
 mod syslog;
 mod users;
