@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::Secret;
 use model::text::printable;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Proxy, Response, StatusCode};
 use serde::Serialize;
@@ -18,8 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::address::Address;
 use super::answer::{self, Said};
 use super::cookie;
-use super::error::{BadConfig, Error};
-use super::gate::Gate;
+use crate::sdwan::{BadConfig, Error, Gate, pause, retry_after};
 
 /// Further tries of a question that failed for a reason that may pass.
 const RETRIES: u32 = 3;
@@ -33,7 +32,7 @@ const MAX_ANSWER: usize = 256 << 20;
 const QUOTED: usize = 200;
 
 /// How an orchestrator is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where it is.
     pub address: Address,
@@ -53,7 +52,7 @@ impl Config {
 }
 
 /// What opens an orchestrator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An API token.
     Token(Secret),
@@ -182,7 +181,7 @@ impl Client {
                 }
                 failed if failed.is_passing() && failures < RETRIES => {
                     failures += 1;
-                    sleep(backoff(failures)).await;
+                    sleep(pause(failures)).await;
                 }
                 _ => return Err(failed),
             }
@@ -302,7 +301,7 @@ impl Client {
                 Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
                 failed if failed.is_passing() && failures < RETRIES => {
                     failures += 1;
-                    sleep(backoff(failures)).await;
+                    sleep(pause(failures)).await;
                 }
                 _ => return Err(failed),
             }
@@ -439,17 +438,4 @@ fn sensitive(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// Time before try `n`, doubling from a quarter second, drawn from its upper half so that tries of many
-/// questions spread.
-fn backoff(n: u32) -> Duration {
-    let most = 250 << n.min(6);
-    Duration::from_millis(fastrand::u64(most / 2..=most))
-}
-
-/// `Retry-After` in seconds (RFC 9110, 10.2.3); orchestrators send no date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

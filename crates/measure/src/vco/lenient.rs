@@ -152,6 +152,63 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+/// The rows of a list that may come in pages: a bare list, or `{data, metaData: {more, nextPageLink}}`.
+#[derive(Debug)]
+pub(super) struct Rows<T> {
+    /// The rows; none if the answer was neither form.
+    pub(super) rows: Option<Vec<T>>,
+    /// Where the next page is.
+    pub(super) next: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "T: Deserialize<'de>")]
+struct Paged<T> {
+    data: List<T>,
+    meta_data: Object<Meta>,
+}
+
+impl<T> Default for Paged<T> {
+    fn default() -> Self {
+        Self { data: List::default(), meta_data: Object::default() }
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    more: Value,
+    next_page_link: Word,
+}
+
+struct RowsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for RowsVisitor<T> {
+    type Value = Rows<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or a page of one")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        let List(rows) = ListVisitor(PhantomData).visit_seq(seq)?;
+        Ok(Rows { rows, next: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let page = Paged::deserialize(MapAccessDeserializer::new(map))?;
+        let meta = page.meta_data.0.unwrap_or_default();
+        let next = meta.next_page_link.0.filter(|_| meta.more != Value::Bool(false));
+        Ok(Rows { rows: page.data.0, next })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rows<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RowsVisitor(PhantomData))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -208,6 +265,19 @@ mod tests {
         assert_eq!(found, [Some(Some(7.0)), None, None, Some(None)]);
         assert_eq!(thing.word.as_str(), Some("5"));
         assert!(read(r#"{"list":{"n":1},"word":"  "}"#).unwrap().list.0.is_none());
+    }
+
+    #[test]
+    fn a_list_may_come_bare_or_in_pages() {
+        let read = |json: &str| serde_json::from_str::<Rows<Number>>(json).unwrap();
+        let count = |rows: &Rows<Number>| rows.rows.as_ref().map(Vec::len);
+        let bare = read("[1,2]");
+        assert_eq!((count(&bare), bare.next), (Some(2), None));
+        let first = read(r#"{"metaData":{"more":true,"nextPageLink":"n"},"data":[1]}"#);
+        assert_eq!((count(&first), first.next.as_deref()), (Some(1), Some("n")));
+        let last = read(r#"{"data":[1],"metaData":{"more":false,"nextPageLink":"n"}}"#);
+        assert_eq!(last.next, None);
+        assert!(read(r#"{"rows":[]}"#).rows.is_none());
     }
 
     #[test]
