@@ -78,12 +78,7 @@ impl Rules {
     pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Result<Self, Report> {
         let meanings = config::load_patterns(syslog.patterns.as_deref())
             .map_err(|problems| Report::because("cannot take the patterns", &problems))?;
-        let intake = mend::Options {
-            severity: syslog.severity,
-            codes: syslog.codes.clone(),
-            settle: syslog.settle,
-            ..mend::Options::default()
-        };
+        let intake = intake(syslog);
         Ok(Self {
             inventory: Arc::clone(inventory),
             meanings: Arc::new(meanings),
@@ -93,6 +88,16 @@ impl Rules {
             keep_events: syslog.keep_events,
             archive: syslog.archive.clone(),
         })
+    }
+}
+
+/// What is an event, by the configuration.
+pub(crate) fn intake(syslog: &SyslogSettings) -> mend::Options {
+    mend::Options {
+        severity: syslog.severity,
+        codes: syslog.codes.clone(),
+        settle: syslog.settle,
+        ..mend::Options::default()
     }
 }
 

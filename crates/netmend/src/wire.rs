@@ -1,6 +1,7 @@
 //! The pipeline, connected. This file is the picture of the architecture:
 //!
 //! ```text
+//!   links ──> wan ──samples, words as below; events──> store
 //!   targets ──> measure ──results──> intake ──samples──> feed ──batches──> store
 //!                  │                    │ └──samples──> judging ──lines──> feed │
 //!                  │                    │                  └──words──> telling ─┼─notices──> delivery
@@ -35,7 +36,7 @@ use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::{self, Feed};
 use crate::forwarding::Forwarding;
-use crate::hear::{Hearing, Rules};
+use crate::hear::{self, Hearing, Rules};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
 use crate::judging::Judging;
@@ -48,6 +49,7 @@ use crate::report::Report;
 use crate::roster::Roster;
 use crate::shelf::Shelf;
 use crate::telling::Telling;
+use crate::wan::{self, Wan};
 
 /// Batches of syslog lines that may wait to be taken; more wait with their receivers.
 const BATCHES: usize = 64;
@@ -84,7 +86,12 @@ impl Pipeline {
         let (samples, state) = (store.samples(), store.state());
         let clock = Arc::clone(&options.clock);
         let mut roster = Roster::default();
+<<<<<<< HEAD
         let mended = mending::Rules::of(&plan);
+||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
+=======
+        let links = wan::Known::read(wan_rules(&plan), &*state)?;
+>>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
@@ -95,7 +102,8 @@ impl Pipeline {
         let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
         judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
         remember(&*state, &verdict, clock.now_ms());
-        let to_tell = (told(&verdict, &plan.site), watched(&targets, &verdict, discovered));
+        let watched = watched(&targets, &verdict, discovered);
+        let to_tell = (told(&verdict, &plan.site), watched, links.watched());
         let telling =
             Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock));
         let telling = Arc::new(telling?);
@@ -104,9 +112,20 @@ impl Pipeline {
         let (lines, batches) = mpsc::channel(BATCHES);
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
+<<<<<<< HEAD
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
         let kept = (Arc::clone(&state), Arc::clone(&clock));
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
+||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
+        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
+        let now = clock.now_ms();
+=======
+        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
+        let notices = Arc::<Notices>::default();
+        let hearers = (&feed, &judging, &telling);
+        let wan = Wan::start(links, wan::Stages::of(store, hearers, &notices, &clock))?;
+        let now = clock.now_ms();
+>>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -118,7 +137,8 @@ impl Pipeline {
             judging: Arc::clone(&judging),
             telling: Arc::clone(&telling),
             delivered: OnceLock::new(),
-            notices: Notices::default(),
+            notices,
+            wan: Arc::new(wan),
             site: Mutex::new(plan.site),
             data,
             heard: Arc::clone(&hearing.counts),
@@ -184,6 +204,7 @@ impl Pipeline {
             token,
             access,
             devices: self.hearing.devices(),
+            links: Arc::clone(&self.present.wan) as _,
         }
     }
 
@@ -235,7 +256,12 @@ impl Pipeline {
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
         let mut next = roster.clone();
+<<<<<<< HEAD
         let mended = mending::Rules::of(&plan);
+||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
+=======
+        let links = wan_rules(&plan);
+>>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
@@ -261,7 +287,12 @@ impl Pipeline {
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
         self.hearing.set(heard);
+<<<<<<< HEAD
         self.mending.set(mended);
+||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
+=======
+        self.present.wan.set(links)?;
+>>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
         self.warn_of_small_buffers();
@@ -280,6 +311,7 @@ impl Pipeline {
         self.hearing.join();
         self.mending.stop();
         self.present.prober.stop();
+        self.present.wan.stop();
         self.mark("stop", "netmend stopped".into());
         *self.stop.0.lock().expect("no holder of this lock can panic") = true;
         self.stop.1.notify_all();
@@ -339,6 +371,74 @@ impl Pipeline {
     }
 }
 
+<<<<<<< HEAD
+||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
+/// What a person wants of an event.
+fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
+    let reason = |word: &str| format!("{word} by {caller}");
+    let states = |open: bool| -> Vec<EventState> {
+        let all = EventState::ALL.iter().copied();
+        // What a worker is at cannot be taken away from it.
+        let busy = [EventState::Running, EventState::Verifying];
+        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
+    };
+    match command {
+        EventCommand::Retry => EventChange::Move {
+            id,
+            from: states(false),
+            to: EventState::New,
+            reason: reason("opened"),
+            at,
+        },
+        EventCommand::Cancel => EventChange::Move {
+            id,
+            from: states(true),
+            to: EventState::Cancelled,
+            reason: reason("cancelled"),
+            at,
+        },
+    }
+}
+
+=======
+/// What the stage that asks orchestrators has to know of the configuration.
+fn wan_rules(plan: &Settings) -> wan::Rules {
+    wan::Rules {
+        orchestrators: Arc::clone(&plan.orchestrators),
+        verdict: Arc::clone(&plan.verdict),
+        inventory: Arc::clone(&plan.inventory),
+        intake: hear::intake(&plan.syslog),
+    }
+}
+
+/// What a person wants of an event.
+fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
+    let reason = |word: &str| format!("{word} by {caller}");
+    let states = |open: bool| -> Vec<EventState> {
+        let all = EventState::ALL.iter().copied();
+        // What a worker is at cannot be taken away from it.
+        let busy = [EventState::Running, EventState::Verifying];
+        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
+    };
+    match command {
+        EventCommand::Retry => EventChange::Move {
+            id,
+            from: states(false),
+            to: EventState::New,
+            reason: reason("opened"),
+            at,
+        },
+        EventCommand::Cancel => EventChange::Move {
+            id,
+            from: states(true),
+            to: EventState::Cancelled,
+            reason: reason("cancelled"),
+            at,
+        },
+    }
+}
+
+>>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
 /// Remembers the maintenance windows. A store that fails has said so elsewhere.
 fn remember(state: &dyn State, verdict: &Verdict, now: UnixMs) {
     if let Err(why) = maintenance::remember(state, &verdict.maintenance, now) {

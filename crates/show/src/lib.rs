@@ -54,6 +54,7 @@ pub use port::judged::{
     Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
     SilenceNow, Trace, Unjudged,
 };
+pub use port::links::{LinkNow, Links, LinksNow, NoLinks, OrchestratorNow};
 pub use port::mending::{MendNow, MendOrder, Mending, Paused, RemediationNow};
 pub use port::{Counter, CounterKind, Devices, Now, Snapshot, Stage, StoreNow, System, Warning};
 pub use serve::serve;
@@ -78,6 +79,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Who speaks.
     pub devices: Arc<dyn Devices>,
+    /// The WAN links.
+    pub links: Arc<dyn Links>,
     /// Where the pages are served: `Host` is checked against it.
     pub listen: SocketAddr,
     /// Further names that `Host` may carry, for instance that of a reverse proxy; no port.

@@ -141,7 +141,8 @@ EMAIL_SENDER_PASSWORD = '(redacted)'
     fn the_example_of_the_original_is_a_configuration() {
         let settings = loaded(README).unwrap();
         let vco = &settings.orchestrators[0].client;
-        assert_eq!(vco.address.to_string(), "https://vco.managed-sdwan.com");
+        assert_eq!(vco.at(), "https://vco.managed-sdwan.com");
+        let measure::orchestrator::Config::Vco(vco) = vco;
         assert!(matches!(vco.credential, measure::vco::Credential::Token(_)));
         let receiver = settings.verdict.receivers.values().next().unwrap();
         assert_eq!(receiver.addresses(), ["me@example.com", "you@example.com"]);

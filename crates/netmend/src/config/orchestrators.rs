@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use measure::vco::{Address, Client, Config, Credential, Login, Secret};
+use measure::orchestrator::{Config, Orchestrator as Client};
+use measure::vco::{self, Address, Credential, Login, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::judged::{Hidden, Line, Lines, Wait};
@@ -19,6 +20,8 @@ use super::yaml::Node;
 
 /// How late the data of an orchestrator are: they come every 5 min and are whole after 10.
 const LAG: Duration = Duration::from_mins(10);
+/// As far as the rule `nm` profits from knowing the past.
+const BACKFILL: Duration = Duration::from_hours(14 * 24);
 
 keys! {
     /// An orchestrator of an SD-WAN.
@@ -46,12 +49,19 @@ keys! {
         lag: Lag,
         /// How long one answer may take, 1m if not given.
         timeout: Wait,
+        /// How far back data of a link that is new are fetched, 14d if not given; 0s fetches none.
+        backfill: Backfill,
     }
 }
 
 duration! {
     /// How late data are.
     Lag, Duration::ZERO, Duration::from_hours(24), "0s to 24h"
+}
+
+duration! {
+    /// How far back data are fetched.
+    Backfill, Duration::ZERO, Duration::from_hours(30 * 24), "0s to 30d"
 }
 
 /// A kind of orchestrator.
@@ -120,7 +130,7 @@ impl JsonSchema for RawOrchestrators {
 }
 
 /// An orchestrator that is asked. Nothing in it needs checking again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Orchestrator {
     /// What the user calls it.
     pub(crate) name: String,
@@ -130,6 +140,8 @@ pub(crate) struct Orchestrator {
     pub(crate) enterprises: Vec<String>,
     /// How late its data are.
     pub(crate) lag: Duration,
+    /// How far back its data are fetched when a link is new.
+    pub(crate) backfill: Duration,
 }
 
 impl RawOrchestrators {
@@ -192,13 +204,13 @@ fn orchestrator(
             Some(read.map_err(why)?)
         }
     };
-    let client = Config {
+    let client = Config::Vco(vco::Config {
         address,
         credential,
         ca,
         proxy: raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned()),
-        timeout: raw.timeout.as_ref().map_or(Config::TIMEOUT, |timeout| timeout.value.0),
-    };
+        timeout: raw.timeout.as_ref().map_or(vco::Config::TIMEOUT, |timeout| timeout.value.0),
+    });
     // Whether a client can be made of it shows now, not at the first poll.
     Client::new(client.clone()).map_err(|why| Problem::new(at.span, why.to_string()))?;
     let enterprises = raw.enterprises.iter().flat_map(|list| &list.value.0);
@@ -207,6 +219,7 @@ fn orchestrator(
         client,
         enterprises: enterprises.map(|line| line.value.0.clone()).collect(),
         lag: raw.lag.as_ref().map_or(LAG, |lag| lag.value.0),
+        backfill: raw.backfill.as_ref().map_or(BACKFILL, |back| back.value.0),
     })
 }
 
@@ -226,9 +239,14 @@ orchestrators:
         let settings = from_text(text);
         let [corp, other] = &settings.orchestrators[..] else { panic!("two were given") };
         assert_eq!((corp.name.as_str(), corp.lag), ("corp", Duration::from_mins(5)));
-        assert!(matches!(corp.client.credential, Credential::Token(_)));
-        assert_eq!(corp.client.address.to_string(), "https://vco.example.com");
-        assert!(matches!(other.client.credential, Credential::Password { login: None, .. }));
+        assert!(
+            matches!(&corp.client, Config::Vco(vco) if matches!(vco.credential, Credential::Token(_)))
+        );
+        let Config::Vco(vco) = &corp.client;
+        assert_eq!(vco.address.to_string(), "https://vco.example.com");
+        assert!(
+            matches!(&other.client, Config::Vco(vco) if matches!(vco.credential, Credential::Password { login: None, .. }))
+        );
         assert_eq!((&*other.enterprises, other.lag), (&["A".to_owned(), "5".to_owned()][..], LAG));
         let shown = format!("{settings:?}");
         assert!(!shown.contains("hunter"), "{shown}");
