@@ -63,7 +63,7 @@ async fn main() -> std::io::Result<()> {
         state,
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
-        links: Arc::new(show::NoLinks),
+        links: Arc::new(netmend_show::NoLinks),
         listen: listener.local_addr()?,
         hosts: Vec::new(),
         token: show::Token::random()?,

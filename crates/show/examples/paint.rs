@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         state: store.state(),
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
-        links: Arc::new(show::NoLinks),
+        links: Arc::new(netmend_show::NoLinks),
         listen: address,
         hosts: Vec::new(),
         token: show::Token::random()?,

@@ -47,6 +47,7 @@ mod sift;
 mod strips;
 mod time;
 mod uptime;
+mod wan;
 mod who;
 
 pub use guard::{Local, Token};

@@ -10,8 +10,11 @@ mod events;
 mod heard;
 mod incident;
 mod layout;
+mod link;
+mod links;
 mod login;
 mod mending;
+mod mirror;
 mod now;
 mod parts;
 mod past;
@@ -63,6 +66,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/resume", post(mending::resume))
         .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
+        .route("/links", get(links::page))
+        .route("/links/{id}", get(link::page))
         .route("/system", get(system::page))
         .route("/login", get(login::page).post(login::enter))
         .route("/logout", post(login::leave))

@@ -50,7 +50,7 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
         access: netmend_show::Access::usual(store.state(), Arc::clone(&clock) as _).unwrap(),
         clock,
         devices: Arc::new(model::Inventory::default()),
-        links: Arc::new(show::NoLinks),
+        links: Arc::new(netmend_show::NoLinks),
         listen: "127.0.0.1:8420".parse().unwrap(),
         hosts: Vec::new(),
         token: Token::random().unwrap(),

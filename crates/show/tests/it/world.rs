@@ -100,7 +100,7 @@ impl World {
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
             devices: Arc::new(inventory()),
-            links: Arc::new(show::NoLinks),
+            links: Arc::new(netmend_show::NoLinks),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),
