@@ -12,6 +12,7 @@ pub mod discover;
 mod drive;
 pub mod kernel;
 mod lane;
+pub mod meraki;
 pub mod names;
 pub mod orchestrator;
 mod pace;

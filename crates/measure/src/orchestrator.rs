@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::sdwan::{BadConfig, EdgeId, Error, Happening, Place, Poll, Readings, Scope, Window};
-use crate::vco;
+use crate::{meraki, vco};
 
 /// How an orchestrator is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Config {
     /// A VeloCloud Orchestrator (VMware, Broadcom, Arista).
     Vco(vco::Config),
+    /// Cisco Meraki's dashboard.
+    Meraki(meraki::Config),
 }
 
 impl Config {
@@ -19,6 +21,7 @@ impl Config {
     pub fn at(&self) -> String {
         match self {
             Self::Vco(config) => config.address.to_string(),
+            Self::Meraki(config) => config.address.to_string(),
         }
     }
 
@@ -26,6 +29,7 @@ impl Config {
     pub fn product(&self) -> &'static str {
         match self {
             Self::Vco(_) => "VeloCloud",
+            Self::Meraki(_) => "Cisco Meraki",
         }
     }
 }
@@ -35,6 +39,8 @@ impl Config {
 pub enum Orchestrator {
     /// A VeloCloud Orchestrator.
     Vco(Arc<vco::Client>),
+    /// Cisco Meraki's dashboard.
+    Meraki(Arc<meraki::Client>),
 }
 
 impl Orchestrator {
@@ -45,6 +51,7 @@ impl Orchestrator {
     pub fn new(config: Config) -> Result<Self, BadConfig> {
         Ok(match config {
             Config::Vco(config) => Self::Vco(Arc::new(vco::Client::new(config)?)),
+            Config::Meraki(config) => Self::Meraki(Arc::new(meraki::Client::new(config)?)),
         })
     }
 
@@ -52,6 +59,7 @@ impl Orchestrator {
     pub fn at(&self) -> &str {
         match self {
             Self::Vco(client) => client.at(),
+            Self::Meraki(client) => client.at(),
         }
     }
 
@@ -62,6 +70,7 @@ impl Orchestrator {
     pub async fn poll(&self, scope: &Scope) -> Result<Poll, Error> {
         match self {
             Self::Vco(client) => vco::poll(client, scope).await,
+            Self::Meraki(client) => client.poll(scope).await,
         }
     }
 
@@ -77,6 +86,7 @@ impl Orchestrator {
     ) -> Result<Readings, Error> {
         match self {
             Self::Vco(client) => vco::history(client, edge, window, minutes).await,
+            Self::Meraki(_) => Ok(Readings::new()),
         }
     }
 
@@ -91,6 +101,7 @@ impl Orchestrator {
     ) -> Result<Vec<Happening>, Error> {
         match self {
             Self::Vco(client) => vco::events(client, enterprise, window).await,
+            Self::Meraki(_) => Ok(Vec::new()),
         }
     }
 
@@ -101,6 +112,7 @@ impl Orchestrator {
     pub async fn places(&self, edges: &[EdgeId]) -> Result<BTreeMap<EdgeId, Place>, Error> {
         match self {
             Self::Vco(client) => vco::places(client, edges).await,
+            Self::Meraki(_) => Ok(BTreeMap::new()),
         }
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use model::UnixMs;
 use model::wan::{Link, Reading};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Proxy};
 
 pub use error::{BadConfig, Error};
 pub(crate) use gate::Gate;
@@ -136,6 +138,42 @@ pub struct Place {
     pub gateway: Option<String>,
     /// The site it stands at.
     pub site: Option<String>,
+}
+
+/// A client for HTTPS; contacts nobody. `trust` are PEM certificates instead of the system's, and the proxy.
+///
+/// # Errors
+/// What is wrong with the certificates or the proxy.
+pub(crate) fn http(
+    at: &str,
+    is_local: bool,
+    (ca, proxy): (Option<&[u8]>, Option<&str>),
+    timeout: Duration,
+) -> Result<reqwest::Client, BadConfig> {
+    // Whoever was first to install one wins; ours is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .timeout(timeout);
+    if let Some(pem) = ca {
+        let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if certificates.is_empty() {
+            return Err(BadConfig(format!("the CA file of {at} holds no PEM certificate")));
+        }
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some(proxy) = proxy {
+        // Its address may hold a password: nothing of it is quoted.
+        let proxy = Proxy::all(proxy).map_err(|_| {
+            BadConfig(format!("the proxy of {at} is no address: write http://HOST:PORT"))
+        })?;
+        builder = builder.proxy(proxy);
+    } else if is_local {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| BadConfig(format!("cannot speak TLS with {at}: {error}")))
 }
 
 /// Time before try `n`, doubling from a quarter second, drawn from its upper half so that tries of many

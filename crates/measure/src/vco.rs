@@ -6,12 +6,12 @@
 //! the questions.
 
 mod address;
-mod answer;
+pub(crate) mod answer;
 mod api;
 mod client;
 mod cookie;
 mod events;
-mod lenient;
+pub(crate) mod lenient;
 mod places;
 mod poll;
 

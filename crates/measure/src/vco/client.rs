@@ -8,8 +8,7 @@ use std::time::Duration;
 use model::Secret;
 use model::text::printable;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Proxy, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -18,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::address::Address;
 use super::answer::{self, Said};
 use super::cookie;
-use crate::sdwan::{BadConfig, Error, Gate, pause, retry_after};
+use crate::sdwan::{BadConfig, Error, Gate, http, pause, retry_after};
 
 /// Further tries of a question that failed for a reason that may pass.
 const RETRIES: u32 = 3;
@@ -120,33 +119,9 @@ impl Client {
     /// # Errors
     /// What is wrong with the CA file or the proxy.
     pub fn new(config: Config) -> Result<Self, BadConfig> {
-        // Whoever was first to install one wins; ours is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let at = config.address.to_string();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(config.timeout.min(Duration::from_secs(10)))
-            .timeout(config.timeout);
-        if let Some(pem) = &config.ca {
-            let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(BadConfig(format!("the CA file of {at} holds no PEM certificate")));
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(proxy) = &config.proxy {
-            // Its address may hold a password: nothing of it is quoted.
-            let proxy = Proxy::all(proxy).map_err(|_| {
-                BadConfig(format!("the proxy of {at} is no address: write http://HOST:PORT"))
-            })?;
-            builder = builder.proxy(proxy);
-        } else if config.address.is_local() {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|error| BadConfig(format!("cannot speak TLS with {at}: {error}")))?;
+        let trust = (config.ca.as_deref(), config.proxy.as_deref());
+        let http = http(&at, config.address.is_local(), trust, config.timeout)?;
         let Config { address, credential, timeout, .. } = config;
         let (gate, session) = (Gate::new(), Mutex::default());
         Ok(Self { address, at, credential, http, timeout, gate, session })

@@ -14,16 +14,16 @@ use serde_json::Value;
 
 /// A number, perhaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Number {
+pub(crate) struct Number {
     /// Its value; finite.
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// Whether something else than a number or null stood there.
-    pub(super) odd: bool,
+    pub(crate) odd: bool,
 }
 
 impl Number {
     /// The number as an identity: whole, and above 0.
-    pub(super) fn id(self) -> Option<i64> {
+    pub(crate) fn id(self) -> Option<i64> {
         // Beyond 2^53 a JSON number names no one for certain.
         let whole = self.value.filter(|id| id.fract() == 0.0 && (1.0..9.0e15).contains(id))?;
         Some(whole as i64)
@@ -46,11 +46,11 @@ impl<'de> Deserialize<'de> for Number {
 
 /// A text, perhaps. Empty text is none; numbers are taken as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Option<String>);
+pub(crate) struct Word(pub(crate) Option<String>);
 
 impl Word {
     /// The text as a slice.
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         self.0.as_deref()
     }
 }
@@ -67,11 +67,11 @@ impl<'de> Deserialize<'de> for Word {
 
 /// An object, perhaps.
 #[derive(Clone, Debug)]
-pub(super) struct Object<T>(pub(super) Option<T>);
+pub(crate) struct Object<T>(pub(crate) Option<T>);
 
 /// A list, perhaps.
 #[derive(Clone, Debug)]
-pub(super) struct List<T>(pub(super) Option<Vec<T>>);
+pub(crate) struct List<T>(pub(crate) Option<Vec<T>>);
 
 impl<T> Default for Object<T> {
     fn default() -> Self {
@@ -154,11 +154,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
 /// The rows of a list that may come in pages: a bare list, or `{data, metaData: {more, nextPageLink}}`.
 #[derive(Debug)]
-pub(super) struct Rows<T> {
+pub(crate) struct Rows<T> {
     /// The rows; none if the answer was neither form.
-    pub(super) rows: Option<Vec<T>>,
+    pub(crate) rows: Option<Vec<T>>,
     /// Where the next page is.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 #[derive(serde::Deserialize)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
+use measure::meraki;
 use measure::orchestrator::{Config, Orchestrator as Client};
 use measure::vco::{self, Address, Credential, Login, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -27,7 +28,8 @@ keys! {
     /// An orchestrator of an SD-WAN.
     #[schemars(extend("required" = ["kind", "url"]))]
     struct RawOrchestrator ("a map with keys such as `url`") {
-        /// What it is: vco, a VeloCloud Orchestrator (VMware, Broadcom, Arista).
+        /// What it is: vco, a VeloCloud Orchestrator (VMware, Broadcom, Arista), or meraki, Cisco Meraki's
+        /// dashboard.
         kind: Kind,
         /// Where it is: a host name, with a port if that is not 443.
         url: Line,
@@ -69,12 +71,15 @@ duration! {
 pub(crate) enum Kind {
     /// VeloCloud.
     Vco,
+    /// Cisco Meraki.
+    Meraki,
 }
 
 impl Read for Kind {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.parsed(node, "a kind of orchestrator", "write vco", |text| match text {
+        reader.parsed(node, "a kind of orchestrator", "write vco or meraki", |text| match text {
             "vco" => Some(Self::Vco),
+            "meraki" => Some(Self::Meraki),
             _ => None,
         })
     }
@@ -95,7 +100,7 @@ impl Read for LoginName {
     }
 }
 
-text_schema!(Kind, { "enum": ["vco"] });
+text_schema!(Kind, { "enum": ["vco", "meraki"] });
 text_schema!(LoginName, { "enum": ["enterprise", "operator"] });
 
 /// Orchestrators by name.
@@ -168,9 +173,7 @@ fn orchestrator(
         Problem::new(at.span, format!("the orchestrator {} needs {what}", quote(name)))
             .allowed(help)
     };
-    if raw.kind.is_none() {
-        return Err(missing("`kind`", "write kind: vco"));
-    }
+    let kind = raw.kind.as_ref().ok_or_else(|| missing("`kind`", "write kind: vco or meraki"))?;
     let url = raw.url.as_ref().ok_or_else(|| missing("`url`", "write url: https://HOST"))?;
     let address = Address::parse(&url.value.0)
         .map_err(|why| Problem::new(url.span, format!("the orchestrator's `url` {why}")))?;
@@ -204,13 +207,19 @@ fn orchestrator(
             Some(read.map_err(why)?)
         }
     };
-    let client = Config::Vco(vco::Config {
-        address,
-        credential,
-        ca,
-        proxy: raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned()),
-        timeout: raw.timeout.as_ref().map_or(vco::Config::TIMEOUT, |timeout| timeout.value.0),
-    });
+    let proxy = raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned());
+    let timeout = raw.timeout.as_ref().map_or(vco::Config::TIMEOUT, |timeout| timeout.value.0);
+    let client = match (kind.value, credential) {
+        (Kind::Vco, credential) => {
+            Config::Vco(vco::Config { address, credential, ca, proxy, timeout })
+        }
+        (Kind::Meraki, Credential::Token(token)) => {
+            Config::Meraki(meraki::Config { address, token, ca, proxy, timeout })
+        }
+        (Kind::Meraki, Credential::Password { .. }) => {
+            return Err(missing("`token`", "write token: ${env:MERAKI_DASHBOARD_API_KEY}"));
+        }
+    };
     // Whether a client can be made of it shows now, not at the first poll.
     Client::new(client.clone()).map_err(|why| Problem::new(at.span, why.to_string()))?;
     let enterprises = raw.enterprises.iter().flat_map(|list| &list.value.0);
@@ -242,7 +251,7 @@ orchestrators:
         assert!(
             matches!(&corp.client, Config::Vco(vco) if matches!(vco.credential, Credential::Token(_)))
         );
-        let Config::Vco(vco) = &corp.client;
+        let Config::Vco(vco) = &corp.client else { panic!("a VeloCloud Orchestrator") };
         assert_eq!(vco.address.to_string(), "https://vco.example.com");
         assert!(
             matches!(&other.client, Config::Vco(vco) if matches!(vco.credential, Credential::Password { login: None, .. }))
@@ -257,7 +266,8 @@ orchestrators:
         for (keys, told) in [
             ("kind: vco", "needs `url`"),
             ("url: h, token: t", "needs `kind`"),
-            ("kind: meraki, url: h, token: t", "not a kind of orchestrator; write vco"),
+            ("kind: velo, url: h, token: t", "not a kind of orchestrator; write vco or meraki"),
+            ("kind: meraki, url: h, username: u, password: p", "needs `token`"),
             ("kind: vco, url: h", "needs `token`"),
             ("kind: vco, url: h, username: u", "needs `password`"),
             ("kind: vco, url: h, token: ''", "the credential is empty"),
