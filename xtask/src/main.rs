@@ -18,6 +18,7 @@ mod bench_probe;
 mod bench_sinks;
 mod bench_store;
 mod bench_syslog;
+mod bench_vco;
 mod command;
 mod dist;
 mod fuzz;
