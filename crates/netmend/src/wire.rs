@@ -86,12 +86,8 @@ impl Pipeline {
         let (samples, state) = (store.samples(), store.state());
         let clock = Arc::clone(&options.clock);
         let mut roster = Roster::default();
-<<<<<<< HEAD
         let mended = mending::Rules::of(&plan);
-||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
-=======
         let links = wan::Known::read(wan_rules(&plan), &*state)?;
->>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
@@ -112,20 +108,12 @@ impl Pipeline {
         let (lines, batches) = mpsc::channel(BATCHES);
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
-<<<<<<< HEAD
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
         let kept = (Arc::clone(&state), Arc::clone(&clock));
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
-||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
-        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
-        let now = clock.now_ms();
-=======
-        let hearing = Hearing::start(rules, Arc::clone(&state), Arc::clone(&clock), batches)?;
         let notices = Arc::<Notices>::default();
         let hearers = (&feed, &judging, &telling);
         let wan = Wan::start(links, wan::Stages::of(store, hearers, &notices, &clock))?;
-        let now = clock.now_ms();
->>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -256,12 +244,8 @@ impl Pipeline {
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
         let mut next = roster.clone();
-<<<<<<< HEAD
         let mended = mending::Rules::of(&plan);
-||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
-=======
         let links = wan_rules(&plan);
->>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
         register(&*self.samples, &targets)?;
@@ -287,12 +271,8 @@ impl Pipeline {
         *self.retention.lock().expect("no holder of this lock can panic") = plan.retention;
         *self.present.site.lock().expect("no holder of this lock can panic") = plan.site;
         self.hearing.set(heard);
-<<<<<<< HEAD
         self.mending.set(mended);
-||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
-=======
         self.present.wan.set(links)?;
->>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
         self.warn_of_small_buffers();
@@ -371,36 +351,6 @@ impl Pipeline {
     }
 }
 
-<<<<<<< HEAD
-||||||| parent of f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
-/// What a person wants of an event.
-fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
-    let reason = |word: &str| format!("{word} by {caller}");
-    let states = |open: bool| -> Vec<EventState> {
-        let all = EventState::ALL.iter().copied();
-        // What a worker is at cannot be taken away from it.
-        let busy = [EventState::Running, EventState::Verifying];
-        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
-    };
-    match command {
-        EventCommand::Retry => EventChange::Move {
-            id,
-            from: states(false),
-            to: EventState::New,
-            reason: reason("opened"),
-            at,
-        },
-        EventCommand::Cancel => EventChange::Move {
-            id,
-            from: states(true),
-            to: EventState::Cancelled,
-            reason: reason("cancelled"),
-            at,
-        },
-    }
-}
-
-=======
 /// What the stage that asks orchestrators has to know of the configuration.
 fn wan_rules(plan: &Settings) -> wan::Rules {
     wan::Rules {
@@ -411,34 +361,6 @@ fn wan_rules(plan: &Settings) -> wan::Rules {
     }
 }
 
-/// What a person wants of an event.
-fn order(caller: Caller, id: EventId, command: EventCommand, at: UnixMs) -> EventChange {
-    let reason = |word: &str| format!("{word} by {caller}");
-    let states = |open: bool| -> Vec<EventState> {
-        let all = EventState::ALL.iter().copied();
-        // What a worker is at cannot be taken away from it.
-        let busy = [EventState::Running, EventState::Verifying];
-        all.filter(|state| state.is_open() == open && !busy.contains(state)).collect()
-    };
-    match command {
-        EventCommand::Retry => EventChange::Move {
-            id,
-            from: states(false),
-            to: EventState::New,
-            reason: reason("opened"),
-            at,
-        },
-        EventCommand::Cancel => EventChange::Move {
-            id,
-            from: states(true),
-            to: EventState::Cancelled,
-            reason: reason("cancelled"),
-            at,
-        },
-    }
-}
-
->>>>>>> f7c4db4 (netmend: the daemon polls orchestrators: links are stored, judged, told and grouped, events come through the intake)
 /// Remembers the maintenance windows. A store that fails has said so elsewhere.
 fn remember(state: &dyn State, verdict: &Verdict, now: UnixMs) {
     if let Err(why) = maintenance::remember(state, &verdict.maintenance, now) {

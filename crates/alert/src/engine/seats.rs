@@ -56,6 +56,7 @@ impl Watched {
             gateway: false,
             discovered: false,
             severity: None,
+            severities: Vec::new(),
             interval,
         }
     }

@@ -39,6 +39,19 @@ impl Engine {
         }
     }
 
+    /// Where links are is found out after the links themselves: what they share then may explain what is
+    /// wrong with them already.
+    pub(super) fn group_links(&mut self, now: UnixMs) {
+        for seat in 0..self.seats.list.len() {
+            let place = &self.seats.list[seat];
+            let Some(id) = place.alert.filter(|_| place.watched.is_told()) else { continue };
+            let (since, groups) = (self.held[&id].alert.since, place.groups.clone());
+            if let Some(group) = self.fitting_group(&groups, since) {
+                self.form(group, since, now);
+            }
+        }
+    }
+
     /// Finds who speaks for the new alert of a seat, and for whom it speaks.
     pub(super) fn speak(&mut self, seat: usize, id: AlertId, now: UnixMs) {
         self.set_neighbours(seat, id);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use measure::sdwan::Happening;
 use mend::{Said, Turn};
-use model::event::Origin;
+use model::event::{Evidence, Origin};
 use model::wan::Link;
 use model::{Inventory, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,8 @@ impl Meant {
         Self { device, object, turn, happening, at }
     }
 
-    /// The same as the intake takes it.
-    pub(crate) fn said(&self) -> Said<'_> {
+    /// The same as the intake takes it; `mendable` if a remediation is for it.
+    pub(crate) fn said(&self, mendable: bool) -> Said<'_> {
         Said {
             device: &self.device,
             doubt: None,
@@ -83,6 +83,10 @@ impl Meant {
             at: self.at,
             origin: Origin::Orchestrator,
             message: &self.happening.message,
+            fields: &[],
+            // It was asked over TLS, or on this machine.
+            evidence: Evidence::Sure,
+            mendable,
         }
     }
 }
@@ -165,28 +169,34 @@ mod tests {
     #[test]
     fn a_link_that_is_alive_ends_the_fault_of_the_same_link() {
         let dead = meant(happening("LINK_DEAD", Some("u-2"), "Link GE4 is now DEAD"));
-        assert_eq!((dead.said().turn, dead.said().object), (Turn::Fault, "GE4"));
+        assert_eq!((dead.said(false).turn, dead.said(false).object), (Turn::Fault, "GE4"));
         let alive = meant(happening("LINK_ALIVE", None, "Link GE4 is no longer DEAD"));
-        assert_eq!((alive.said().turn, alive.said().object), (Turn::Clear("LINK_DEAD"), "GE4"));
+        assert_eq!(
+            (alive.said(false).turn, alive.said(false).object),
+            (Turn::Clear("LINK_DEAD"), "GE4")
+        );
         let edge = meant(happening("EDGE_UP", None, "edge GE4 is up"));
-        assert_eq!((edge.said().turn, edge.said().object), (Turn::Clear("EDGE_DOWN"), ""));
-        assert_eq!(edge.said().device, "LDN");
+        assert_eq!(
+            (edge.said(false).turn, edge.said(false).object),
+            (Turn::Clear("EDGE_DOWN"), "")
+        );
+        assert_eq!(edge.said(false).device, "LDN");
     }
 
     #[test]
     fn what_is_no_fault_is_told_and_no_name_runs_into_another() {
         for what in ["EDGE_HEALTH_ALERT", "BW_UNMEASURABLE", "SETUP", "EDGE_SHUTDOWN"] {
-            assert_eq!(meant(happening(what, None, "")).said().turn, Turn::Told, "{what}");
+            assert_eq!(meant(happening(what, None, "")).said(false).turn, Turn::Told, "{what}");
         }
-        assert_eq!(meant(happening("LINK_UNUSABLE", None, "")).said().turn, Turn::Fault);
+        assert_eq!(meant(happening("LINK_UNUSABLE", None, "")).said(false).turn, Turn::Fault);
         let usable = meant(happening("LINK_USABLE", None, ""));
-        assert_eq!(usable.said().turn, Turn::Clear("LINK_UNUSABLE"));
+        assert_eq!(usable.said(false).turn, Turn::Clear("LINK_UNUSABLE"));
     }
 
     #[test]
     fn a_clock_that_is_ahead_reports_nothing_from_the_future() {
         let ahead = Happening { at: UnixMs(600_000), ..happening("EDGE_DOWN", None, "") };
-        assert_eq!(meant(ahead).said().at, UnixMs(2_000));
+        assert_eq!(meant(ahead).said(false).at, UnixMs(2_000));
     }
 
     #[test]

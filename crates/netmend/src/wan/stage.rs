@@ -438,7 +438,7 @@ impl Shared {
             let edge = happening.edge.clone().unwrap_or_default();
             let meant = Meant::of(happening, name, links.of_edge(name, &edge), &inventory, now);
             drop(links);
-            let change = lock(&self.intake).take(&meant.said());
+            let change = lock(&self.intake).take(&meant.said(false));
             changes.extend(change.map(Change::Event));
         }
         next.forget(oldest);
@@ -493,6 +493,7 @@ pub(super) fn client(orchestrator: &Orchestrator) -> Option<Client> {
 fn watched(links: &Links, verdict: &Verdict) -> Vec<Watched> {
     let one = |(_, known): (&str, &super::links::Known)| Watched {
         severity: verdict.judging.severity_of_link(&known.subject),
+        severities: verdict.judging.severities_of_link(&known.subject),
         ..Watched::link((*known.subject).clone(), STEP)
     };
     links.all().map(one).collect()

@@ -16,3 +16,4 @@ mod reload;
 mod sinks;
 mod syslog;
 mod users;
+mod wan;

@@ -97,10 +97,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
 
 /// The configuration, from either kind of file.
 fn load(args: &Args) -> Result<Settings, Report> {
-    if let Some(file) = &args.env_file {
-        return config::load_env(file).map_err(Report::new);
-    }
-    let sources = Sources { config: args.config.clone(), ..Sources::default() };
+    let (config, env_file) = (args.config.clone(), args.env_file.clone());
+    let sources = Sources { config, env_file, ..Sources::default() };
     config::load(&sources).map_err(|problems| Report::new(problems.to_string()))
 }
 
