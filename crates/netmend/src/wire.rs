@@ -113,7 +113,7 @@ impl Pipeline {
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
         let notices = Arc::<Notices>::default();
         let hearers = (&feed, &judging, &telling);
-        let wan = Wan::start(links, wan::Stages::of(store, hearers, &notices, &clock))?;
+        let wan = Arc::new(Wan::new(links, wan::Stages::of(store, hearers, &notices, &clock))?);
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -126,7 +126,7 @@ impl Pipeline {
             telling: Arc::clone(&telling),
             delivered: OnceLock::new(),
             notices,
-            wan: Arc::new(wan),
+            wan,
             site: Mutex::new(plan.site),
             data,
             heard: Arc::clone(&hearing.counts),
@@ -139,13 +139,7 @@ impl Pipeline {
         seat(&present, &recorder, &targets);
         let retention = Arc::new(Mutex::new(plan.retention));
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let keeper = Keeper {
-            present: Arc::clone(&present),
-            state: Arc::clone(&state),
-            samples: Arc::clone(&samples),
-            retention: Arc::clone(&retention),
-            stop: Arc::clone(&stop),
-        };
+        let keeper = keeper(&present, store, &retention, &stop);
         let (hearer, alerts) = telling.start(Box::new(BoardSights::new(Arc::clone(&present))))?;
         let tail = [judging.start(Arc::clone(&samples), hearer)?, alerts, feed.start()?];
         let threads = vec![
@@ -168,6 +162,7 @@ impl Pipeline {
             tail,
         };
         pipeline.listen(&plan.syslog)?;
+        pipeline.present.wan.start()?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
         Ok(pipeline)
     }
@@ -348,6 +343,22 @@ impl Pipeline {
         if let Err(why) = self.state.apply(vec![Change::Mark(mark)]) {
             tracing::warn!(%why, "a mark was not stored");
         }
+    }
+}
+
+/// Who looks after the rest once a second.
+fn keeper(
+    present: &Arc<Present>,
+    store: &Store,
+    retention: &Arc<Mutex<Retention>>,
+    stop: &Arc<(Mutex<bool>, Condvar)>,
+) -> Keeper {
+    Keeper {
+        present: Arc::clone(present),
+        state: store.state(),
+        samples: store.samples(),
+        retention: Arc::clone(retention),
+        stop: Arc::clone(stop),
     }
 }
 

@@ -120,6 +120,8 @@ pub(crate) struct Shared {
 pub(crate) struct Wan {
     pub(crate) shared: Arc<Shared>,
     orders: mpsc::UnboundedSender<Arc<[Orchestrator]>>,
+    /// Who takes the orders, until it is started.
+    taken: Mutex<Option<mpsc::UnboundedReceiver<Arc<[Orchestrator]>>>>,
     stop: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -155,10 +157,9 @@ impl Known {
 }
 
 impl Wan {
-    /// Starts to ask.
-    pub(crate) fn start(known: Known, stages: Stages) -> Result<Self, Report> {
+    /// A stage that knows its links and asks nobody yet.
+    pub(crate) fn new(known: Known, stages: Stages) -> Result<Self, Report> {
         let Known { links, rules } = known;
-        let orchestrators = Arc::clone(&rules.orchestrators);
         let shared = Arc::new(Shared {
             stages,
             links: Mutex::new(links),
@@ -169,20 +170,33 @@ impl Wan {
         });
         shared.register(None)?;
         shared.judge()?;
+        let (orders, taken) = mpsc::unbounded_channel();
+        Ok(Self {
+            shared,
+            orders,
+            taken: Mutex::new(Some(taken)),
+            stop: CancellationToken::new(),
+            thread: Mutex::new(None),
+        })
+    }
+
+    /// Starts to ask. Only after the judge has: what comes while nobody listens is not judged.
+    pub(crate) fn start(&self) -> Result<(), Report> {
+        let Some(taken) = lock(&self.taken).take() else { return Ok(()) };
         let failed = |why| Report::because("cannot start to ask orchestrators", &why).code(4);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (orders, taken) = mpsc::unbounded_channel();
-        let (own, stop) = (Arc::clone(&shared), CancellationToken::new());
-        let ended = stop.clone();
+        let (shared, ended) = (Arc::clone(&self.shared), self.stop.clone());
+        let orchestrators = Arc::clone(&lock(&shared.rules).orchestrators);
         let thread = std::thread::Builder::new()
             .name("wan".into())
             .spawn(move || {
-                own.recall();
-                runtime.block_on(asking::run(own, orchestrators, taken, ended));
+                shared.recall();
+                runtime.block_on(asking::run(shared, orchestrators, taken, ended));
             })
             .map_err(failed)?;
-        Ok(Self { shared, orders, stop, thread: Mutex::new(Some(thread)) })
+        *lock(&self.thread) = Some(thread);
+        Ok(())
     }
 
     /// Works by other rules from now on; orchestrators that stay as they were notice nothing.
