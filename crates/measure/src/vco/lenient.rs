@@ -5,11 +5,15 @@
 //! Nothing here is flattened, untagged or internally tagged: those read numbers through a buffer that
 //! `serde_json`'s `arbitrary_precision` breaks, which another crate of the build may turn on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
+};
 use serde_json::Value;
 
 /// A number, perhaps.
@@ -110,8 +114,42 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
         Ok(Object(None))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|value| Object(Some(value)))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first: Option<Cow<'de, str>> = map.next_key()?;
+        if first.as_deref() == Some(NUMBER) {
+            map.next_value::<IgnoredAny>()?;
+            return Ok(Object(None));
+        }
+        let map = MapAccessDeserializer::new(Begun { first, map });
+        T::deserialize(map).map(|value| Object(Some(value)))
+    }
+}
+
+/// With its feature `arbitrary_precision`, which another crate of the build turns on, `serde_json` hands out
+/// numbers with more than digits as maps with this one key.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// A map whose first key was read already.
+struct Begun<'de, A> {
+    first: Option<Cow<'de, str>>,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Begun<'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(key) => seed.deserialize(key.into_deserializer()).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
     }
 }
 

@@ -125,7 +125,7 @@ fn links_are_shown_stored_judged_and_told() {
     });
     assert_eq!(links["orchestrators"][0]["name"], "corp");
     assert_eq!(links["links"][0]["link"]["site"], "site-1");
-    assert_eq!(links["links"][1]["quality"][0], json!(["voice", "good"]));
+    assert_eq!(links["links"][1]["quality"][2], json!(["transactional", "good"]));
     let alert =
         daemon_now.wait_for("/api/v1/alerts", |answer| alerts(answer, "link").into_iter().next());
     assert_eq!(alert["subject"]["link"]["edge"], "edge-001");
