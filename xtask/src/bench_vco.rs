@@ -93,7 +93,8 @@ fn cost(name: &str, command: &mut Command) -> Result<Cost, String> {
     };
     let (start, before) = (SystemClock.monotonic(), used()?);
     let out = command.stdin(Stdio::null()).output().map_err(|why| format!("{name}: {why}"))?;
-    let (wall, cpu) = (SystemClock.monotonic() - start, used()? - before);
+    let (wall, cpu) =
+        (SystemClock.monotonic().saturating_sub(start), used()?.saturating_sub(before));
     if !out.status.success() {
         return Err(format!("{name} failed: {}", String::from_utf8_lossy(&out.stderr).trim()));
     }

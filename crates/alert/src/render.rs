@@ -98,7 +98,7 @@ fn of_links(message: &Message) -> bool {
             !alert.members.is_empty()
                 && alert.members.iter().all(|member| matches!(member.subject, Subject::Link(_)))
         }
-        Subject::Target(_) | Subject::Site { .. } => false,
+        Subject::Target(_) | Subject::Repair(_) | Subject::Site { .. } => false,
     };
     !message.alerts.is_empty() && message.alerts.iter().all(links)
 }

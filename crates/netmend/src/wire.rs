@@ -111,9 +111,8 @@ impl Pipeline {
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
         let kept = (Arc::clone(&state), Arc::clone(&clock));
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
-        let notices = Arc::<Notices>::default();
         let hearers = (&feed, &judging, &telling);
-        let wan = Arc::new(Wan::new(links, wan::Stages::of(store, hearers, &notices, &clock))?);
+        let (notices, wan) = ask(links, (store, &wanted), hearers, &clock)?;
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -360,6 +359,18 @@ fn keeper(
         retention: Arc::clone(retention),
         stop: Arc::clone(stop),
     }
+}
+
+/// The stage that asks orchestrators, which asks nobody yet, and what it tells operators.
+fn ask(
+    links: wan::Known,
+    (store, wanted): (&Store, &(Arc<Shelf>, Arc<Bell>)),
+    hearers: (&Arc<Feed>, &Arc<Judging>, &Arc<Telling>),
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<Notices>, Arc<Wan>), Report> {
+    let notices = Arc::<Notices>::default();
+    let stages = wan::Stages::of(store, hearers, &notices, wanted, clock);
+    Ok((notices, Arc::new(Wan::new(links, stages)?)))
 }
 
 /// What the stage that asks orchestrators has to know of the configuration.

@@ -342,6 +342,6 @@ fn shared(subject: &Subject) -> Vec<(String, String)> {
             std::iter::once(region).chain(tags).collect()
         }
         Subject::Link(link) => link.shared().map(|(tag, value)| (tag.to_owned(), value)).collect(),
-        Subject::Group(_) | Subject::Site { .. } => Vec::new(),
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => Vec::new(),
     }
 }

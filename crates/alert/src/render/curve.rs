@@ -107,7 +107,7 @@ fn band(subject: &Subject, series: SeriesId, metric: Metric, band: Band) -> Opti
             target.series(metric)
         }
         Subject::Link(link) => wan::series(&link.orchestrator, &link.id, link.metric(series)?),
-        Subject::Group(_) | Subject::Site { .. } => return None,
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => return None,
     };
     Some(beside.band(band).id())
 }

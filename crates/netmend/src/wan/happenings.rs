@@ -66,6 +66,11 @@ impl Meant {
         Self { device, object, turn, happening, at }
     }
 
+    /// What remediations match it by.
+    pub(crate) fn code(&self) -> &str {
+        &self.happening.what
+    }
+
     /// The same as the intake takes it; `mendable` if a remediation is for it.
     pub(crate) fn said(&self, mendable: bool) -> Said<'_> {
         Said {

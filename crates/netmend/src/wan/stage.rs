@@ -22,11 +22,13 @@ use tokio_util::sync::CancellationToken;
 use super::asking;
 use super::happenings::{Meant, Told};
 use super::links::{Links, News, STEP};
+use crate::bell::Bell;
 use crate::config::{Orchestrator, Verdict};
 use crate::feed::Feed;
 use crate::judging::{Judging, Whose};
 use crate::notices::Notices;
 use crate::report::Report;
+use crate::shelf::Shelf;
 use crate::telling::Telling;
 
 /// Where the links of an orchestrator are remembered.
@@ -59,6 +61,8 @@ pub(crate) struct Stages {
     pub(crate) judging: Arc<Judging>,
     pub(crate) telling: Arc<Telling>,
     pub(crate) notices: Arc<Notices>,
+    /// What remediations are for, and who is woken when one may be due.
+    pub(crate) wanted: (Arc<Shelf>, Arc<Bell>),
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -68,6 +72,7 @@ impl Stages {
         store: &Store,
         (feed, judging, telling): (&Arc<Feed>, &Arc<Judging>, &Arc<Telling>),
         notices: &Arc<Notices>,
+        wanted: &(Arc<Shelf>, Arc<Bell>),
         clock: &Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -77,6 +82,7 @@ impl Stages {
             judging: Arc::clone(judging),
             telling: Arc::clone(telling),
             notices: Arc::clone(notices),
+            wanted: wanted.clone(),
             clock: Arc::clone(clock),
         }
     }
@@ -441,7 +447,7 @@ impl Shared {
         let mut next = told.clone().unwrap_or_default();
         let inventory = Arc::clone(&lock(&self.rules).inventory);
         let mut changes = Vec::new();
-        let mut count = 0;
+        let (mut count, mut hurry) = (0, false);
         for happening in happenings {
             // What happened before anybody watched is no news.
             if !next.is_new(&happening) || first {
@@ -452,7 +458,10 @@ impl Shared {
             let edge = happening.edge.clone().unwrap_or_default();
             let meant = Meant::of(happening, name, links.of_edge(name, &edge), &inventory, now);
             drop(links);
-            let change = lock(&self.intake).take(&meant.said(false));
+            let (shelf, _) = &self.stages.wanted;
+            let mendable = shelf.is_for(meant.code(), meant.code());
+            hurry |= mendable;
+            let change = lock(&self.intake).take(&meant.said(mendable));
             changes.extend(change.map(Change::Event));
         }
         next.forget(oldest);
@@ -464,6 +473,9 @@ impl Shared {
         match self.stages.state.apply(changes) {
             Ok(Applied::Done(_)) => {
                 *told = Some(next);
+                if hurry {
+                    self.stages.wanted.1.ring();
+                }
                 lock(&self.health).entry(name.to_owned()).or_default().events += count;
             }
             Ok(Applied::Conflict) => {

@@ -308,7 +308,7 @@ fn address(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Target(target) => Some(format!("/targets/{}", target.series)),
         Subject::Link(link) => Some(format!("/links/{}", link.series)),
-        Subject::Group(_) | Subject::Site { .. } => None,
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::present::View;
 use crate::who::Who;
 use crate::{assets, format, guard};
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/", "Now"),
     ("/targets", "Targets"),
     ("/links", "WAN links"),
