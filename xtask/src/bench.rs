@@ -2,7 +2,7 @@
 
 use crate::{
     bench_daemon, bench_detect, bench_mend, bench_probe, bench_sinks, bench_snmp, bench_store,
-    bench_syslog,
+    bench_syslog, bench_vco,
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,8 @@ enum What {
     Store,
     /// Syslog: the receivers beside rsyslog, datagrams, durable events.
     Syslog(bench_syslog::Args),
+    /// One poll of an orchestrator, beside a client that asks for one edge after the other.
+    Vco(bench_vco::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
@@ -41,5 +43,6 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         What::Snmp(args) => bench_snmp::run(args),
         What::Store => bench_store::run(),
         What::Syslog(args) => bench_syslog::run(args),
+        What::Vco(args) => bench_vco::run(args),
     }
 }

@@ -19,6 +19,7 @@ mod bench_sinks;
 mod bench_snmp;
 mod bench_store;
 mod bench_syslog;
+mod bench_vco;
 mod command;
 mod dist;
 mod fuzz;

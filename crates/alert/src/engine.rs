@@ -204,6 +204,7 @@ impl Engine {
         self.settings = settings;
         let gone = self.seats.set(targets, now);
         self.enter_groups();
+        self.group_links(now);
         for seat in gone {
             if let Some(id) = seat.alert {
                 self.note(id, now, Happening::Removed);

@@ -80,7 +80,27 @@ pub fn subject(message: &Message) -> String {
     };
     // The site comes last: on a phone's lock screen the first forty characters must do.
     let room = MAX_SUBJECT - site.chars().count() - 3;
-    format!("{} [{site}]", printable(&format!("{} {what}", banner(message)), room))
+    // Filters of those who come from vco-api-wan-anomaly-alert look for this beginning.
+    let what = if of_links(message) {
+        format!("WAN Anomaly Alert: {} {what}", banner(message))
+    } else {
+        format!("{} {what}", banner(message))
+    };
+    format!("{} [{site}]", printable(&what, room))
+}
+
+/// Whether all of it is about WAN links.
+fn of_links(message: &Message) -> bool {
+    use model::Subject;
+    let links = |alert: &Alert| match &alert.subject {
+        Subject::Link(_) => true,
+        Subject::Group(_) => {
+            !alert.members.is_empty()
+                && alert.members.iter().all(|member| matches!(member.subject, Subject::Link(_)))
+        }
+        Subject::Target(_) | Subject::Repair(_) | Subject::Site { .. } => false,
+    };
+    !message.alerts.is_empty() && message.alerts.iter().all(links)
 }
 
 /// The state of the message in capitals, and its severity where that matters.
@@ -162,6 +182,15 @@ fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
         if let Some(parent) = &target.parent {
             facts.push(("Behind", printable(parent, 80)));
         }
+    }
+    if let model::Subject::Link(link) = &alert.subject {
+        facts.push(("Customer", printable(&link.enterprise, 120)));
+        facts.push(("Edge", printable(&link.edge, 120)));
+        let named = [Some(&link.wan), link.interface.as_ref(), link.isp.as_ref()];
+        let named: Vec<&str> = named.into_iter().flatten().map(String::as_str).collect();
+        facts.push(("Link", printable(&named.join(", "), 240)));
+        facts.extend(link.gateway.as_ref().map(|name| ("Gateway", printable(name, 120))));
+        facts.extend(link.site.as_ref().map(|name| ("Place", printable(name, 120))));
     }
     if let Some(ack) = &alert.ack {
         let what = words::happening(&model::alert::Happening::Acked(ack.clone()));

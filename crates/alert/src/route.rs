@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::UnixMs;
-use model::alert::{Alert, Matcher, Member, Severity, Subject, TargetSubject, Weekly};
+use model::alert::{Alert, Matcher, Member, Severity, Subject, Weekly};
 
 use crate::calendar::Hours;
 use crate::matching::Matching;
@@ -74,10 +74,10 @@ fn fits_member(matching: &Matching, alert: &Alert, member: &Member) -> bool {
 }
 
 /// A label of a member, or what only the group's alert has.
-fn of_member(alert: &Alert, member: &TargetSubject, label: &str) -> Option<String> {
+fn of_member(alert: &Alert, member: &Subject, label: &str) -> Option<String> {
     match label {
         "alert" | "severity" | "state" | "kind" => alert.label(label),
-        _ => Subject::Target(member.clone()).label(label).or_else(|| alert.label(label)),
+        _ => member.label(label).or_else(|| alert.label(label)),
     }
 }
 

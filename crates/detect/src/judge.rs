@@ -72,6 +72,14 @@ impl Judge {
         self.series.remove(&Key::of(series)).is_some()
     }
 
+    /// Forgets what was learned of a series, and judges it on by the same settings; whether it is judged.
+    /// Then replay it.
+    pub fn renew(&mut self, series: SeriesId) -> bool {
+        let Some(watched) = self.series.get_mut(&Key::of(series)) else { return false };
+        watched.detector = Detector::new(&self.rules[watched.rules as usize].rules);
+        true
+    }
+
     /// Judges one sample. `None` if its series is not watched, or if the sample changes nothing since it
     /// cannot be or is not newer than the last; those are counted in [`Judge::refused`].
     pub fn push(&mut self, sample: &Sample) -> Option<Judgement> {

@@ -1,5 +1,5 @@
 //! Measures round-trip times: packet probes by ICMP echo and half-open TCP, and finished TCP handshakes
-//! where privileges are missing; hears syslog ([`syslog`]); polls devices ([`snmp`]); asks orchestrators of SD-WANs ([`vco`]). It must
+//! where privileges are missing; hears syslog ([`syslog`]); polls devices ([`snmp`]); asks orchestrators of SD-WANs ([`sdwan`], [`orchestrator`]). It must
 //! not store, judge or show anything, and reads no configuration.
 //!
 //! Reading order: [`Options`] and what is told back in `status`, [`names`], [`Prober`]; then what works
@@ -12,12 +12,15 @@ pub mod discover;
 mod drive;
 pub mod kernel;
 mod lane;
+pub mod meraki;
 pub mod names;
+pub mod orchestrator;
 mod pace;
 mod planner;
 mod prober;
 mod reprobe;
 pub mod resolve;
+pub mod sdwan;
 pub mod snmp;
 mod status;
 pub mod syslog;

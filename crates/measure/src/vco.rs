@@ -1,25 +1,26 @@
 //! Asks a VeloCloud Orchestrator (VMware, Broadcom, Arista) how the WAN links of its edges are: latency,
 //! jitter and loss, each way. It must not store, judge or show anything, and decides no schedule.
 //!
-//! Reading order: [`Address`], [`Config`], [`Client`]; [`Link`], [`WanMetric`] and [`Reading`]; [`poll()`].
-//! Behind them: `gate` keeps the pace, `answer` tells results from refusals, `lenient` reads what others
-//! write loosely, `api` holds the questions.
+//! Reading order: [`Address`], [`Config`], [`Client`]; [`poll()`], [`history()`], [`events()`], [`places()`].
+//! Behind them: `answer` tells results from refusals, `lenient` reads what others write loosely, `api` holds
+//! the questions.
 
 mod address;
-mod answer;
+pub(crate) mod answer;
 mod api;
 mod client;
 mod cookie;
-mod error;
-mod gate;
-mod lenient;
+mod events;
+pub(crate) mod lenient;
+mod places;
 mod poll;
-mod wan;
 
 pub use address::{Address, BadAddress};
-pub use api::Window;
 pub use client::{Client, Config, Credential, Login};
-pub use error::{BadConfig, Error};
+pub use events::events;
 pub use model::Secret;
-pub use poll::{Failure, Poll, Scope, poll};
-pub use wan::{Link, LinkState, Reading, WanMetric};
+pub use places::places;
+pub use poll::{history, poll};
+
+pub use crate::sdwan::{BadConfig, Error, Failure, Poll, Scope, Window};
+pub use model::wan::{Link, LinkState, Reading, WanMetric};

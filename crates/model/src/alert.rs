@@ -13,10 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Family, Metric, Protocol, Rule, SeriesId, Target, UnixMs};
 
+mod link;
+
 pub mod notice;
 pub mod silence;
 pub mod words;
 
+pub use link::LinkSubject;
 pub use notice::{Message, MessageKind, Notice, NoticeId, NoticeState};
 pub use silence::{Matcher, Operator, Silence, SilenceId, Weekday, Weekly, WeeklyError};
 
@@ -138,7 +141,9 @@ impl fmt::Display for AlertState {
 pub enum Subject {
     /// One target. Its alert speaks for the targets behind it too: these are its members.
     Target(TargetSubject),
-    /// Targets that share a tag, or a region, and became bad together.
+    /// One WAN link of an SD-WAN.
+    Link(LinkSubject),
+    /// Targets or links that share a tag, or a region, and became bad together.
     Group(GroupSubject),
     /// A repair that needs people, or all of them.
     Repair(RepairSubject),
@@ -205,6 +210,7 @@ impl Subject {
     pub fn key(&self) -> String {
         match self {
             Subject::Target(target) => Self::key_of_target(target.series),
+            Subject::Link(link) => format!("link {}", link.series),
             Subject::Group(group) => format!("group {}={}", group.tag, group.value),
             Subject::Repair(repair) => format!("repair {}", repair.key),
             Subject::Site { .. } => "site".to_owned(),
@@ -216,14 +222,25 @@ impl Subject {
         format!("target {rtt}")
     }
 
+    /// What names a target or a link in URLs; `None` for what is more than one.
+    pub fn series(&self) -> Option<SeriesId> {
+        match self {
+            Subject::Target(target) => Some(target.series),
+            Subject::Link(link) => Some(link.series),
+            Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => None,
+        }
+    }
+
     /// The value of a label that routes and silences match: `kind`, `host`, `region`, `protocol`,
-    /// `family`, `target`, `site` or one of the target's tags. A tag cannot hide one of these.
+    /// `family`, `target`, `site` or one of the target's tags. A tag cannot hide one of these. Labels of a
+    /// link are those of [`LinkSubject::label`].
     pub fn label(&self, name: &str) -> Option<String> {
         match (self, name) {
             (Subject::Target(_), "kind") => Some("target".to_owned()),
             (Subject::Group(_), "kind") => Some("group".to_owned()),
             (Subject::Repair(_), "kind") => Some("repair".to_owned()),
             (Subject::Site { .. }, "kind") => Some("site".to_owned()),
+            (Subject::Link(link), name) => link.label(name),
             (Subject::Target(target), "target") => Some(target.to_string()),
             (Subject::Target(target), "host") => Some(target.host.clone()),
             (Subject::Target(target), "region") => Some(target.region.clone()),
@@ -243,6 +260,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Subject::Target(target) => target.fmt(f),
+            Subject::Link(link) => link.fmt(f),
             Subject::Group(group) => write!(f, "{} {}", group.tag, group.value),
             Subject::Repair(repair) => repair.fmt(f),
             Subject::Site { site } => write!(f, "site {site}"),
@@ -314,17 +332,32 @@ impl Finding {
     }
 }
 
-/// Another target that the alert speaks for.
+/// Another target or link that the alert speaks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Member {
-    /// Which target.
-    pub subject: TargetSubject,
+    /// Which target or link.
+    #[serde(deserialize_with = "of_member")]
+    pub subject: Subject,
     /// Its own alert, which tells its own numbers.
     pub alert: Option<AlertId>,
     /// Since when it has been bad.
     pub since: UnixMs,
     /// How its own alert stands.
     pub state: AlertState,
+}
+
+/// Members were targets alone once, stored without saying so.
+fn of_member<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Subject, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Subject(Subject),
+        Target(TargetSubject),
+    }
+    Ok(match Stored::deserialize(from)? {
+        Stored::Subject(subject) => subject,
+        Stored::Target(target) => Subject::Target(target),
+    })
 }
 
 /// How many of those that share something with the subject are bad too: `2 of 8 behind gateway gw1`.

@@ -2,7 +2,7 @@
 //! to the world, [`Clock`] and the transport halves. It must do no I/O and know no runtime.
 //!
 //! Reading order: [`time`] and [`clock`], [`target`], [`probe`], [`transport`], [`series`], [`status`],
-//! [`tally`], [`judgement`], [`alert`]; what devices say: [`line`](mod@line), [`device`](mod@device), [`event`](mod@event);
+//! [`tally`], [`judgement`], [`wan`], [`alert`]; what devices say: [`line`](mod@line), [`device`](mod@device), [`event`](mod@event);
 //! what they are asked: [`snmp`], [`interface`]; what is done about it: [`run`].
 
 pub mod alert;
@@ -25,6 +25,7 @@ pub mod target;
 pub mod text;
 pub mod time;
 pub mod transport;
+pub mod wan;
 
 pub use alert::{Alert, AlertId, AlertState, Severity, Subject};
 pub use clock::{Clock, ManualClock, SystemClock};

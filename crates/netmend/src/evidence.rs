@@ -220,8 +220,14 @@ impl Drop for Evidence {
 fn target_of(alert: &Alert) -> Option<SeriesId> {
     match &alert.subject {
         Subject::Target(target) => Some(target.series),
+        // Nobody can send packets through somebody else's link.
+        Subject::Link(_) => None,
         Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => {
-            alert.members.first().map(|member| member.subject.series)
+            let mut targets = alert.members.iter().filter_map(|member| match &member.subject {
+                Subject::Target(target) => Some(target.series),
+                _ => None,
+            });
+            targets.next()
         }
     }
 }

@@ -70,16 +70,6 @@ pub(crate) struct Rules {
     pub(crate) archive: Option<PathBuf>,
 }
 
-/// What is an event, by a configuration; the same for lines and for traps.
-pub(crate) fn events_of(syslog: &SyslogSettings) -> mend::Options {
-    mend::Options {
-        severity: syslog.severity,
-        codes: syslog.codes.clone(),
-        settle: syslog.settle,
-        ..mend::Options::default()
-    }
-}
-
 impl Rules {
     /// Those of a configuration.
     ///
@@ -88,15 +78,26 @@ impl Rules {
     pub(crate) fn of(syslog: &SyslogSettings, inventory: &Arc<Inventory>) -> Result<Self, Report> {
         let meanings = config::load_patterns(syslog.patterns.as_deref())
             .map_err(|problems| Report::because("cannot take the patterns", &problems))?;
+        let intake = intake(syslog);
         Ok(Self {
             inventory: Arc::clone(inventory),
             meanings: Arc::new(meanings),
-            intake: events_of(syslog),
+            intake,
             keep: syslog.keep,
             max_bytes: syslog.max_bytes,
             keep_events: syslog.keep_events,
             archive: syslog.archive.clone(),
         })
+    }
+}
+
+/// What is an event, by the configuration.
+pub(crate) fn intake(syslog: &SyslogSettings) -> mend::Options {
+    mend::Options {
+        severity: syslog.severity,
+        codes: syslog.codes.clone(),
+        settle: syslog.settle,
+        ..mend::Options::default()
     }
 }
 

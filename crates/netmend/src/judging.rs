@@ -33,6 +33,8 @@ const LINE_MS: i64 = 60_000;
 const SNAPSHOT: Duration = Duration::from_mins(10);
 /// What was learned, in the data folder.
 const FILE: &str = "learned.bin";
+/// So far back the store is read for what others have measured: as far as the rule `nm` profits.
+const RELEARN: Duration = Duration::from_hours(14 * 24);
 /// So far back the store is read where nothing was learned yet.
 const REPLAY: Duration = Duration::from_hours(7 * 24);
 /// Most samples that are read at the start, over all series: some ten seconds of work.
@@ -71,6 +73,8 @@ pub(crate) struct Judging {
 /// What is remembered of a series beside what is learned.
 #[derive(Debug)]
 struct Known {
+    /// Whose series it is.
+    whose: Whose,
     usual: SeriesId,
     limit: SeriesId,
     /// What was said last: nothing, or whether it was learning, good or bad.
@@ -81,6 +85,15 @@ struct Known {
     accepted: bool,
     /// The minute whose lines were stored last.
     minute: i64,
+}
+
+/// Whose series are judged. Each kind is set by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Of targets that we probe.
+    Targets,
+    /// Of WAN links that orchestrators measure.
+    Links,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,23 +154,64 @@ impl Judging {
         targets: &[Arc<Target>],
         settings: impl Fn(&Target, Metric) -> Settings,
     ) -> Result<(), Report> {
+        let all = targets.iter().flat_map(|target| {
+            let of = |metric| (target.series(metric), settings(target, metric), target.to_string());
+            Metric::ALL.map(of)
+        });
+        self.watch(Whose::Targets, all)
+    }
+
+    /// Judges these series from now on and no others of their kind; each comes with how it is judged and a
+    /// name for people.
+    pub(crate) fn watch(
+        &self,
+        whose: Whose,
+        all: impl Iterator<Item = (Series, Settings, String)>,
+    ) -> Result<(), Report> {
         let (mut judge, mut known) = (self.judge(), lock(&self.known));
-        let mut old = std::mem::take(&mut *known);
-        for target in targets {
-            for metric in Metric::ALL {
-                let series = target.series(metric);
-                let id = series.id();
-                judge.watch(id, metric, &settings(target, metric)).map_err(|why| {
-                    Report::because(format!("cannot judge the {metric} of {target}"), &why)
-                })?;
-                let kept = old.remove(&id).unwrap_or_else(|| Known::of(&series));
-                known.insert(id, kept);
+        let (mut old, others) =
+            std::mem::take(&mut *known).into_iter().partition(|(_, known)| known.whose == whose);
+        *known = others;
+        let mut wrong = Ok(());
+        for (series, settings, name) in all {
+            let (id, metric) = (series.id(), series.metric);
+            if let Err(why) = judge.watch(id, metric, &settings) {
+                wrong = Err(Report::because(format!("cannot judge the {metric} of {name}"), &why));
+                continue;
             }
+            let kept = old.remove(&id).unwrap_or_else(|| Known::of(whose, &series));
+            known.insert(id, kept);
+        }
+        if wrong.is_err() {
+            // What could not be taken over stays as it was.
+            known.extend(old);
+            return wrong;
         }
         for id in old.into_keys() {
             judge.forget(id);
         }
         Ok(())
+    }
+
+    /// Forgets what was learned of some series and learns them anew from the store: their past has come.
+    /// Blocks; gives how many samples there were.
+    pub(crate) fn relearn(
+        &self,
+        samples: &dyn Samples,
+        ids: &[SeriesId],
+    ) -> Result<u64, store::Error> {
+        let now = self.clock.now_ms();
+        let mut count = 0;
+        for ids in ids.chunks(TOGETHER) {
+            {
+                let mut judge = self.judge();
+                for id in ids {
+                    judge.renew(*id);
+                }
+            }
+            count += self.replay(samples, ids, (now - RELEARN, now))?;
+        }
+        Ok(count)
     }
 
     /// The series of the lines that are drawn beside those of the targets.
@@ -284,7 +338,7 @@ impl Judging {
         let ids: Vec<SeriesId> = lock(&self.known).keys().copied().collect();
         let mut read = 0;
         for ids in ids.chunks(TOGETHER) {
-            match self.replay(samples, ids, now) {
+            match self.replay(samples, ids, (now - REPLAY, now)) {
                 Ok(count) => read += count,
                 Err(why) => {
                     tracing::warn!(%why, "cannot read what was measured before");
@@ -305,9 +359,8 @@ impl Judging {
         &self,
         samples: &dyn Samples,
         ids: &[SeriesId],
-        now: UnixMs,
+        (oldest, now): (UnixMs, UnixMs),
     ) -> Result<u64, store::Error> {
-        let oldest = now - REPLAY;
         let from = |id: &SeriesId| {
             let last = self.judge().last(*id);
             last.map_or(oldest, |last| UnixMs(last.0 + 1).max(oldest))
@@ -361,8 +414,9 @@ impl Judging {
 }
 
 impl Known {
-    fn of(series: &Series) -> Self {
+    fn of(whose: Whose, series: &Series) -> Self {
         Self {
+            whose,
             usual: series.band(Band::Usual).id(),
             limit: series.band(Band::Limit).id(),
             said: None,

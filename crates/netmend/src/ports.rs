@@ -29,6 +29,7 @@ use crate::judging::Judging;
 use crate::notices::Notices;
 use crate::polling::Polling;
 use crate::telling::{Sights, Telling};
+use crate::wan::{self, Wan};
 
 /// A stage that has not moved for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -56,7 +57,9 @@ pub(crate) struct Present {
     /// What delivery has done.
     pub(crate) delivered: OnceLock<Arc<alert::delivery::Counters>>,
     /// What operators should mend.
-    pub(crate) notices: Notices,
+    pub(crate) notices: Arc<Notices>,
+    /// Who asks orchestrators.
+    pub(crate) wan: Arc<Wan>,
     /// Where this instance stands; a reload may change it.
     pub(crate) site: Mutex<String>,
     /// The data folder.
@@ -219,6 +222,7 @@ impl Present {
         counters.extend(self.polling.counters());
         counters.extend(judged_counters(self));
         counters.extend(forwarding::counters(&self.forwarding.now(), self.clock.now_ms()));
+        counters.extend(wan::counters(&self.wan));
         if let Some(bytes) = resident_bytes() {
             let help = "Resident memory of the process in bytes.";
             counters.push(Counter::gauge("process_resident_memory_bytes", help, bytes as f64));
@@ -371,6 +375,7 @@ impl Sights for BoardSights {
                 see(target, Reach::of(state));
             }
         }
+        self.present.wan.reaches(all, see);
     }
 
     fn causes(&self, open: &[Arc<Alert>]) -> Vec<(AlertId, Cause)> {

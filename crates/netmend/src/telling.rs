@@ -49,6 +49,11 @@ pub(crate) struct Telling {
 #[derive(Debug)]
 struct Inner {
     engine: Engine,
+    /// What the configuration says.
+    settings: Settings,
+    /// The targets that alerts can be about, and the links.
+    targets: Vec<Watched>,
+    links: Vec<Watched>,
     /// What the store did not take yet.
     backlog: Vec<Change>,
     /// Why, and since when.
@@ -64,7 +69,7 @@ impl std::fmt::Debug for Telling {
 impl Telling {
     /// A stage that goes on where the one before it stopped.
     pub(crate) fn new(
-        (settings, targets): (Settings, Vec<Watched>),
+        (settings, targets, links): (Settings, Vec<Watched>, Vec<Watched>),
         state: Arc<dyn State>,
         judging: Arc<Judging>,
         clock: Arc<dyn Clock>,
@@ -72,14 +77,22 @@ impl Telling {
         let now = clock.now_ms();
         let saved = Saved::read(&*state, now)
             .map_err(|why| Report::because("cannot read the alerts", &why).code(4))?;
-        let mut engine = Engine::default();
-        engine.set(settings, targets, now);
+        let mut inner = Inner {
+            engine: Engine::default(),
+            settings,
+            targets,
+            links,
+            backlog: Vec::new(),
+            failing: None,
+        };
+        inner.enter(now);
+        let engine = &mut inner.engine;
         let unread = engine.restore(saved, now);
         if unread > 0 {
             tracing::warn!(unread, "silences or threads in the store cannot be read");
         }
         let stage = Self {
-            inner: Mutex::new(Inner { engine, backlog: Vec::new(), failing: None }),
+            inner: Mutex::new(inner),
             present: Mutex::default(),
             state,
             judging,
@@ -95,7 +108,20 @@ impl Telling {
     pub(crate) fn set(&self, settings: Settings, targets: Vec<Watched>) {
         let now = self.clock.now_ms();
         let mut inner = self.inner();
-        inner.engine.set(settings, targets, now);
+        inner.settings = settings;
+        inner.targets = targets;
+        inner.enter(now);
+        // What the store does not take now it takes later.
+        let _ = self.commit(&mut inner, now);
+        self.publish(&inner, now);
+    }
+
+    /// Takes other links over.
+    pub(crate) fn set_links(&self, links: Vec<Watched>) {
+        let now = self.clock.now_ms();
+        let mut inner = self.inner();
+        inner.links = links;
+        inner.enter(now);
         // What the store does not take now it takes later.
         let _ = self.commit(&mut inner, now);
         self.publish(&inner, now);
@@ -278,6 +304,14 @@ impl Telling {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
+    }
+}
+
+impl Inner {
+    /// Tells the state machine whom alerts can be about.
+    fn enter(&mut self, now: UnixMs) {
+        let watched = self.targets.iter().chain(&self.links).cloned().collect();
+        self.engine.set(self.settings.clone(), watched, now);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pipeline, connected. This file is the picture of the architecture:
 //!
 //! ```text
+//!   links ──> wan ──samples, words as below; events──> store
 //!   targets ──> measure ──results──> intake ──samples──> feed ──batches──> store
 //!                  │                    │ └──samples──> judging ──lines──> feed │
 //!                  │                    │                  └──words──> telling ─┼─notices──> delivery
@@ -24,18 +25,18 @@ use measure::discover::Role;
 use measure::syslog;
 use measure::{Options, Prober};
 use model::status::TargetSeries;
-use model::{Clock, Inventory, Metric, Series, Target, TargetId, UnixMs};
+use model::{Clock, Metric, Series, Target, TargetId, UnixMs};
 use show::{Deps, Token};
 use store::{Change, Mark, Retention, Samples, State, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::bell::Bell;
-use crate::config::{Settings, Sink, SyslogSettings, TrapSettings, Verdict};
+use crate::config::{Settings, Sink, SyslogSettings, Verdict};
 use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::{self, Feed};
 use crate::forwarding::Forwarding;
-use crate::hear::{Hearing, Rules, events_of};
+use crate::hear::{self, Hearing, Rules};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
 use crate::judging::Judging;
@@ -49,6 +50,7 @@ use crate::report::Report;
 use crate::roster::Roster;
 use crate::shelf::Shelf;
 use crate::telling::Telling;
+use crate::wan::{self, Wan};
 
 /// Batches of syslog lines that may wait to be taken; more wait with their receivers.
 const BATCHES: usize = 64;
@@ -82,33 +84,36 @@ impl Pipeline {
         store: &Store,
         options: Options,
     ) -> Result<Self, Report> {
-        let (samples, state) = (store.samples(), store.state());
-        let clock = Arc::clone(&options.clock);
+        let (samples, state, clock) = (store.samples(), store.state(), Arc::clone(&options.clock));
         let mut roster = Roster::default();
+        let links = wan::Known::read(wan_rules(&plan), &*state)?;
         let mended = mending::Rules::of(&plan);
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = roster.number(plan.targets);
         register(&*samples, &targets)?;
         let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
-        let forwarding = forwarding(&plan.sinks, plan.spool, &data, &*samples, &clock)?;
-        forwarding.set_targets(targets.iter().map(|(_, target)| &**target));
-        feed.pass_on_to(Arc::clone(&forwarding));
+        let forwarding =
+            forwarding((&plan.sinks, plan.spool), &data, &targets, (&feed, &*samples), &clock)?;
         let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
         judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
         remember(&*state, &verdict, clock.now_ms());
-        let to_tell = (told(&verdict, &plan.site), watched(&targets, &verdict, discovered));
-        let telling =
-            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock));
-        let telling = Arc::new(telling?);
+        let watched = watched(&targets, &verdict, discovered);
+        let to_tell = (told(&verdict, &plan.site), watched, links.watched());
+        let kept = (Arc::clone(&state), Arc::clone(&clock));
+        let telling = Telling::new(to_tell, kept.0.clone(), Arc::clone(&judging), kept.1.clone())?;
+        let telling = Arc::new(telling);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
         let (lines, batches) = mpsc::channel(BATCHES);
         let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
+        let asking = rules.intake.clone();
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
+        let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
         let polling = Polling::start(&state, &samples, &feed, &forwarding, &clock)?;
-        let hearing =
-            Hearing::start(rules, (state.clone(), clock.clone()), wanted.clone(), batches)?;
+        let notices = Arc::<Notices>::default();
+        let told = (&feed, &judging, &telling);
+        let wan = Wan::new(links, wan::Stages::of(store, told, &notices, &wanted, &clock))?;
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),
@@ -120,7 +125,8 @@ impl Pipeline {
             judging: Arc::clone(&judging),
             telling: Arc::clone(&telling),
             delivered: OnceLock::new(),
-            notices: Notices::default(),
+            notices,
+            wan: Arc::new(wan),
             site: Mutex::new(plan.site),
             data,
             heard: Arc::clone(&hearing.counts),
@@ -130,20 +136,14 @@ impl Pipeline {
             traces: Arc::default(),
         });
         let mending = Mending::start(mended, Arc::clone(&state), Arc::clone(&present), wanted)?;
-        let (recorder, stop) = (Arc::new(Mutex::new(Recorder::default())), Arc::default());
+        let recorder = Arc::new(Mutex::new(Recorder::default()));
         seat(&present, &recorder, &targets);
         let retention = Arc::new(Mutex::new(plan.retention));
-        let keeper = Keeper {
-            present: Arc::clone(&present),
-            state: Arc::clone(&state),
-            samples: Arc::clone(&samples),
-            retention: Arc::clone(&retention),
-            stop: Arc::clone(&stop),
-        };
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (hearer, alerts) = telling.start(Box::new(BoardSights::new(Arc::clone(&present))))?;
         let tail = [judging.start(Arc::clone(&samples), hearer)?, alerts, feed.start()?];
         let taker = intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?;
-        let threads = vec![taker, keeper.start()?];
+        let threads = vec![taker, keeper(&present, store, &retention, &stop).start()?];
         let pipeline = Self {
             present,
             samples,
@@ -159,7 +159,9 @@ impl Pipeline {
             threads,
             tail,
         };
-        pipeline.listen(&plan.syslog, (&plan.inventory, &plan.traps))?;
+        pipeline.listen(&plan.syslog)?;
+        pipeline.present.polling.set(&plan.inventory, &plan.traps, &asking)?;
+        pipeline.present.wan.start()?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
         Ok(pipeline)
     }
@@ -185,17 +187,12 @@ impl Pipeline {
             access,
             devices: self.hearing.devices(),
             interfaces: Arc::clone(&self.present.polling) as _,
+            links: Arc::clone(&self.present.wan) as _,
         }
     }
 
-    /// Binds and starts the listeners of a configuration, and warns of default ones that cannot be had; begins
-    /// to ask its devices.
-    fn listen(
-        &self,
-        settings: &SyslogSettings,
-        (inventory, traps): (&Arc<Inventory>, &TrapSettings),
-    ) -> Result<(), Report> {
-        self.present.polling.set(inventory, traps, &events_of(settings))?;
+    /// Binds and starts the listeners of a configuration, and warns of default ones that cannot be had.
+    fn listen(&self, settings: &SyslogSettings) -> Result<(), Report> {
         let prepared = self.present.ears.prepare(settings)?;
         self.warn_of_missing(&prepared.missing);
         self.present.ears.commit(prepared)?;
@@ -242,6 +239,7 @@ impl Pipeline {
     pub(crate) fn reload(&self, plan: Settings) -> Result<(), Report> {
         let mut roster = self.roster.lock().expect("no holder of this lock can panic");
         let mut next = roster.clone();
+        let links = wan_rules(&plan);
         let mended = mending::Rules::of(&plan);
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
@@ -270,6 +268,7 @@ impl Pipeline {
         // Too late to refuse: a listener that cannot be had stands among the warnings.
         let _ = self.present.polling.set(&plan.inventory, &plan.traps, &heard.intake);
         self.hearing.set(heard);
+        self.present.wan.set(links)?;
         self.mending.set(mended);
         self.warn_of_missing(&ears.missing);
         self.present.ears.commit(ears)?;
@@ -290,6 +289,7 @@ impl Pipeline {
         self.hearing.join();
         self.mending.stop();
         self.present.prober.stop();
+        self.present.wan.stop();
         self.mark("stop", "netmend stopped".into());
         *self.stop.0.lock().expect("no holder of this lock can panic") = true;
         self.stop.1.notify_all();
@@ -349,6 +349,32 @@ impl Pipeline {
     }
 }
 
+/// Who looks after the rest once a second.
+fn keeper(
+    present: &Arc<Present>,
+    store: &Store,
+    retention: &Arc<Mutex<Retention>>,
+    stop: &Arc<(Mutex<bool>, Condvar)>,
+) -> Keeper {
+    Keeper {
+        present: Arc::clone(present),
+        state: store.state(),
+        samples: store.samples(),
+        retention: Arc::clone(retention),
+        stop: Arc::clone(stop),
+    }
+}
+
+/// What the stage that asks orchestrators has to know of the configuration.
+fn wan_rules(plan: &Settings) -> wan::Rules {
+    wan::Rules {
+        orchestrators: Arc::clone(&plan.orchestrators),
+        verdict: Arc::clone(&plan.verdict),
+        inventory: Arc::clone(&plan.inventory),
+        intake: hear::intake(&plan.syslog),
+    }
+}
+
 /// Remembers the maintenance windows. A store that fails has said so elsewhere.
 fn remember(state: &dyn State, verdict: &Verdict, now: UnixMs) {
     if let Err(why) = maintenance::remember(state, &verdict.maintenance, now) {
@@ -371,10 +397,10 @@ fn seat(present: &Present, recorder: &Mutex<Recorder>, targets: &[(TargetId, Arc
 
 /// The stage that passes on, with its sinks.
 fn forwarding(
-    sinks: &[Sink],
-    limits: store::sink::Limits,
+    (sinks, limits): (&[Sink], store::sink::Limits),
     data: &Path,
-    samples: &dyn Samples,
+    targets: &[(TargetId, Arc<Target>)],
+    (feed, samples): (&Feed, &dyn Samples),
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Forwarding>, Report> {
     let committed = samples
@@ -383,7 +409,10 @@ fn forwarding(
     let runtime = tokio::runtime::Handle::current();
     let forwarding = Forwarding::open(data, limits, committed, Arc::clone(clock), runtime)?;
     forwarding.set_sinks(sinks, limits)?;
-    Ok(Arc::new(forwarding))
+    let forwarding = Arc::new(forwarding);
+    forwarding.set_targets(targets.iter().map(|(_, target)| &**target));
+    feed.pass_on_to(Arc::clone(&forwarding));
+    Ok(forwarding)
 }
 
 /// The targets without their numbers.

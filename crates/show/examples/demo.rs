@@ -64,6 +64,7 @@ async fn main() -> std::io::Result<()> {
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
         interfaces: Arc::new(()),
+        links: Arc::new(netmend_show::NoLinks),
         listen: listener.local_addr()?,
         hosts: Vec::new(),
         token: show::Token::random()?,

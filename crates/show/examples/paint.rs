@@ -64,6 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         clock: Arc::new(clock),
         devices: Arc::new(model::Inventory::default()),
         interfaces: Arc::new(()),
+        links: Arc::new(netmend_show::NoLinks),
         listen: address,
         hosts: Vec::new(),
         token: show::Token::random()?,

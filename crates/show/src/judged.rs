@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use model::alert::{QuietBy, words};
-use model::{Alert, AlertId, AlertState, Rule, SeriesId, Severity, Subject, UnixMs};
+use model::{Alert, AlertId, AlertState, Rule, SeriesId, Severity, UnixMs};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -63,8 +63,8 @@ impl Judged {
         let mut of_target = HashMap::new();
         for (place, alert) in open.iter().enumerate() {
             alert_mark(alert).hash(&mut mark);
-            if let Subject::Target(target) = &alert.subject {
-                of_target.entry(target.series).or_insert(place);
+            if let Some(series) = alert.subject.series() {
+                of_target.entry(series).or_insert(place);
             }
         }
         for silence in &now.silences {
@@ -102,7 +102,7 @@ impl Judged {
         let finding = alert.worst().filter(|found| fires && found.state == AlertState::Firing)?;
         let what = if finding.rule == Rule::Limit { "above its limit" } else { "above usual" };
         (finding.rule != Rule::Down).then(|| Standing {
-            short: format!("{} {what}", words::metric(finding.metric).to_lowercase()),
+            short: format!("{} {what}", words::measure(&alert.subject, finding).to_lowercase()),
             alert: alert.id,
             sign: sign(alert.severity, alert.state),
             words: words::standing(finding, at),

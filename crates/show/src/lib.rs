@@ -47,6 +47,7 @@ mod sift;
 mod strips;
 mod time;
 mod uptime;
+mod wan;
 mod who;
 
 pub use guard::{Local, Token};
@@ -54,6 +55,7 @@ pub use port::judged::{
     Alerts, AlertsNow, Command, Commands, Explanation, Maintenance, NewSilence, Receipt, Refusal,
     SilenceNow, Trace, Unjudged,
 };
+pub use port::links::{LinkNow, Links, LinksNow, NoLinks, OrchestratorNow};
 pub use port::mending::{MendNow, MendOrder, Mending, Paused, RemediationNow};
 pub use port::{
     Counter, CounterKind, Devices, Interfaces, Now, Snapshot, Stage, StoreNow, System, Warning,
@@ -82,6 +84,8 @@ pub struct Deps {
     pub devices: Arc<dyn Devices>,
     /// Their interfaces.
     pub interfaces: Arc<dyn Interfaces>,
+    /// The WAN links.
+    pub links: Arc<dyn Links>,
     /// Where the pages are served: `Host` is checked against it.
     pub listen: SocketAddr,
     /// Further names that `Host` may carry, for instance that of a reverse proxy; no port.

@@ -16,8 +16,11 @@ use model::{AlertState, RttHistogram, Severity, TargetNow, TargetState};
 
 use crate::app::App;
 use crate::judged::Judged;
+use crate::port::links::LinksNow;
 use crate::port::{Counter, System};
 use crate::present::{Values, View};
+
+mod links;
 
 /// The routes of this file.
 pub(crate) fn routes() -> Router<Arc<App>> {
@@ -25,7 +28,12 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = render(&app.present.view(), &app.judging.view(), &app.deps.now.system());
+    let text = render(
+        &app.present.view(),
+        &app.judging.view(),
+        &app.deps.now.system(),
+        &app.deps.links.links(),
+    );
     let text = text + &interfaces::render(&app.deps.interfaces.all());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
@@ -103,7 +111,7 @@ fn seconds(us: Option<f32>) -> Option<f64> {
     us.map(|us| f64::from(us) / 1e6)
 }
 
-fn render(view: &View, judged: &Judged, system: &System) -> String {
+fn render(view: &View, judged: &Judged, system: &System, links: &LinksNow) -> String {
     let targets = &view.snapshot.targets;
     let lines = PER_TARGET.len() + RttHistogram::BOUNDS_US.len() + 4;
     let mut out = String::with_capacity(4_096 + targets.len() * lines * 140);
@@ -130,6 +138,7 @@ fn render(view: &View, judged: &Judged, system: &System) -> String {
         }
     }
     histograms(&mut out, targets, &labels);
+    links::render(&mut out, links);
     about(&mut out, "netmend_target_state", "1 for the state the target is in.", "gauge");
     for (now, labels) in targets.iter().zip(&labels) {
         let labels = format!("{labels},state=\"{}\"", now.state.name());

@@ -1,5 +1,5 @@
 //! What the pages need from the rest of netmend: the ports [`Now`] and [`Devices`], which the daemon implements, and those
-//! of [`judged`] and [`mending`]. It must hold no logic: values in, values out.
+//! of [`judged`], [`links`] and [`mending`]. It must hold no logic: values in, values out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use store::sink::SinkNow;
 
 pub mod judged;
+pub mod links;
 pub mod mending;
 
 /// The present of the running daemon. Calls are cheap and never block: they hand out what the daemon

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::alert::{Member, words};
-use model::{Alert, AlertId, AlertState, Severity, Subject};
+use model::{Alert, AlertId, AlertState, Severity};
 
 use crate::judged::{Judged, speaker};
 use crate::select::{BadParam, PAGE_ROWS, add, parse_count};
@@ -223,7 +223,7 @@ fn has_label(alert: &Alert, name: &str, value: Option<&str>) -> bool {
         (found, None) => found.is_some(),
         (None, Some(_)) => false,
     };
-    let member = |member: &Member| Subject::Target(member.subject.clone()).label(name);
+    let member = |member: &Member| member.subject.label(name);
     fits(alert.label(name)) || alert.members.iter().any(|each| fits(member(each)))
 }
 

@@ -154,6 +154,13 @@ fn labels(subject: &Subject) -> BTreeMap<String, String> {
             set("protocol", &target.protocol.to_string());
             set("family", target.family.as_str());
         }
+        Subject::Link(link) => {
+            set("alertname", "netmend_link");
+            set("link", &link.id);
+            for (label, value) in link.labels() {
+                set(label, value);
+            }
+        }
         Subject::Group(group) => {
             set("alertname", "netmend_group");
             set("group", &group.tag);

@@ -78,7 +78,7 @@ impl Engine {
         place.deferred &= bad;
         let Some(id) = place.alert else { return };
         let normal = normal(place);
-        let silent = place.reach == Reach::Silent;
+        let silent = matches!(place.reach, Reach::Silent | Reach::Hidden);
         let metric = finding.metric;
         let alert = self.change(id);
         if let Some(known) = alert.findings.iter_mut().find(|known| known.series == finding.series)
@@ -109,7 +109,7 @@ impl Engine {
     pub(super) fn consider(&mut self, seat: usize, now: UnixMs) {
         let place = &mut self.seats.list[seat];
         let stranger = place.watched.discovered && place.reach == Reach::Never;
-        if stranger || self.site.is_blind() {
+        if stranger || (self.site.is_blind() && !place.watched.is_told()) {
             place.deferred = true;
             return;
         }
@@ -131,6 +131,7 @@ impl Engine {
         match (reach, state) {
             // Right after a start nobody has been heard of: that takes its time.
             (Reach::Silent, AlertState::Firing) if known => self.lose(id, now),
+            (Reach::Hidden, AlertState::Firing) => self.lose(id, now),
             (Reach::Seen | Reach::Lost | Reach::Never, AlertState::NoData) => {
                 self.note(id, now, Happening::DataAgain);
                 if bad || self.held[&id].hold.is_some() {
@@ -213,7 +214,7 @@ impl Engine {
             self.raise_severity(id, severity, now);
             id
         } else {
-            let subject = Subject::Target(place.watched.subject.clone());
+            let subject = place.watched.subject.clone();
             let alert = Alert { findings, normal, ..blank(subject, severity, since) };
             self.create(Alert { state, ..alert }, now)
         };
@@ -305,8 +306,8 @@ impl Engine {
 
     /// What the alert of a target is worth by what is wrong with it now.
     pub(super) fn worth_of(&self, id: AlertId) -> Option<Severity> {
-        let Subject::Target(target) = &self.held.get(&id)?.alert.subject else { return None };
-        let seat = &self.seats.list[self.seats.of_target(target.series)?];
+        let series = self.held.get(&id)?.alert.subject.series()?;
+        let seat = &self.seats.list[self.seats.of_target(series)?];
         seat.slots.iter().filter_map(|slot| Some(worth(seat, slot.finding.as_ref()?))).max()
     }
 

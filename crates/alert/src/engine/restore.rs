@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use model::alert::{AlertId, Happening, NoticeId, QuietBy, Silence, SilenceId, Subject};
+use model::alert::{
+    AlertId, Happening, LinkSubject, NoticeId, QuietBy, Silence, SilenceId, Subject, TargetSubject,
+};
 use model::{Alert, AlertState, UnixMs};
 use store::{AlertQuery, Error, Query, State, Value};
 
@@ -124,7 +126,8 @@ impl Engine {
         let open = alert.is_open();
         let mut gone = None;
         match &alert.subject {
-            Subject::Target(target) => match self.seats.of_target(target.series) {
+            Subject::Target(TargetSubject { series, .. })
+            | Subject::Link(LinkSubject { series, .. }) => match self.seats.of_target(*series) {
                 Some(seat) if open => {
                     let seat = &mut self.seats.list[seat];
                     seat.alert = Some(id);

@@ -4,15 +4,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use model::alert::{AlertId, Finding, TargetSubject};
+use model::alert::{AlertId, Finding, LinkSubject, Subject, TargetSubject};
 use model::status::TargetSeries;
+use model::wan::{self, WanMetric};
 use model::{Metric, SeriesId, Severity, Target, TargetState, UnixMs};
 
-/// A target that alerts can be about.
+/// A target or link that alerts can be about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watched {
-    /// Who it is.
-    pub subject: TargetSubject,
+    /// Who it is: a target or a link.
+    pub subject: Subject,
+    /// What names it: the series of [`Subject::series`].
+    pub id: SeriesId,
     /// Its series.
     pub series: Vec<(Metric, SeriesId)>,
     /// Whether the site sees the world through it.
@@ -32,7 +35,8 @@ impl Watched {
     pub fn of(target: &Target) -> Self {
         let ids = TargetSeries::of(target);
         Self {
-            subject: TargetSubject::of(target),
+            subject: Subject::Target(TargetSubject::of(target)),
+            id: ids.rtt,
             series: Metric::ALL.map(|metric| (metric, ids.get(metric))).to_vec(),
             gateway: target.tags.get("role").is_some_and(|role| role == "gateway"),
             discovered: false,
@@ -40,6 +44,26 @@ impl Watched {
             severities: Vec::new(),
             interval: target.interval,
         }
+    }
+
+    /// A WAN link; `interval` is how often its orchestrator measures it.
+    pub fn link(subject: LinkSubject, interval: Duration) -> Self {
+        let id = |metric| wan::series(&subject.orchestrator, &subject.id, metric).id();
+        Self {
+            series: WanMetric::ALL.map(|metric| (metric.kind(), id(metric))).to_vec(),
+            id: subject.series,
+            subject: Subject::Link(subject),
+            gateway: false,
+            discovered: false,
+            severity: None,
+            severities: Vec::new(),
+            interval,
+        }
+    }
+
+    /// Whether others measure it and tell us: that they do is then no sign of our own sight.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.subject, Subject::Link(_))
     }
 }
 
@@ -56,6 +80,9 @@ pub enum Reach {
     Lost,
     /// No report for three intervals, or its name does not resolve.
     Silent,
+    /// Who reports of it is silent, or it is not to be judged now: an alert that fires becomes no data, and
+    /// nobody is told of it for that.
+    Hidden,
 }
 
 impl Reach {
@@ -129,6 +156,8 @@ pub(super) struct Group {
     pub(super) tag: String,
     pub(super) value: String,
     pub(super) total: u32,
+    /// Whether links are in it.
+    pub(super) links: bool,
     /// Onsets of the open alerts of its targets.
     pub(super) onsets: BTreeSet<(UnixMs, AlertId)>,
     /// The open alert that speaks for them.
@@ -136,9 +165,21 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Least number of alerts that are one fault of the group: 3, and 30 % of its targets.
+    /// Least number of alerts that are one fault of the group: 3, and 30 % of its targets. An edge has so
+    /// few links that it takes all of them, and two are enough.
     pub(super) fn threshold(&self) -> usize {
-        (self.total as usize * 3).div_ceil(10).max(3)
+        let total = self.total as usize;
+        if self.links && self.tag == "edge" {
+            total.max(2)
+        } else {
+            (total * 3).div_ceil(10).max(3)
+        }
+    }
+
+    /// So many alerts without a common speaker make it worth an alert of its own. Those of links are groups
+    /// themselves: one of each provider behind a gateway.
+    pub(super) fn roots(&self) -> usize {
+        if self.links { 2 } else { 3 }
     }
 
     /// Alerts whose onset is within `span` of `since`.
@@ -183,11 +224,11 @@ impl Seats {
     /// What groups know of alerts is forgotten: alerts are entered again by whoever holds them.
     pub(super) fn set(&mut self, targets: Vec<Watched>, now: UnixMs) -> Vec<Seat> {
         let mut old: HashMap<SeriesId, Seat> =
-            self.list.drain(..).map(|seat| (seat.watched.subject.series, seat)).collect();
+            self.list.drain(..).map(|seat| (seat.watched.id, seat)).collect();
         self.groups.clear();
         let mut numbers: HashMap<(String, String), usize> = HashMap::new();
         for watched in targets {
-            let mut seat = match old.remove(&watched.subject.series) {
+            let mut seat = match old.remove(&watched.id) {
                 Some(mut kept) => {
                     kept.slots = slots(&watched, kept.slots);
                     kept.watched = watched;
@@ -202,6 +243,7 @@ impl Seats {
                     self.groups.len() - 1
                 });
                 self.groups[number].total += 1;
+                self.groups[number].links |= seat.watched.is_told();
                 seat.groups.push(number);
             }
             self.list.push(seat);
@@ -216,8 +258,10 @@ impl Seats {
         self.by_target.clear();
         let mut hosts: HashMap<&str, Vec<usize>> = HashMap::new();
         for (number, seat) in self.list.iter().enumerate() {
-            self.by_target.insert(seat.watched.subject.series, number);
-            hosts.entry(&seat.watched.subject.host).or_default().push(number);
+            self.by_target.insert(seat.watched.id, number);
+            if let Subject::Target(target) = &seat.watched.subject {
+                hosts.entry(&target.host).or_default().push(number);
+            }
             for (slot, Slot { series, .. }) in seat.slots.iter().enumerate() {
                 self.by_series.insert(*series, (number, slot));
             }
@@ -226,7 +270,7 @@ impl Seats {
             .list
             .iter()
             .map(|seat| {
-                let subject = &seat.watched.subject;
+                let Subject::Target(subject) = &seat.watched.subject else { return Vec::new() };
                 let parent = subject.parent.as_deref().filter(|parent| *parent != subject.host);
                 parent.and_then(|parent| hosts.get(parent)).cloned().unwrap_or_default()
             })
@@ -267,6 +311,7 @@ impl Group {
             tag: tag.to_owned(),
             value: value.to_owned(),
             total: 0,
+            links: false,
             onsets: BTreeSet::new(),
             alert: None,
         }
@@ -285,10 +330,18 @@ fn slots(watched: &Watched, mut old: Vec<Slot>) -> Vec<Slot> {
     watched.series.iter().map(slot).collect()
 }
 
-/// What a target can have in common with others: its region and each of its tags.
-fn shared(subject: &TargetSubject) -> impl Iterator<Item = (String, String)> + '_ {
-    let region = ("region".to_owned(), subject.region.clone());
-    // A tag called `region` would be the same group twice.
-    let tags = subject.tags.iter().filter(|(tag, _)| *tag != "region");
-    std::iter::once(region).chain(tags.map(|(tag, value)| (tag.clone(), value.clone())))
+/// What a target can have in common with others: its region and each of its tags. Of a link, what
+/// [`LinkSubject::shared`] says.
+fn shared(subject: &Subject) -> Vec<(String, String)> {
+    match subject {
+        Subject::Target(target) => {
+            let region = ("region".to_owned(), target.region.clone());
+            // A tag called `region` would be the same group twice.
+            let tags = target.tags.iter().filter(|(tag, _)| *tag != "region");
+            let tags = tags.map(|(tag, value)| (tag.clone(), value.clone()));
+            std::iter::once(region).chain(tags).collect()
+        }
+        Subject::Link(link) => link.shared().map(|(tag, value)| (tag.to_owned(), value)).collect(),
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => Vec::new(),
+    }
 }

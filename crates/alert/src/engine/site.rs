@@ -91,7 +91,7 @@ impl Engine {
     /// start, counts as neither.
     fn sight(&self, from: UnixMs) -> Sight {
         let mut sight = Sight::default();
-        for seat in self.seats.list.iter().filter(|seat| seat.heard) {
+        for seat in self.seats.list.iter().filter(|seat| seat.heard && !seat.watched.is_told()) {
             let gone = seat.reach.is_gone() && seat.since >= from;
             let seen = seat.reach == Reach::Seen;
             sight.seen += usize::from(seen);
@@ -120,12 +120,17 @@ impl Engine {
             .roots
             .iter()
             .copied()
-            .filter(|root| *root != id && self.held[root].alert.since >= since - TOGETHER)
+            .filter(|root| {
+                let alert = &self.held[root].alert;
+                let ours = !matches!(alert.subject, Subject::Link(_));
+                *root != id && ours && alert.since >= since - TOGETHER
+            })
             .collect();
         for root in with_it {
             self.join(root, id, now);
         }
-        let lost = self.seats.list.iter().filter(|seat| seat.heard && seat.reach.is_gone());
+        let ours = self.seats.list.iter().filter(|seat| seat.heard && !seat.watched.is_told());
+        let lost = ours.filter(|seat| seat.reach.is_gone());
         let members: Vec<Member> = lost
             .take(Alert::MEMBERS)
             .map(|seat| Member {

@@ -2,15 +2,13 @@
 //! themselves. Of many alerts with one cause people hear one.
 
 use model::alert::{
-    AlertId, GroupSubject, Happening, Member, Neighbours, QuietBy, Subject, TargetSubject,
+    AlertId, GroupSubject, Happening, LinkSubject, Member, Neighbours, QuietBy, Subject,
+    TargetSubject,
 };
 use model::{Alert, AlertState, UnixMs};
 
 use super::raise::blank;
 use super::{Engine, SILENCE, TOGETHER};
-
-/// So many alerts without a common speaker make a group worth an alert of its own.
-const ROOTS: usize = 3;
 
 impl Engine {
     /// Enters a seat's alert where others look for it.
@@ -37,6 +35,19 @@ impl Engine {
                 && let Some(number) = self.seats.of_group(&group.tag, &group.value)
             {
                 self.seats.groups[number].alert = Some(*id);
+            }
+        }
+    }
+
+    /// Where links are is found out after the links themselves: what they share then may explain what is
+    /// wrong with them already.
+    pub(super) fn group_links(&mut self, now: UnixMs) {
+        for seat in 0..self.seats.list.len() {
+            let place = &self.seats.list[seat];
+            let Some(id) = place.alert.filter(|_| place.watched.is_told()) else { continue };
+            let (since, groups) = (self.held[&id].alert.since, place.groups.clone());
+            if let Some(group) = self.fitting_group(&groups, since) {
+                self.form(group, since, now);
             }
         }
     }
@@ -113,11 +124,11 @@ impl Engine {
             let mut count = 0;
             for id in group.cluster(since, TOGETHER) {
                 count += 1;
-                if roots.len() < ROOTS {
+                if roots.len() < group.roots() {
                     roots.insert(self.root(id));
                 }
             }
-            count >= group.threshold() && roots.len() >= ROOTS
+            count >= group.threshold() && roots.len() >= group.roots()
         });
         fits.max_by(|a, b| {
             let share = |number: &usize| {
@@ -171,7 +182,7 @@ impl Engine {
         held.members.insert(id);
         held.open_members += 1;
         let alert = self.change(speaker);
-        if !matches!(alert.subject, Subject::Target(_)) {
+        if alert.subject.series().is_none() {
             alert.since = alert.since.min(since);
             self.raise_severity(speaker, severity, now);
         }
@@ -195,8 +206,8 @@ impl Engine {
     fn list_members(&mut self, speaker: AlertId, joined: AlertId) {
         let alert = &self.held[&joined].alert;
         let mut new: Vec<Member> = alert.members.clone();
-        if let Subject::Target(subject) = &alert.subject {
-            new.insert(0, member(subject, alert));
+        if alert.subject.series().is_some() {
+            new.insert(0, member(alert));
         }
         let affected = self.affected(speaker);
         let alert = self.change(speaker);
@@ -254,8 +265,9 @@ impl Engine {
         let held = &self.held[&id];
         let (entered, subject) = (held.entered, held.alert.subject.clone());
         match &subject {
-            Subject::Target(target) => {
-                let Some(seat) = self.seats.of_target(target.series) else { return };
+            Subject::Target(TargetSubject { series, .. })
+            | Subject::Link(LinkSubject { series, .. }) => {
+                let Some(seat) = self.seats.of_target(*series) else { return };
                 let place = &mut self.seats.list[seat];
                 if place.alert == Some(id) {
                     place.alert = None;
@@ -336,9 +348,9 @@ impl Engine {
     }
 }
 
-fn member(subject: &TargetSubject, alert: &Alert) -> Member {
+fn member(alert: &Alert) -> Member {
     Member {
-        subject: subject.clone(),
+        subject: alert.subject.clone(),
         alert: Some(alert.id),
         since: alert.since,
         state: alert.state,

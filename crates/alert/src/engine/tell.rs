@@ -108,7 +108,8 @@ impl Engine {
     fn is_due(&self, id: AlertId, route: &Route, now: UnixMs) -> bool {
         let held = &self.held[&id];
         // A site that cannot see tells only that.
-        let sees = !self.site.is_blind() || matches!(held.alert.subject, Subject::Site { .. });
+        let told = matches!(held.alert.subject, Subject::Site { .. } | Subject::Link(_));
+        let sees = !self.site.is_blind() || told;
         sees && now >= held.ready + route.wait && held.alert.ack.is_none()
     }
 

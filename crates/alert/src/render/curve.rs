@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::alert::Alert;
 use model::series::Band;
+use model::wan;
 use model::{Metric, SeriesId, Subject, Target, UnixMs};
 use store::{RangeAnswer, RangeQuery, Samples};
 
@@ -73,7 +74,7 @@ impl Curves for StoreCurves {
         let from = (worst.since - BEFORE).max(until - LONGEST);
         let minutes = ((until.0 - from.0) / MINUTE / POINTS).max(1);
         let step = Duration::from_secs(minutes.unsigned_abs() * 60);
-        let band = |which| band(&alert.subject, metric, which);
+        let band = |which| band(&alert.subject, worst.series, metric, which);
         let series: Vec<SeriesId> = [Some(worst.series), band(Band::Usual), band(Band::Limit)]
             .into_iter()
             .flatten()
@@ -97,12 +98,18 @@ impl Curves for StoreCurves {
     }
 }
 
-/// The series that keeps a line of the detector beside a target's metric.
-fn band(subject: &Subject, metric: Metric, band: Band) -> Option<SeriesId> {
-    let Subject::Target(subject) = subject else { return None };
-    let mut target = Target::new(&subject.host, &subject.region, subject.protocol);
-    target.family = subject.family;
-    Some(target.series(metric).band(band).id())
+/// The series that keeps a line of the detector beside a series of the subject.
+fn band(subject: &Subject, series: SeriesId, metric: Metric, band: Band) -> Option<SeriesId> {
+    let beside = match subject {
+        Subject::Target(subject) => {
+            let mut target = Target::new(&subject.host, &subject.region, subject.protocol);
+            target.family = subject.family;
+            target.series(metric)
+        }
+        Subject::Link(link) => wan::series(&link.orchestrator, &link.id, link.metric(series)?),
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => return None,
+    };
+    Some(beside.band(band).id())
 }
 
 fn points(metric: Metric, answer: RangeAnswer) -> Vec<(UnixMs, f64)> {

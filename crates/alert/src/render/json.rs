@@ -83,6 +83,9 @@ struct Known<'m> {
 #[derive(Serialize)]
 struct Found {
     metric: &'static str,
+    /// `upload` or `download` of a link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
     unit: &'static str,
     rule: model::Rule,
     state: &'static str,
@@ -144,7 +147,7 @@ fn one<'m>(message: &Message, alert: &'m Alert) -> One<'m> {
             note: ack.note.as_deref(),
             ticket: ack.ticket.as_deref(),
         }),
-        findings: alert.findings.iter().map(found).collect(),
+        findings: alert.findings.iter().map(|each| found(&alert.subject, each)).collect(),
         normal: alert.normal.iter().map(|metric| metric.as_str()).collect(),
         affected: alert.affected,
         total: alert.total,
@@ -175,16 +178,24 @@ fn whom(subject: &Subject) -> Whom<'_> {
             tags: target.tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect(),
             name,
         },
+        Subject::Link(link) => plain("link", link.labels().collect()),
         Subject::Group(group) => plain("group", BTreeMap::from([(&*group.tag, &*group.value)])),
         Subject::Repair(_) => plain("repair", BTreeMap::new()),
         Subject::Site { .. } => plain("site", BTreeMap::new()),
     }
 }
 
-fn found(finding: &Finding) -> Found {
+/// Which way a finding of a link is.
+fn direction(subject: &Subject, finding: &Finding) -> Option<&'static str> {
+    let Subject::Link(link) = subject else { return None };
+    Some(link.metric(finding.series)?.direction().as_str())
+}
+
+fn found(subject: &Subject, finding: &Finding) -> Found {
     let known = |value: Option<f32>| value.filter(|value| value.is_finite());
     Found {
         metric: finding.metric.as_str(),
+        direction: direction(subject, finding),
         unit: finding.unit(),
         rule: finding.rule,
         state: finding.state.name(),

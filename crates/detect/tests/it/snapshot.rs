@@ -28,7 +28,7 @@ fn day(minute: i64) -> impl Iterator<Item = Sample> {
     SERIES.into_iter().map(move |(series, metric)| {
         let value = match metric {
             Metric::Loss => f64::from(u8::from(bad)) * 100.0,
-            Metric::Rtt | Metric::Jitter => {
+            Metric::Rtt | Metric::Jitter | Metric::Interface(_) => {
                 if bad {
                     120_000.0
                 } else {

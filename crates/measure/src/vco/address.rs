@@ -63,14 +63,14 @@ impl Address {
     }
 
     /// Whether it is on this machine, where no proxy helps.
-    pub(super) fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// The address of a path, which begins without a slash.
-    pub(super) fn join(&self, path: &str) -> Url {
+    pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(path);
         url

@@ -68,7 +68,7 @@ pub(super) fn refusal(body: &[u8]) -> Option<Said> {
 ///
 /// # Errors
 /// Why the body is none, for people.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let start = body.trim_ascii_start();
     match start.first() {
         None => Err("it is empty".to_owned()),
@@ -84,7 +84,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 }
 
 /// The beginning of a body, as text. Of a page, the words without the tags.
-pub(super) fn beginning(body: &[u8]) -> String {
+pub(crate) fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(2_048)]);
     if text.trim_start().starts_with('<') { without_tags(&text) } else { text.into_owned() }
 }

@@ -3,35 +3,19 @@
 //!
 //! Sources: VMware "VCO API v1 5.0.0" (swagger) and answers that public clients recorded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use model::UnixMs;
+use model::wan::{Link, LinkState, Reading, WanMetric};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
-use super::error::Error;
 use super::lenient::{List, Number, Object, Word};
-use super::wan::{Link, LinkState, Reading, WanMetric};
-
-/// A span of time, its end not included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// From here.
-    pub start: UnixMs,
-    /// Up to here.
-    pub end: UnixMs,
-}
-
-impl Window {
-    /// Whether a time lies in it.
-    pub fn contains(&self, at: UnixMs) -> bool {
-        self.start <= at && at < self.end
-    }
-}
+use crate::sdwan::{EdgeId, Error, Readings, Window};
 
 /// A span in a request: milliseconds since the epoch, 13 digits.
 #[derive(Clone, Copy, Serialize)]
-struct Interval {
+pub(super) struct Interval {
     start: i64,
     end: i64,
 }
@@ -112,10 +96,10 @@ impl Client {
     /// ascending and each time once.
     pub(super) async fn readings(
         &self,
-        (enterprise, edge): (Option<i64>, i64),
+        edge: &EdgeId,
         window: Window,
         minutes: u64,
-    ) -> Result<Understood<HashMap<String, Vec<Reading>>>, Error> {
+    ) -> Result<Understood<Readings>, Error> {
         const METHOD: &str = "linkQualityEvent/getLinkQualityEvents";
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -127,14 +111,14 @@ impl Client {
             minutes_per_sample: u64,
         }
         let params = Params {
-            edge_id: edge,
-            enterprise_id: enterprise,
+            edge_id: self.number(METHOD, edge)?,
+            enterprise_id: edge.enterprise,
             interval: window.into(),
             minutes_per_sample: minutes,
         };
         let links: Object<BTreeMap<String, Object<Quality>>> = self.ask(METHOD, &params).await?;
         let links = links.0.ok_or_else(|| self.not(METHOD, "a map of links"))?;
-        let mut understood: Understood<HashMap<_, _>> = Understood::default();
+        let mut understood: Understood<Readings> = Understood::default();
         for (id, quality) in links {
             // The sum over all links, which has states alone.
             if id == "overallLinkQuality" {
@@ -147,7 +131,13 @@ impl Client {
         Ok(understood)
     }
 
-    fn not(&self, method: &'static str, wanted: &str) -> Error {
+    /// The number of an edge, as questions name it.
+    pub(super) fn number(&self, method: &'static str, edge: &EdgeId) -> Result<i64, Error> {
+        let number = edge.edge.parse();
+        number.map_err(|_| self.not(method, &format!("about a numbered edge: {:?}", edge.edge)))
+    }
+
+    pub(super) fn not(&self, method: &'static str, wanted: &str) -> Error {
         Error::Answer { at: self.at().to_owned(), method, why: format!("it is not {wanted}") }
     }
 }
@@ -172,12 +162,14 @@ fn link(row: Row) -> Option<(Link, bool)> {
     let link = Link {
         enterprise,
         customer: link.enterprise_name.0.unwrap_or_else(|| number(enterprise)),
-        edge,
+        edge: edge.to_string(),
         edge_name: link.edge_name.0.unwrap_or_else(|| number(Some(edge))),
         name: link.display_name.0.or_else(|| interface.clone()).unwrap_or_else(|| id.clone()),
         id,
         interface,
         isp: link.isp.0,
+        gateway: None,
+        site: None,
         state,
     };
     Some((link, odd))
@@ -309,7 +301,7 @@ mod tests {
         let (link, odd) =
             row(r#"{"linkLogicalId":"u-1","link":{"edgeId":"7","enterpriseId":3}}"#).unwrap();
         assert!(odd);
-        assert_eq!((link.edge, &*link.edge_name, &*link.customer), (7, "7", "3"));
+        assert_eq!((&*link.edge, &*link.edge_name, &*link.customer), ("7", "7", "3"));
         assert_eq!((&*link.id, &*link.name), ("u-1", "u-1"));
         let (named, _) = row(r#"{"name":"GE3","link":{"edgeId":7,"internalId":"u-1"}}"#).unwrap();
         assert_eq!(named.name, "GE3");

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use model::Secret;
 use model::text::printable;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Proxy, Response, StatusCode};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -18,8 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::address::Address;
 use super::answer::{self, Said};
 use super::cookie;
-use super::error::{BadConfig, Error};
-use super::gate::Gate;
+use crate::sdwan::{BadConfig, Error, Gate, http, pause, retry_after};
 
 /// Further tries of a question that failed for a reason that may pass.
 const RETRIES: u32 = 3;
@@ -33,7 +31,7 @@ const MAX_ANSWER: usize = 256 << 20;
 const QUOTED: usize = 200;
 
 /// How an orchestrator is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where it is.
     pub address: Address,
@@ -53,7 +51,7 @@ impl Config {
 }
 
 /// What opens an orchestrator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An API token.
     Token(Secret),
@@ -121,33 +119,9 @@ impl Client {
     /// # Errors
     /// What is wrong with the CA file or the proxy.
     pub fn new(config: Config) -> Result<Self, BadConfig> {
-        // Whoever was first to install one wins; ours is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let at = config.address.to_string();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .connect_timeout(config.timeout.min(Duration::from_secs(10)))
-            .timeout(config.timeout);
-        if let Some(pem) = &config.ca {
-            let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(BadConfig(format!("the CA file of {at} holds no PEM certificate")));
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(proxy) = &config.proxy {
-            // Its address may hold a password: nothing of it is quoted.
-            let proxy = Proxy::all(proxy).map_err(|_| {
-                BadConfig(format!("the proxy of {at} is no address: write http://HOST:PORT"))
-            })?;
-            builder = builder.proxy(proxy);
-        } else if config.address.is_local() {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|error| BadConfig(format!("cannot speak TLS with {at}: {error}")))?;
+        let trust = (config.ca.as_deref(), config.proxy.as_deref());
+        let http = http(&at, config.address.is_local(), trust, config.timeout)?;
         let Config { address, credential, timeout, .. } = config;
         let (gate, session) = (Gate::new(), Mutex::default());
         Ok(Self { address, at, credential, http, timeout, gate, session })
@@ -182,7 +156,7 @@ impl Client {
                 }
                 failed if failed.is_passing() && failures < RETRIES => {
                     failures += 1;
-                    sleep(backoff(failures)).await;
+                    sleep(pause(failures)).await;
                 }
                 _ => return Err(failed),
             }
@@ -302,7 +276,7 @@ impl Client {
                 Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
                 failed if failed.is_passing() && failures < RETRIES => {
                     failures += 1;
-                    sleep(backoff(failures)).await;
+                    sleep(pause(failures)).await;
                 }
                 _ => return Err(failed),
             }
@@ -439,17 +413,4 @@ fn sensitive(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// Time before try `n`, doubling from a quarter second, drawn from its upper half so that tries of many
-/// questions spread.
-fn backoff(n: u32) -> Duration {
-    let most = 250 << n.min(6);
-    Duration::from_millis(fastrand::u64(most / 2..=most))
-}
-
-/// `Retry-After` in seconds (RFC 9110, 10.2.3); orchestrators send no date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

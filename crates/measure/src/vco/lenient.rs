@@ -5,25 +5,29 @@
 //! Nothing here is flattened, untagged or internally tagged: those read numbers through a buffer that
 //! `serde_json`'s `arbitrary_precision` breaks, which another crate of the build may turn on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
+};
 use serde_json::Value;
 
 /// A number, perhaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Number {
+pub(crate) struct Number {
     /// Its value; finite.
-    pub(super) value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// Whether something else than a number or null stood there.
-    pub(super) odd: bool,
+    pub(crate) odd: bool,
 }
 
 impl Number {
     /// The number as an identity: whole, and above 0.
-    pub(super) fn id(self) -> Option<i64> {
+    pub(crate) fn id(self) -> Option<i64> {
         // Beyond 2^53 a JSON number names no one for certain.
         let whole = self.value.filter(|id| id.fract() == 0.0 && (1.0..9.0e15).contains(id))?;
         Some(whole as i64)
@@ -46,11 +50,11 @@ impl<'de> Deserialize<'de> for Number {
 
 /// A text, perhaps. Empty text is none; numbers are taken as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Option<String>);
+pub(crate) struct Word(pub(crate) Option<String>);
 
 impl Word {
     /// The text as a slice.
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         self.0.as_deref()
     }
 }
@@ -67,11 +71,11 @@ impl<'de> Deserialize<'de> for Word {
 
 /// An object, perhaps.
 #[derive(Clone, Debug)]
-pub(super) struct Object<T>(pub(super) Option<T>);
+pub(crate) struct Object<T>(pub(crate) Option<T>);
 
 /// A list, perhaps.
 #[derive(Clone, Debug)]
-pub(super) struct List<T>(pub(super) Option<Vec<T>>);
+pub(crate) struct List<T>(pub(crate) Option<Vec<T>>);
 
 impl<T> Default for Object<T> {
     fn default() -> Self {
@@ -110,8 +114,42 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
         Ok(Object(None))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(|value| Object(Some(value)))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first: Option<Cow<'de, str>> = map.next_key()?;
+        if first.as_deref() == Some(NUMBER) {
+            map.next_value::<IgnoredAny>()?;
+            return Ok(Object(None));
+        }
+        let map = MapAccessDeserializer::new(Begun { first, map });
+        T::deserialize(map).map(|value| Object(Some(value)))
+    }
+}
+
+/// With its feature `arbitrary_precision`, which another crate of the build turns on, `serde_json` hands out
+/// numbers with more than digits as maps with this one key.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// A map whose first key was read already.
+struct Begun<'de, A> {
+    first: Option<Cow<'de, str>>,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Begun<'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(key) => seed.deserialize(key.into_deserializer()).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
     }
 }
 
@@ -149,6 +187,63 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+/// The rows of a list that may come in pages: a bare list, or `{data, metaData: {more, nextPageLink}}`.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    /// The rows; none if the answer was neither form.
+    pub(crate) rows: Option<Vec<T>>,
+    /// Where the next page is.
+    pub(crate) next: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", bound = "T: Deserialize<'de>")]
+struct Paged<T> {
+    data: List<T>,
+    meta_data: Object<Meta>,
+}
+
+impl<T> Default for Paged<T> {
+    fn default() -> Self {
+        Self { data: List::default(), meta_data: Object::default() }
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    more: Value,
+    next_page_link: Word,
+}
+
+struct RowsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for RowsVisitor<T> {
+    type Value = Rows<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or a page of one")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        let List(rows) = ListVisitor(PhantomData).visit_seq(seq)?;
+        Ok(Rows { rows, next: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let page = Paged::deserialize(MapAccessDeserializer::new(map))?;
+        let meta = page.meta_data.0.unwrap_or_default();
+        let next = meta.next_page_link.0.filter(|_| meta.more != Value::Bool(false));
+        Ok(Rows { rows: page.data.0, next })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rows<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RowsVisitor(PhantomData))
     }
 }
 
@@ -208,6 +303,19 @@ mod tests {
         assert_eq!(found, [Some(Some(7.0)), None, None, Some(None)]);
         assert_eq!(thing.word.as_str(), Some("5"));
         assert!(read(r#"{"list":{"n":1},"word":"  "}"#).unwrap().list.0.is_none());
+    }
+
+    #[test]
+    fn a_list_may_come_bare_or_in_pages() {
+        let read = |json: &str| serde_json::from_str::<Rows<Number>>(json).unwrap();
+        let count = |rows: &Rows<Number>| rows.rows.as_ref().map(Vec::len);
+        let bare = read("[1,2]");
+        assert_eq!((count(&bare), bare.next), (Some(2), None));
+        let first = read(r#"{"metaData":{"more":true,"nextPageLink":"n"},"data":[1]}"#);
+        assert_eq!((count(&first), first.next.as_deref()), (Some(1), Some("n")));
+        let last = read(r#"{"data":[1],"metaData":{"more":false,"nextPageLink":"n"}}"#);
+        assert_eq!(last.next, None);
+        assert!(read(r#"{"rows":[]}"#).rows.is_none());
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::{
 use crate::text::printable;
 use crate::{InterfaceMetric, Metric, Rule, UnixMs};
 
+mod link;
+
 /// Most characters of a name within a sentence.
 const NAME: usize = 80;
 /// Most characters of what somebody wrote within a sentence.
@@ -36,6 +38,39 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Interface(InterfaceMetric::Discards) => "Discards",
         Metric::Interface(InterfaceMetric::Oper) => "State",
     }
+}
+
+/// What people call the metric of a finding at the beginning of a sentence: that of a link says which way.
+pub fn measure(subject: &Subject, finding: &Finding) -> String {
+    if let Subject::Link(link) = subject
+        && let Some(metric) = link.metric(finding.series)
+    {
+        return capital(metric.words());
+    }
+    metric(finding.metric).to_owned()
+}
+
+/// What people call a label of a link.
+pub fn label(name: &str) -> &str {
+    match name {
+        "orchestrator" => "Orchestrator",
+        "enterprise" => "Customer",
+        "edge" => "Edge",
+        "wan" => "WAN link",
+        "interface" => "Interface",
+        "isp" => "Provider",
+        "gateway" => "Gateway",
+        "site" => "Site",
+        other => other,
+    }
+}
+
+/// The text with a capital in front.
+fn capital(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 /// A value with its unit, three digits of it: `62.1 ms`, `0.35 ms`, `12 %`.
@@ -70,11 +105,17 @@ pub fn headline(alert: &Alert) -> String {
     let worst = alert.worst();
     let what = match (&alert.subject, alert.state, worst) {
         (Subject::Repair(repair), ..) => printable(&repair.said, NOTE),
-        (_, AlertState::NoData, _) | (Subject::Target(_), _, None) => "no data".to_owned(),
+        (_, AlertState::NoData, _) | (Subject::Target(_) | Subject::Link(_), _, None) => {
+            "no data".to_owned()
+        }
         (Subject::Group(_), ..) => members_bad(alert),
         (Subject::Site { .. }, state, _) if state.is_over() => "could not see".to_owned(),
         (Subject::Site { .. }, ..) => "cannot see".to_owned(),
         (Subject::Target(_), _, Some(finding)) => brief(finding),
+        (Subject::Link(_), _, Some(finding)) => {
+            let name = measure(&alert.subject, finding).to_lowercase();
+            level(&name, finding)
+        }
     };
     format!("{who}: {what}")
 }
@@ -85,7 +126,12 @@ pub fn brief(finding: &Finding) -> String {
     if finding.rule == Rule::Down {
         return if over { "did not answer" } else { "does not answer" }.to_owned();
     }
-    let name = metric(finding.metric).to_lowercase();
+    level(&metric(finding.metric).to_lowercase(), finding)
+}
+
+/// The level of what is called `name`, and what is usual.
+fn level(name: &str, finding: &Finding) -> String {
+    let over = finding.state.is_over();
     let level = if over { finding.peak } else { finding.value };
     let upto = if over { "up to " } else { "" };
     let mut text = format!("{name} {upto}{}", value(finding.metric, level));
@@ -121,6 +167,7 @@ pub fn facts(alert: &Alert, now: UnixMs) -> String {
     let mut text = String::new();
     match &alert.subject {
         Subject::Target(target) => of_target(&mut text, alert, target, now),
+        Subject::Link(link) => link::of_link(&mut text, alert, link, now),
         Subject::Group(_) => {
             let names = named(alert);
             let sentence = format!(
@@ -206,37 +253,40 @@ pub fn finding(finding: &Finding, who: Option<&str>, now: UnixMs) -> String {
         return format!("No probe{to}{who} {verb} answered, {span}");
     }
     let mut text = format!("{}{who}", self::metric(metric));
+    state_and_rule(&mut text, finding, &span);
+    text
+}
+
+/// How a finding stands and by which rule, after its name.
+fn state_and_rule(text: &mut String, finding: &Finding, span: &str) {
+    let metric = finding.metric;
     let level = |level| value(metric, level);
     match finding.state {
-        AlertState::Resolved => push(&mut text, &format!(" was up to {}", level(finding.peak))),
-        AlertState::Accepted => push(&mut text, &format!(" stayed at {}", level(finding.value))),
+        AlertState::Resolved => push(text, &format!(" was up to {}", level(finding.peak))),
+        AlertState::Accepted => push(text, &format!(" stayed at {}", level(finding.value))),
         AlertState::Firing | AlertState::NoData => {
-            push(&mut text, &format!(" {}", level(finding.value)));
+            push(text, &format!(" {}", level(finding.value)));
         }
     }
-    push(&mut text, &usual(finding));
+    push(text, &usual(finding));
     match (finding.state, finding.rule) {
-        (AlertState::Resolved, _) => push(&mut text, &format!(", {span}")),
+        (AlertState::Resolved, _) => push(text, &format!(", {span}")),
         (AlertState::Accepted, _) => {
-            push(&mut text, &format!(", {span}: this is the new usual"));
+            push(text, &format!(", {span}: this is the new usual"));
         }
-        (_, Rule::Limit) => push(&mut text, &format!(": above the limit that is set, {span}")),
+        (_, Rule::Limit) => push(text, &format!(": above the limit that is set, {span}")),
         (_, Rule::Sigma) => {
-            push(&mut text, &format!(": the last 5 min are above the hour before, {span}"));
+            push(text, &format!(": the last 5 min are above the hour before, {span}"));
         }
         // For loss the share is that of the evidence, not of time.
         (_, Rule::Nm | Rule::Down) if metric == Metric::Loss => {
-            push(&mut text, &format!(": above the limit, {span}"));
+            push(text, &format!(": above the limit, {span}"));
         }
         (_, Rule::Nm | Rule::Down) => {
             let percent = (finding.share.clamp(0.0, 1.0) * 100.0).round();
-            push(
-                &mut text,
-                &format!(": above the limit for {percent} % of the last 4 min, {span}"),
-            );
+            push(text, &format!(": above the limit for {percent} % of the last 4 min, {span}"));
         }
     }
-    text
 }
 
 /// `, usual 24 ms at Tue 10:00 (varies ±3, limit +12)`, as far as it is known.
@@ -305,7 +355,9 @@ pub const CLUES: &str = "Said by devices on its path in the half hour before";
 
 fn members_bad(alert: &Alert) -> String {
     let verb = if alert.state.is_over() { "were" } else { "are" };
-    format!("{} targets {verb} bad", of_total(alert.affected, alert.total))
+    let links = alert.members.iter().all(|member| matches!(member.subject, Subject::Link(_)));
+    let whom = if links && !alert.members.is_empty() { "links" } else { "targets" };
+    format!("{} {whom} {verb} bad", of_total(alert.affected, alert.total))
 }
 
 fn of_total(affected: u32, total: u32) -> String {

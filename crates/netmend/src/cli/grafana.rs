@@ -83,7 +83,8 @@ enum SourceArg {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Command::Export(args) = args.command;
-    let sources = Sources { config: args.config, targets: args.targets, extra: Vec::new() };
+    let (config, targets) = (args.config, args.targets);
+    let sources = Sources { config, targets, ..Sources::default() };
     let settings = config::load(&sources).map_err(|problems| refusal(&problems))?;
     let typed = GrafanaWanted {
         flavour: args.flavour.map(|flavour| match flavour {

@@ -22,6 +22,10 @@ pub(crate) struct Args {
     /// Without it: this machine's own default gateways and DNS resolvers.
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
+    /// Take orchestrator, rule and receivers from the `.env` file of vco-api-wan-anomaly-alert. The config
+    /// then holds its secrets, and only its owner can read it.
+    #[arg(long, value_name = "FILE")]
+    from_env: Option<PathBuf>,
     /// Write over a file that is there.
     #[arg(long)]
     force: bool,
@@ -31,13 +35,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    let Args { from, force, output } = args;
-    let (Given { targets, databases }, notes) = if from.is_empty() {
+    let Args { from, from_env, force, output } = args;
+    let (Given { targets, databases }, notes) = if from.is_empty() && from_env.is_none() {
         (Given { targets: discovered()?, databases: Vec::new() }, &NOTES[..])
     } else {
         (given(from)?, &[][..])
     };
-    let text = config::write(&targets, notes, &databases).map_err(|problems| {
+    let more = from_env.as_deref().map(given_env).transpose()?;
+    let secret = !databases.is_empty() || more.is_some();
+    let more = more.unwrap_or_default();
+    let text = config::write(&targets, notes, &databases, &more).map_err(|problems| {
         wrong("the files do not fit together", &problems)
             .help("remove what is there twice, or make one file of each")
     })?;
@@ -46,7 +53,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         return Ok(ExitCode::SUCCESS);
     }
     // Passwords are nobody else's.
-    let mode = if databases.is_empty() { 0o644 } else { 0o600 };
+    let mode = if secret { 0o600 } else { 0o644 };
     write_file(&output, &text, force, mode)?;
     let (path, count) = (output.display(), targets.len());
     let next = format!("next: netmend run --config {path}");
@@ -103,6 +110,18 @@ fn given(files: Vec<PathBuf>) -> Result<Given, Report> {
     Ok(given)
 }
 
+/// What a `.env` file comes to, after it was found to be a configuration.
+fn given_env(path: &Path) -> Result<String, Report> {
+    let sources = config::Sources { env_file: Some(path.to_owned()), ..config::Sources::default() };
+    let what = format!("cannot take an orchestrator from {}", path.display());
+    config::load(&sources).map_err(|problems| wrong(&what, &problems))?;
+    let text = fs::read_to_string(path).map_err(|why| Report::because(what.clone(), &why))?;
+    let config = config::env_as_config(&text)
+        .map_err(|wrong| Report::new(format!("{what}: {}", wrong.what)))?;
+    let note = "# From the .env file of vco-api-wan-anomaly-alert. Secrets can also be written as ${env:NAME}.";
+    Ok(format!("\n{note}\n{config}"))
+}
+
 /// A report with a line for each problem.
 fn wrong(what: &str, problems: &Problems) -> Report {
     let mut report = Report::new(what);
@@ -149,7 +168,7 @@ mod tests {
     use super::*;
 
     fn init(from: &[PathBuf], output: &Path, force: bool) -> Result<ExitCode, Report> {
-        run(Args { from: from.to_vec(), force, output: output.to_owned() })
+        run(Args { from: from.to_vec(), from_env: None, force, output: output.to_owned() })
     }
 
     #[test]
@@ -196,6 +215,22 @@ mod tests {
             store::sink::Credential::Basic("root".into(), model::Secret::new("h\"unt${er}2"));
         assert_eq!(influx.endpoint.credential, expected);
         assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_env_file_becomes_a_config_that_only_its_owner_reads() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at(".env"), "VCO_HOSTNAME = 'vco.example.com/'\nVCO_TOKEN = 'hunter2 ${x}'\n")
+            .unwrap();
+        let output = at("netmend.yaml");
+        let from_env = Some(at(".env"));
+        run(Args { from: vec![], from_env, force: false, output: output.clone() }).unwrap();
+        assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
+        let settings = config::load_any(&output).unwrap();
+        assert_eq!(settings.orchestrators[0].client.at(), "https://vco.example.com");
+        assert!(settings.targets.is_empty(), "nobody asked for this machine's own network");
     }
 
     #[test]

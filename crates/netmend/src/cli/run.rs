@@ -48,6 +48,10 @@ pub(crate) struct Args {
     /// Configuration (YAML); without it, this machine's own gateways and DNS resolvers are watched.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The `.env` file of vco-api-wan-anomaly-alert, as it is: its orchestrator is asked every 5 minutes, links
+    /// are judged by its rule, and its receivers get mails.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     /// Targets file: regions with a list of hosts (ICMP) or `host: port` (TCP), or one host a line. Its
     /// targets are added to those of the configuration.
     #[arg(long, value_name = "FILE")]
@@ -70,8 +74,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     logs::start(args.log_format)?;
+    let (config, env_file) = (args.config, args.env_file);
     let loader =
-        Loader::new(Sources { config: args.config, targets: args.targets, extra: args.target })?;
+        Loader::new(Sources { config, env_file, targets: args.targets, extra: args.target })?;
     let plan = loader.plan();
     let told = [(args.listen.is_some(), "listen"), (args.data.is_some(), "data")];
     let told = told.into_iter().filter(|(told, _)| *told).map(|(_, key)| key).collect();

@@ -4,13 +4,11 @@
 //! name keys and lines, never values.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::load::load_text;
-use super::settings::Settings;
-use super::source;
+use super::source::Span;
 
 /// Port of mail over TLS if none is given (RFC 8314, 7.3).
 const SMTPS: &str = "465";
@@ -18,23 +16,48 @@ const SMTPS: &str = "465";
 const MAIL: [&str; 4] =
     ["EMAIL_SMTP_SERVER", "EMAIL_SENDER", "EMAIL_SENDER_PASSWORD", "EMAIL_RECEIVER"];
 
-/// Reads such a file.
+/// What is wrong with such a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// In which line, from 1; `None` if it is not about a line.
+    line: Option<usize>,
+    /// What it is, without any value.
+    pub(crate) what: String,
+}
+
+impl Wrong {
+    /// Where it stands in the text.
+    pub(super) fn place(&self, source: u32, text: &str) -> Span {
+        let Some(line) = self.line else { return Span::top(source) };
+        let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        let length = text[start..].lines().next().map_or(0, str::len);
+        Span { source, start: start as u32, end: (start + length) as u32 }
+    }
+}
+
+/// The config that such a file comes to: YAML, with the file's secrets in it.
 ///
 /// # Errors
 /// Which key or line is wrong.
-pub(crate) fn load_env(path: &Path) -> Result<Settings, String> {
-    let shown = path.display();
-    let text = source::read(path).map_err(|why| format!("{shown} {}", why.what))?;
-    let keys = parse(&text).map_err(|why| format!("{shown}:{why}"))?;
-    let config = config(&keys).map_err(|why| format!("{shown}: {why}"))?;
-    // Places in the config that it comes to would mean nothing to people: the sentences must do.
-    let name = format!("{shown} (as a config)");
-    load_text(&name, &config.to_string()).map_err(|problems| problems.to_string())
+pub(crate) fn as_config(text: &str) -> Result<String, Wrong> {
+    let keys = parse(text)?;
+    config(&keys).map(|config| write(&config)).map_err(|what| Wrong { line: None, what })
+}
+
+/// The settings of a config as a map of its keys, one a line.
+fn write(config: &Value) -> String {
+    let mut out = String::new();
+    for (key, value) in config.as_object().into_iter().flatten() {
+        // JSON is YAML.
+        writeln!(out, "{key}: {value}").expect("a String takes every write");
+    }
+    out
 }
 
 /// The keys of a file as python-dotenv reads it: blanks around `=`, quotes, `export`, comments; of two
-/// lines with one key the later counts. `Err`: the line, and what is wrong with it.
-fn parse(text: &str) -> Result<HashMap<&str, String>, String> {
+/// lines with one key the later counts.
+fn parse(text: &str) -> Result<HashMap<&str, String>, Wrong> {
+    let wrong = |line, what: &str| Wrong { line: Some(line), what: what.to_owned() };
     let mut keys = HashMap::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
@@ -44,8 +67,8 @@ fn parse(text: &str) -> Result<HashMap<&str, String>, String> {
         }
         let (key, typed) = line
             .split_once('=')
-            .ok_or_else(|| format!("{number}: no `=` is in this line; write KEY = 'value'"))?;
-        let value = value(typed.trim_start()).map_err(|why| format!("{number}: {why}"))?;
+            .ok_or_else(|| wrong(number, "no `=` is in this line; write KEY = 'value'"))?;
+        let value = value(typed.trim_start()).map_err(|why| wrong(number, why))?;
         keys.insert(key.trim(), value);
     }
     Ok(keys)
@@ -91,7 +114,8 @@ fn config(keys: &HashMap<&str, String>) -> Result<Value, String> {
         vco["username"] = need("VCO_USERNAME")?.into();
         vco["password"] = need("VCO_PASSWORD")?.into();
     }
-    let mut config = json!({ "orchestrators": { "vco": vco } });
+    // The original's rule, for those who come from it.
+    let mut config = json!({ "orchestrators": { "vco": vco }, "detect": { "rule": "sigma" } });
     if MAIL.iter().any(|key| get(key).is_some()) {
         let port = get("EMAIL_SSL_PORT").map_or(SMTPS, String::as_str);
         let receivers = need("EMAIL_RECEIVER")?;
@@ -110,6 +134,8 @@ fn config(keys: &HashMap<&str, String>) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::load::{Sources, load};
+    use super::super::settings::Settings;
     use super::*;
 
     /// The example in the README of `vco-api-wan-anomaly-alert`.
@@ -134,14 +160,18 @@ EMAIL_SENDER_PASSWORD = '(redacted)'
     fn loaded(text: &str) -> Result<Settings, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        load_env(file.path())
+        let sources = Sources { env_file: Some(file.path().to_owned()), ..Sources::default() };
+        load(&sources).map_err(|problems| problems.to_string())
     }
 
     #[test]
     fn the_example_of_the_original_is_a_configuration() {
         let settings = loaded(README).unwrap();
         let vco = &settings.orchestrators[0].client;
-        assert_eq!(vco.address.to_string(), "https://vco.managed-sdwan.com");
+        assert_eq!(vco.at(), "https://vco.managed-sdwan.com");
+        let measure::orchestrator::Config::Vco(vco) = vco else {
+            panic!("a VeloCloud Orchestrator")
+        };
         assert!(matches!(vco.credential, measure::vco::Credential::Token(_)));
         let receiver = settings.verdict.receivers.values().next().unwrap();
         assert_eq!(receiver.addresses(), ["me@example.com", "you@example.com"]);
@@ -158,8 +188,8 @@ EMAIL_SENDER_PASSWORD = '(redacted)'
             ("EMAIL_RECEIVER", "X", "the key EMAIL_RECEIVER is missing or empty"),
             ("EMAIL_SENDER_PASSWORD = '(redacted)'", "", "EMAIL_SENDER_PASSWORD is missing"),
             ("VCO_HOSTNAME = 'vco.managed-sdwan.com/'", "VCO_HOSTNAME=", "VCO_HOSTNAME is missing"),
-            ("VCO_TOKEN = '(redacted)'", "VCO_TOKEN = 'hunter2", ":4: the value's closing quote"),
-            ("VCO_TOKEN = '(redacted)'", "hunter2", ":4: no `=` is in this line"),
+            ("VCO_TOKEN = '(redacted)'", "VCO_TOKEN = 'hunter2", ":4:1: the value's closing quote"),
+            ("VCO_TOKEN = '(redacted)'", "hunter2", ":4:1: no `=` is in this line"),
             ("vco.managed-sdwan.com/", "ftp://hunter2", "must begin with https://"),
         ] {
             let why = loaded(&README.replace(from, to)).expect_err(told);

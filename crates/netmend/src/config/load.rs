@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use model::Protocol;
 
+use super::dotenv;
 use super::forms;
 use super::glob;
 use super::host::Typed;
@@ -32,6 +33,8 @@ const REGION_OF_OPTIONS: &str = "command line";
 pub(crate) struct Sources {
     /// The config file; `-` is standard input.
     pub(crate) config: Option<PathBuf>,
+    /// The `.env` file of vco-api-wan-anomaly-alert.
+    pub(crate) env_file: Option<PathBuf>,
     /// A targets file of network-telemetry, or one host a line.
     pub(crate) targets: Option<PathBuf>,
     /// Hosts as typed after `--target`: `host`, `host:port`, `[v6]:port`.
@@ -41,7 +44,10 @@ pub(crate) struct Sources {
 impl Sources {
     /// Whether a part can be read only once: standard input.
     pub(crate) fn only_once(&self) -> bool {
-        [&self.config, &self.targets].into_iter().flatten().any(|path| path == Path::new("-"))
+        [&self.config, &self.env_file, &self.targets]
+            .into_iter()
+            .flatten()
+            .any(|path| path == Path::new("-"))
     }
 }
 
@@ -88,6 +94,9 @@ pub(crate) fn load_from(
     let mut loader = Loader::new(outside);
     if let Some(path) = &sources.config {
         loader.file(path, Expect::Config);
+    }
+    if let Some(path) = &sources.env_file {
+        loader.env_file(path);
     }
     if let Some(path) = &sources.targets {
         loader.file(path, Expect::Targets);
@@ -169,6 +178,26 @@ impl<'e> Loader<'e> {
         match self.text(path) {
             Ok((source, text)) => self.content(path, source, &text, expect, &Defaults::default()),
             Err(problem) => self.reader.problems.push(problem),
+        }
+    }
+
+    /// Reads the `.env` file of vco-api-wan-anomaly-alert as the config that it comes to.
+    fn env_file(&mut self, path: &Path) {
+        let (source, text) = match self.text(path) {
+            Ok(read) => read,
+            Err(problem) => return self.reader.problems.push(problem),
+        };
+        match dotenv::as_config(&text) {
+            Ok(config) => {
+                // Places in the config would mean nothing to people: the sentences must do.
+                let name = format!("{} (as a config)", path.display());
+                let source = self.texts.add(name, config.clone());
+                self.content(path, source, &config, Expect::Config, &Defaults::default());
+            }
+            Err(why) => {
+                let problem = Problem::new(why.place(source, &text), why.what);
+                self.reader.problems.push(problem);
+            }
         }
     }
 

@@ -4,8 +4,9 @@
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
 //! [`judged`] the keys, [`targets`], [`ways`], [`verdict`], [`grafana`] and [`settings`] their meaning,
 //! [`forms`] which file is what, [`load`] all of it together, [`watch`] again after each change. Beside it:
-//! [`patterns`] reads what syslog messages mean; [`access`] who may look at the pages; for `init`, [`csv`] and
-//! [`credentials`] read what others have and [`write`](self::write()) writes configs.
+//! [`patterns`] reads what syslog messages mean; [`access`] who may look at the pages; [`dotenv`] turns a `.env`
+//! file into a config; for `init`, [`csv`] and [`credentials`] read what others have and
+//! [`write`](self::write()) writes configs.
 
 use model::Target;
 
@@ -47,7 +48,7 @@ mod yaml;
 pub(crate) use access::Access;
 pub(crate) use credentials::{Database, load_credentials};
 pub(crate) use csv::load_csv;
-pub(crate) use dotenv::load_env;
+pub(crate) use dotenv::as_config as env_as_config;
 pub(crate) use forms::is_lines;
 pub(crate) use grafana::{Grafana, Wanted as GrafanaWanted};
 pub(crate) use host::{PORT_HELP, Typed, port};
@@ -76,7 +77,8 @@ pub(crate) fn from_text(text: &str) -> Settings {
     load::load_text("test", text).expect("the test's config is good")
 }
 
-/// The text of a config file with these targets, comments above some regions, and databases as sinks.
+/// The text of a config file with these targets, comments above some regions, databases as sinks, and more
+/// keys after them.
 ///
 /// # Errors
 /// What is wrong with the targets as a whole: the same one twice in a region.
@@ -84,8 +86,9 @@ pub(crate) fn write(
     targets: &[Target],
     notes: &[(&str, &str)],
     databases: &[Database],
+    more: &str,
 ) -> Result<String, Problems> {
-    let text = write::config(targets, notes) + &write::sinks(databases);
+    let text = write::config(targets, notes) + &write::sinks(databases) + more;
     load::load_text("the new config", &text)?;
     Ok(text)
 }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use measure::vco::{Address, Client, Config, Credential, Login, Secret};
+use measure::meraki;
+use measure::orchestrator::{Config, Orchestrator as Client};
+use measure::vco::{self, Address, Credential, Login, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::judged::{Hidden, Line, Lines, Wait};
@@ -19,12 +21,15 @@ use super::yaml::Node;
 
 /// How late the data of an orchestrator are: they come every 5 min and are whole after 10.
 const LAG: Duration = Duration::from_mins(10);
+/// As far as the rule `nm` profits from knowing the past.
+const BACKFILL: Duration = Duration::from_hours(14 * 24);
 
 keys! {
     /// An orchestrator of an SD-WAN.
     #[schemars(extend("required" = ["kind", "url"]))]
     struct RawOrchestrator ("a map with keys such as `url`") {
-        /// What it is: vco, a VeloCloud Orchestrator (VMware, Broadcom, Arista).
+        /// What it is: vco, a VeloCloud Orchestrator (VMware, Broadcom, Arista), or meraki, Cisco Meraki's
+        /// dashboard.
         kind: Kind,
         /// Where it is: a host name, with a port if that is not 443.
         url: Line,
@@ -46,6 +51,8 @@ keys! {
         lag: Lag,
         /// How long one answer may take, 1m if not given.
         timeout: Wait,
+        /// How far back data of a link that is new are fetched, 14d if not given; 0s fetches none.
+        backfill: Backfill,
     }
 }
 
@@ -54,17 +61,25 @@ duration! {
     Lag, Duration::ZERO, Duration::from_hours(24), "0s to 24h"
 }
 
+duration! {
+    /// How far back data are fetched.
+    Backfill, Duration::ZERO, Duration::from_hours(30 * 24), "0s to 30d"
+}
+
 /// A kind of orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// VeloCloud.
     Vco,
+    /// Cisco Meraki.
+    Meraki,
 }
 
 impl Read for Kind {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.parsed(node, "a kind of orchestrator", "write vco", |text| match text {
+        reader.parsed(node, "a kind of orchestrator", "write vco or meraki", |text| match text {
             "vco" => Some(Self::Vco),
+            "meraki" => Some(Self::Meraki),
             _ => None,
         })
     }
@@ -85,7 +100,7 @@ impl Read for LoginName {
     }
 }
 
-text_schema!(Kind, { "enum": ["vco"] });
+text_schema!(Kind, { "enum": ["vco", "meraki"] });
 text_schema!(LoginName, { "enum": ["enterprise", "operator"] });
 
 /// Orchestrators by name.
@@ -120,7 +135,7 @@ impl JsonSchema for RawOrchestrators {
 }
 
 /// An orchestrator that is asked. Nothing in it needs checking again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Orchestrator {
     /// What the user calls it.
     pub(crate) name: String,
@@ -130,6 +145,8 @@ pub(crate) struct Orchestrator {
     pub(crate) enterprises: Vec<String>,
     /// How late its data are.
     pub(crate) lag: Duration,
+    /// How far back its data are fetched when a link is new.
+    pub(crate) backfill: Duration,
 }
 
 impl RawOrchestrators {
@@ -156,9 +173,7 @@ fn orchestrator(
         Problem::new(at.span, format!("the orchestrator {} needs {what}", quote(name)))
             .allowed(help)
     };
-    if raw.kind.is_none() {
-        return Err(missing("`kind`", "write kind: vco"));
-    }
+    let kind = raw.kind.as_ref().ok_or_else(|| missing("`kind`", "write kind: vco or meraki"))?;
     let url = raw.url.as_ref().ok_or_else(|| missing("`url`", "write url: https://HOST"))?;
     let address = Address::parse(&url.value.0)
         .map_err(|why| Problem::new(url.span, format!("the orchestrator's `url` {why}")))?;
@@ -192,12 +207,18 @@ fn orchestrator(
             Some(read.map_err(why)?)
         }
     };
-    let client = Config {
-        address,
-        credential,
-        ca,
-        proxy: raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned()),
-        timeout: raw.timeout.as_ref().map_or(Config::TIMEOUT, |timeout| timeout.value.0),
+    let proxy = raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned());
+    let timeout = raw.timeout.as_ref().map_or(vco::Config::TIMEOUT, |timeout| timeout.value.0);
+    let client = match (kind.value, credential) {
+        (Kind::Vco, credential) => {
+            Config::Vco(vco::Config { address, credential, ca, proxy, timeout })
+        }
+        (Kind::Meraki, Credential::Token(token)) => {
+            Config::Meraki(meraki::Config { address, token, ca, proxy, timeout })
+        }
+        (Kind::Meraki, Credential::Password { .. }) => {
+            return Err(missing("`token`", "write token: ${env:MERAKI_DASHBOARD_API_KEY}"));
+        }
     };
     // Whether a client can be made of it shows now, not at the first poll.
     Client::new(client.clone()).map_err(|why| Problem::new(at.span, why.to_string()))?;
@@ -207,6 +228,7 @@ fn orchestrator(
         client,
         enterprises: enterprises.map(|line| line.value.0.clone()).collect(),
         lag: raw.lag.as_ref().map_or(LAG, |lag| lag.value.0),
+        backfill: raw.backfill.as_ref().map_or(BACKFILL, |back| back.value.0),
     })
 }
 
@@ -226,9 +248,14 @@ orchestrators:
         let settings = from_text(text);
         let [corp, other] = &settings.orchestrators[..] else { panic!("two were given") };
         assert_eq!((corp.name.as_str(), corp.lag), ("corp", Duration::from_mins(5)));
-        assert!(matches!(corp.client.credential, Credential::Token(_)));
-        assert_eq!(corp.client.address.to_string(), "https://vco.example.com");
-        assert!(matches!(other.client.credential, Credential::Password { login: None, .. }));
+        assert!(
+            matches!(&corp.client, Config::Vco(vco) if matches!(vco.credential, Credential::Token(_)))
+        );
+        let Config::Vco(vco) = &corp.client else { panic!("a VeloCloud Orchestrator") };
+        assert_eq!(vco.address.to_string(), "https://vco.example.com");
+        assert!(
+            matches!(&other.client, Config::Vco(vco) if matches!(vco.credential, Credential::Password { login: None, .. }))
+        );
         assert_eq!((&*other.enterprises, other.lag), (&["A".to_owned(), "5".to_owned()][..], LAG));
         let shown = format!("{settings:?}");
         assert!(!shown.contains("hunter"), "{shown}");
@@ -239,7 +266,8 @@ orchestrators:
         for (keys, told) in [
             ("kind: vco", "needs `url`"),
             ("url: h, token: t", "needs `kind`"),
-            ("kind: meraki, url: h, token: t", "not a kind of orchestrator; write vco"),
+            ("kind: velo, url: h, token: t", "not a kind of orchestrator; write vco or meraki"),
+            ("kind: meraki, url: h, username: u, password: p", "needs `token`"),
             ("kind: vco, url: h", "needs `token`"),
             ("kind: vco, url: h, username: u", "needs `password`"),
             ("kind: vco, url: h, token: ''", "the credential is empty"),

@@ -13,7 +13,7 @@ use alert::matching::Matching;
 use alert::route::{Maintenance, Route};
 use detect::{Learned, Samples, Settings, Sigma};
 use jiff::tz::TimeZone;
-use model::alert::{Subject, TargetSubject, Weekday, Weekly};
+use model::alert::{LinkSubject, Subject, TargetSubject, Weekday, Weekly};
 use model::{Metric, Severity, Target};
 
 use super::judged::{
@@ -93,18 +93,36 @@ impl Default for JudgingRules {
 impl JudgingRules {
     /// How one metric of a target is judged. What a target says of itself counts most.
     pub(crate) fn settings(&self, target: &Target, metric: Metric) -> Settings {
+        let own = &target.limits;
+        let ms = |span: Option<Duration>| span.map(|span| span.as_secs_f64() * 1_000.0);
+        let loss = own.loss_ppm.map(|ppm| f64::from(ppm) / 10_000.0);
+        let own = Amounts([ms(own.latency), ms(own.jitter), loss]);
+        self.settled(|| Subject::Target(TargetSubject::of(target)), own, metric)
+    }
+
+    /// How one metric of a WAN link is judged. Its samples are means already, one every `step`, and nobody
+    /// knows of how many packets.
+    pub(crate) fn of_link(&self, link: &LinkSubject, metric: Metric, step: Duration) -> Settings {
+        let settings = self.settled(|| Subject::Link(link.clone()), Amounts::default(), metric);
+        let learned = match settings.learned {
+            Learned::Sigma(sigma) => {
+                Learned::Sigma(Sigma { samples: Samples::Each(step.as_secs_f64()), ..sigma })
+            }
+            other => other,
+        };
+        Settings { learned, probes: None, ..settings }
+    }
+
+    fn settled(&self, of: impl FnOnce() -> Subject, own: Amounts, metric: Metric) -> Settings {
         let (mut rule, mut at_least, mut limits) = (self.rule, self.at_least, self.limits);
         let mut clear_after = self.clear_after;
-        for known in self.fitting(target).filter(|known| known.is_for(metric)) {
+        for known in self.fitting(of).filter(|known| known.is_for(metric)) {
             rule = known.rule.unwrap_or(rule);
             at_least = at_least.or(known.at_least);
             limits = limits.or(known.limits);
             clear_after = known.clear_after.or(clear_after);
         }
-        let own = &target.limits;
-        let ms = |span: Option<Duration>| span.map(|span| span.as_secs_f64() * 1_000.0);
-        let loss = own.loss_ppm.map(|ppm| f64::from(ppm) / 10_000.0);
-        let limits = limits.or(Amounts([ms(own.latency), ms(own.jitter), loss]));
+        let limits = limits.or(own);
         let learned = match rule {
             Rule::Nm => Learned::Nm,
             Rule::Sigma => Learned::Sigma(self.sigma),
@@ -132,22 +150,39 @@ impl JudgingRules {
 
     /// What the alerts of a target are worth whatever is wrong, if somebody decided.
     pub(crate) fn severity(&self, target: &Target) -> Option<Severity> {
-        let all = self.fitting(target).filter(|known| known.metrics.is_empty());
+        self.worth(|| Subject::Target(TargetSubject::of(target)))
+    }
+
+    /// The same of a WAN link.
+    pub(crate) fn severity_of_link(&self, link: &LinkSubject) -> Option<Severity> {
+        self.worth(|| Subject::Link(link.clone()))
+    }
+
+    fn worth(&self, of: impl FnOnce() -> Subject) -> Option<Severity> {
+        let all = self.fitting(of).filter(|known| known.metrics.is_empty());
         all.filter_map(|known| known.severity).last()
     }
 
     /// What its metrics are worth that are too high, where somebody decided.
     pub(crate) fn severities(&self, target: &Target) -> Vec<(Metric, Severity)> {
+        self.worths(|| Subject::Target(TargetSubject::of(target)))
+    }
+
+    /// The same of a WAN link.
+    pub(crate) fn severities_of_link(&self, link: &LinkSubject) -> Vec<(Metric, Severity)> {
+        self.worths(|| Subject::Link(link.clone()))
+    }
+
+    fn worths(&self, of: impl Fn() -> Subject) -> Vec<(Metric, Severity)> {
         let of = |metric: Metric| {
-            let fitting = self.fitting(target).filter(|known| known.is_for(metric));
+            let fitting = self.fitting(&of).filter(|known| known.is_for(metric));
             fitting.filter_map(|known| known.severity).last().map(|severity| (metric, severity))
         };
         Metric::ALL.into_iter().filter_map(of).collect()
     }
 
-    fn fitting(&self, target: &Target) -> impl Iterator<Item = &Override> {
-        let subject =
-            (!self.overrides.is_empty()).then(|| Subject::Target(TargetSubject::of(target)));
+    fn fitting(&self, of: impl FnOnce() -> Subject) -> impl Iterator<Item = &Override> {
+        let subject = (!self.overrides.is_empty()).then(of);
         self.overrides.iter().filter(move |known| {
             let label = |name: &str| subject.as_ref().and_then(|subject| subject.label(name));
             known.matching.fits(label)

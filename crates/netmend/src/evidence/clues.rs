@@ -64,9 +64,17 @@ pub(super) fn devices<'i>(
             let device = repair.device.as_deref().and_then(|device| inventory.device(device));
             found.extend(device.map(name));
         }
+        // An edge may be a device, and the gateway before it.
+        Subject::Link(link) => {
+            let names = std::iter::once(&link.edge).chain(&link.gateway);
+            found.extend(names.filter_map(|named| inventory.called(named)).map(name));
+        }
         Subject::Site { .. } => {}
     }
-    targets.extend(alert.members.iter().take(MEMBERS).map(|member| &member.subject));
+    targets.extend(alert.members.iter().take(MEMBERS).filter_map(|member| match &member.subject {
+        Subject::Target(target) => Some(target),
+        _ => None,
+    }));
     for target in targets {
         let names = std::iter::once(&target.host).chain(&target.parent).chain(target.tags.values());
         found.extend(names.filter_map(|name| inventory.called(name)).map(name));

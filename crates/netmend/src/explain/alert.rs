@@ -125,14 +125,14 @@ pub(crate) fn clears(alert: &Alert, judging: Option<&Judging>) -> Option<String>
         Subject::Site { .. } => {
             return Some("It clears when the gateway or most targets answer again.".to_owned());
         }
-        Subject::Target(_) => {}
+        Subject::Target(_) | Subject::Link(_) => {}
     }
     let firing: Vec<&Finding> =
         alert.findings.iter().filter(|finding| !finding.state.is_over()).collect();
     let Some(first) = firing.first() else {
         return Some("It clears when there are samples again and they are as usual.".to_owned());
     };
-    let name = words::metric(first.metric).to_lowercase();
+    let name = words::measure(&alert.subject, first).to_lowercase();
     let more = match firing.len() {
         1 => String::new(),
         many => format!("; so must {} more of its metrics", many - 1),

@@ -71,7 +71,7 @@ impl Stages {
         let settings = Settings { site: "here".into(), routes: vec![route], ..Settings::default() };
         let watched = targets.iter().map(|target| Watched::of(target)).collect();
         let telling = Telling::new(
-            (settings, watched),
+            (settings, watched, Vec::new()),
             Arc::clone(&state),
             Arc::clone(&judging),
             Arc::clone(&clock) as _,

@@ -17,3 +17,4 @@ mod sinks;
 mod snmp;
 mod syslog;
 mod users;
+mod wan;

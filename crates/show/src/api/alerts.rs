@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use model::alert::{Entry, Notice, QuietBy, TargetSubject, words};
+use model::alert::{Entry, LinkSubject, Notice, QuietBy, TargetSubject, words};
 use model::{AlertId, Metric, SeriesId, Subject};
 use serde::{Deserialize, Serialize};
 use store::AlertQuery;
@@ -69,6 +69,8 @@ struct Whom {
     kind: &'static str,
     name: String,
     target: Option<Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<LinkSubject>,
     tag: Option<String>,
     value: Option<String>,
 }
@@ -108,6 +110,8 @@ impl Clue {
 #[derive(Serialize)]
 struct Finding {
     metric: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
     series: String,
     unit: &'static str,
     rule: model::Rule,
@@ -150,7 +154,7 @@ impl Alert {
             since: rfc3339(alert.since),
             raised: rfc3339(alert.raised),
             ended: alert.ended.and_then(rfc3339),
-            findings: alert.findings.iter().map(Finding::of).collect(),
+            findings: alert.findings.iter().map(|each| Finding::of(&alert.subject, each)).collect(),
             normal: alert.normal.iter().copied().map(Metric::as_str).collect(),
             affected: alert.affected,
             total: alert.total,
@@ -180,10 +184,17 @@ fn cause(cause: model::alert::Cause) -> &'static str {
 
 impl Whom {
     fn of(subject: &Subject) -> Self {
-        let empty =
-            |kind| Self { kind, name: subject.to_string(), target: None, tag: None, value: None };
+        let empty = |kind| Self {
+            kind,
+            name: subject.to_string(),
+            target: None,
+            link: None,
+            tag: None,
+            value: None,
+        };
         match subject {
             Subject::Target(target) => Self { target: Some(Target::of(target)), ..empty("target") },
+            Subject::Link(link) => Self { link: Some(link.clone()), ..empty("link") },
             Subject::Group(group) => Self {
                 tag: Some(group.tag.clone()),
                 value: Some(group.value.clone()),
@@ -210,10 +221,16 @@ impl Target {
 }
 
 impl Finding {
-    fn of(finding: &model::alert::Finding) -> Self {
+    fn of(subject: &Subject, finding: &model::alert::Finding) -> Self {
+        let way = |link: &LinkSubject| Some(link.metric(finding.series)?.direction().as_str());
+        let direction = match subject {
+            Subject::Link(link) => way(link),
+            _ => None,
+        };
         let finite = |value: f32| value.is_finite().then_some(value);
         Self {
             metric: finding.metric.as_str(),
+            direction,
             series: finding.series.to_string(),
             unit: finding.unit(),
             rule: finding.rule,
@@ -316,7 +333,10 @@ pub(super) struct One {
 
 #[derive(Serialize)]
 struct Member {
-    target: Target,
+    subject: String,
+    target: Option<Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<LinkSubject>,
     alert: Option<u64>,
     state: &'static str,
     since: Option<String>,
@@ -385,7 +405,15 @@ fn unheard_of() -> Problem {
 
 fn member(member: &model::alert::Member) -> Member {
     Member {
-        target: Target::of(&member.subject),
+        subject: member.subject.to_string(),
+        target: match &member.subject {
+            Subject::Target(target) => Some(Target::of(target)),
+            _ => None,
+        },
+        link: match &member.subject {
+            Subject::Link(link) => Some(link.clone()),
+            _ => None,
+        },
         alert: member.alert.map(|id| id.0),
         state: member.state.name(),
         since: rfc3339(member.since),

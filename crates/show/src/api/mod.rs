@@ -5,6 +5,7 @@ mod alerts;
 mod availability;
 mod devices;
 mod events;
+mod links;
 mod me;
 mod mending;
 mod range;
@@ -59,6 +60,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/pause", post(mending::pause))
         .route("/resume", post(mending::resume))
         .route("/me", get(me::me))
+        .route("/links", get(links::list))
+        .route("/links/{id}", get(links::one))
         .route("/system", get(system::system))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .fallback(not_found);
@@ -70,7 +73,8 @@ async fn not_found(uri: Uri) -> Problem {
                    /api/v1/alerts, /api/v1/alerts/ID, /api/v1/silences, /api/v1/devices, \
                    /api/v1/devices/NAME/interfaces, /api/v1/events, /api/v1/events/ID, \
                    /api/v1/incidents/KEY, /api/v1/runs, /api/v1/runs/ID, /api/v1/approvals, \
-                   /api/v1/remediations, /api/v1/lines, /api/v1/availability, /api/v1/me, \
+                   /api/v1/remediations, /api/v1/lines, /api/v1/availability, /api/v1/links, \
+                   /api/v1/links/ID, /api/v1/me, \
                    /api/v1/system";
     Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()), allowed)
 }

@@ -237,7 +237,7 @@ fn findings(alert: &Alert, now: UnixMs) -> Markup {
                         th.c-rule { "Rule" }
                     } }
                     tbody { @for finding in &alert.findings { tr {
-                        th scope="row" { (words::metric(finding.metric)) }
+                        th scope="row" { (words::measure(&alert.subject, finding)) }
                         td { (finding.state) }
                         td.n { b { (words::value(finding.metric, finding.value)) } }
                         td.n { (words::value(finding.metric, finding.peak)) }
@@ -289,8 +289,11 @@ fn member_row(member: &Member, now: UnixMs) -> Markup {
     html! {
         tr {
             td { (member.state) }
-            th.c-alert scope="row" { a href={ "/targets/" (member.subject.series) } { bdi { (name) } } }
-            td.c-region { bdi { (printable(&member.subject.region, NAME)) } }
+            th.c-alert scope="row" { @match address(&member.subject) {
+                Some(address) => a href=(address) { bdi { (name) } },
+                None => bdi { (name) },
+            } }
+            td.c-region { bdi { (printable(&place(&member.subject), NAME)) } }
             td { (words::moment(member.since, now)) }
             td.n.c-id { @match member.alert {
                 Some(id) => a href={ "/alerts/" (id) } { (id) },
@@ -298,6 +301,21 @@ fn member_row(member: &Member, now: UnixMs) -> Markup {
             } }
         }
     }
+}
+
+/// The page of a target or a link.
+fn address(subject: &Subject) -> Option<String> {
+    match subject {
+        Subject::Target(target) => Some(format!("/targets/{}", target.series)),
+        Subject::Link(link) => Some(format!("/links/{}", link.series)),
+        Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => None,
+    }
+}
+
+/// Where a target or a link is: its region or its customer.
+fn place(subject: &Subject) -> String {
+    let name = if matches!(subject, Subject::Link(_)) { "enterprise" } else { "region" };
+    subject.label(name).unwrap_or_default()
 }
 
 /// Facts that do not move.
@@ -314,6 +332,13 @@ fn facts(alert: &Alert) -> Markup {
                     @if let Some(parent) = &target.parent { dt { "Behind" } dd { bdi { (printable(parent, NAME)) } } }
                     @for (name, value) in &target.tags {
                         dt { bdi { (printable(name, NAME)) } } dd { bdi { (printable(value, NAME)) } }
+                    }
+                }
+                @if let Subject::Link(link) = &alert.subject {
+                    dt { "Link" }
+                    dd { a href={ "/links/" (link.series) } { bdi { (printable(&link.to_string(), NAME)) } } }
+                    @for (name, value) in link.labels() {
+                        dt { (words::label(name)) } dd { bdi { (printable(value, NAME)) } }
                     }
                 }
                 dt { "Bad since" } dd { (format::time(alert.since)) " UTC" }
@@ -335,6 +360,7 @@ fn facts(alert: &Alert) -> Markup {
 fn silence_link(alert: &Alert) -> String {
     let (label, value) = match &alert.subject {
         Subject::Target(target) => ("target", target.to_string()),
+        Subject::Link(link) => ("edge", link.edge.clone()),
         Subject::Group(group) => (group.tag.as_str(), group.value.clone()),
         Subject::Repair(repair) => match &repair.device {
             Some(device) => ("device", device.clone()),

@@ -10,9 +10,10 @@ use crate::present::View;
 use crate::who::Who;
 use crate::{assets, format, guard};
 
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/", "Now"),
     ("/targets", "Targets"),
+    ("/links", "WAN links"),
     ("/alerts", "Alerts"),
     ("/silences", "Silences"),
     ("/events", "Events"),
@@ -41,7 +42,7 @@ pub(super) fn page(app: &App, view: &View, title: &str, here: &str, body: &Marku
             (head(title, site, Some(token.as_str())))
             body {
                 a.skip href="#main" { "Skip to the content" }
-                (top(site, view, &app.judging.view(), here))
+                (top(app, site, view, here))
                 main #main { (body) }
                 (foot(system.version, view))
             }
@@ -75,7 +76,11 @@ pub(super) fn head(title: &str, site: &str, token: Option<&str>) -> Markup {
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
 %3Cpath d='M1 9h3l2-6 4 10 2-4h3' fill='none' stroke='%23178a4c' stroke-width='2'/%3E%3C/svg%3E";
 
-fn top(site: &str, view: &View, judged: &Judged, here: &str) -> Markup {
+fn top(app: &App, site: &str, view: &View, here: &str) -> Markup {
+    let judged = app.judging.view();
+    // Who watches no links need not know of them.
+    let links = !app.deps.links.links().orchestrators.is_empty();
+    let pages = PAGES.iter().filter(|(address, _)| links || *address != "/links");
     html! {
         header.top {
             a.brand href="/" {
@@ -84,10 +89,10 @@ fn top(site: &str, view: &View, judged: &Judged, here: &str) -> Markup {
             }
             span.site title="site" { (site) }
             nav aria-label="Pages" {
-                @for (address, name) in PAGES {
-                    a href=(address) aria-current=[(address == here).then_some("page")] {
+                @for (address, name) in pages {
+                    a href=(address) aria-current=[(*address == here).then_some("page")] {
                         (name)
-                        @if address == "/alerts" { (calling(judged)) }
+                        @if *address == "/alerts" { (calling(&judged)) }
                     }
                 }
             }

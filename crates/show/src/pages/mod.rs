@@ -11,8 +11,11 @@ mod heard;
 mod incident;
 mod interfaces;
 mod layout;
+mod link;
+mod links;
 mod login;
 mod mending;
+mod mirror;
 mod now;
 mod parts;
 mod past;
@@ -65,6 +68,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/devices", get(devices::page))
         .route("/devices/{name}", get(heard::page))
         .route("/devices/{name}/interfaces/{interface}", get(interfaces::page))
+        .route("/links", get(links::page))
+        .route("/links/{id}", get(link::page))
         .route("/system", get(system::page))
         .route("/login", get(login::page).post(login::enter))
         .route("/logout", post(login::leave))

@@ -480,7 +480,7 @@ fn cluster(targets: &[Arc<TargetNow>], at: UnixMs) -> Vec<Alert> {
         let finding = slow(now, at, 12 - number as u64 / 2);
         let since = finding.since;
         let state = AlertState::Firing;
-        let subject = TargetSubject::of(&now.target);
+        let subject = Subject::Target(TargetSubject::of(&now.target));
         group.members.push(Member { subject, alert: Some(id), since, state });
         let mut alert = firing(id.0, &now.target, Severity::Warning, vec![finding]);
         alert.quiet = vec![QuietBy::Alert(group.id)];

@@ -308,7 +308,7 @@ async fn hostile_text_is_shown_as_text_and_never_floods_a_page() {
     alert.ack = Some(ack);
     let member = TargetSubject::of(&now.target);
     let (since, state) = (NOW, AlertState::Firing);
-    alert.members.push(Member { subject: member, alert: None, since, state });
+    alert.members.push(Member { subject: Subject::Target(member), alert: None, since, state });
     let group = GroupSubject { tag: long.clone(), value: long.clone() };
     let mut other = firing(2, &now.target, Severity::Warning, vec![]);
     other.subject = Subject::Group(group);

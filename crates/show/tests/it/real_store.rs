@@ -51,6 +51,7 @@ fn world(target: &Target, probed: Vec<(Target, Manner)>) -> (axum::Router, tempf
         clock,
         devices: Arc::new(model::Inventory::default()),
         interfaces: Arc::new(()),
+        links: Arc::new(netmend_show::NoLinks),
         listen: "127.0.0.1:8420".parse().unwrap(),
         hosts: Vec::new(),
         token: Token::random().unwrap(),

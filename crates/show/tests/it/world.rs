@@ -102,6 +102,7 @@ impl World {
             clock: Arc::<ManualClock>::clone(&clock),
             devices: Arc::new(inventory()),
             interfaces: Arc::new(()),
+            links: Arc::new(netmend_show::NoLinks),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),

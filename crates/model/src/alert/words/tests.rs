@@ -151,7 +151,7 @@ fn a_group_names_some_members_and_counts_the_rest() {
         let target = Target::new(&format!("h{number}"), "r", Protocol::Icmp);
         let subject = TargetSubject::of(&target);
         alert.members.push(Member {
-            subject,
+            subject: Subject::Target(subject),
             alert: None,
             since: ago(4),
             state: AlertState::Firing,

@@ -4,11 +4,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use detect::Sigma;
-use measure::vco::{self, Client, Poll, Scope, Window};
+use measure::orchestrator::Orchestrator as Client;
+use measure::sdwan::{Poll, Scope, Window};
 use model::{Clock, SystemClock, UnixMs};
 
 use super::super::stdout::{self, Form};
@@ -97,10 +97,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
 
 /// The configuration, from either kind of file.
 fn load(args: &Args) -> Result<Settings, Report> {
-    if let Some(file) = &args.env_file {
-        return config::load_env(file).map_err(Report::new);
-    }
-    let sources = Sources { config: args.config.clone(), ..Sources::default() };
+    let (config, env_file) = (args.config.clone(), args.env_file.clone());
+    let sources = Sources { config, env_file, ..Sources::default() };
     config::load(&sources).map_err(|problems| Report::new(problems.to_string()))
 }
 
@@ -121,9 +119,7 @@ async fn poll_all(settings: &Settings, now: UnixMs) -> Vec<Result<Poll, String>>
         let client = Client::new(orchestrator.client.clone());
         polls.spawn(async move {
             let polled = match client {
-                Ok(client) => {
-                    vco::poll(&Arc::new(client), &scope).await.map_err(|why| why.to_string())
-                }
+                Ok(client) => client.poll(&scope).await.map_err(|why| why.to_string()),
                 Err(why) => Err(why.to_string()),
             };
             (place, polled)

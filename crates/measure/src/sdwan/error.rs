@@ -122,7 +122,7 @@ fn quoted(body: &str) -> String {
 
 impl Error {
     /// Whether asking the same again a little later may help.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Error::Connect { .. }
             | Error::Timeout { .. }
@@ -140,7 +140,7 @@ impl Error {
 
     /// Whether the orchestrator did not get as far as an answer. One may be bad luck, several in a row are
     /// an orchestrator that is down.
-    pub(super) fn is_of_way(&self) -> bool {
+    pub(crate) fn is_of_way(&self) -> bool {
         matches!(
             self,
             Error::Connect { .. }
@@ -155,4 +155,4 @@ impl Error {
 /// A configuration that no client can be built from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct BadConfig(pub(super) String);
+pub struct BadConfig(pub(crate) String);

@@ -1,8 +1,15 @@
-//! The nouns of an SD-WAN: links, their six metrics, readings. It must not know how they are fetched.
+//! The nouns of an SD-WAN: links, their six metrics, readings. It must not know how they are fetched, nor
+//! what is unusual.
 
 use std::fmt;
 
-use model::{Metric, UnixMs};
+use serde::{Deserialize, Serialize};
+
+use crate::{Labels, Metric, Series, SeriesId, UnixMs};
+
+mod quality;
+
+pub use quality::{Quality, Traffic};
 
 /// What an orchestrator measures of a WAN link, each way. `Tx` is upload, from the edge to its gateway; `Rx`
 /// is download.
@@ -54,12 +61,37 @@ impl WanMetric {
         }
     }
 
-    /// Which way: `upload` or `download`.
-    pub fn direction(self) -> &'static str {
+    /// Which way.
+    pub fn direction(self) -> Direction {
         match self {
-            WanMetric::LatencyTx | WanMetric::JitterTx | WanMetric::LossTx => "upload",
-            WanMetric::LatencyRx | WanMetric::JitterRx | WanMetric::LossRx => "download",
+            WanMetric::LatencyTx | WanMetric::JitterTx | WanMetric::LossTx => Direction::Upload,
+            WanMetric::LatencyRx | WanMetric::JitterRx | WanMetric::LossRx => Direction::Download,
         }
+    }
+
+    /// The metric of this kind and direction; links have no metrics of interfaces.
+    pub fn of(kind: Metric, direction: Direction) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.kind() == kind && one.direction() == direction)
+    }
+
+    /// A value of the API, in milliseconds or percent, as it is stored: in the unit of [`Metric`].
+    pub fn stored(self, value: f64) -> f64 {
+        if self.kind() == Metric::Loss { value } else { value * 1_000.0 }
+    }
+
+    /// A stored value as the API has it: in milliseconds or percent.
+    pub fn read(self, stored: f64) -> f64 {
+        stored / self.stored(1.0)
+    }
+
+    /// In few words: `upload latency`.
+    pub fn words(self) -> String {
+        let what = match self {
+            WanMetric::LatencyTx | WanMetric::LatencyRx => "latency",
+            WanMetric::JitterTx | WanMetric::JitterRx => "jitter",
+            WanMetric::LossTx | WanMetric::LossRx => "loss",
+        };
+        format!("{} {what}", self.direction())
     }
 
     /// Its place in [`Reading::values`].
@@ -74,15 +106,60 @@ impl fmt::Display for WanMetric {
     }
 }
 
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the edge to its gateway.
+    Upload,
+    /// From the gateway to the edge.
+    Download,
+}
+
+impl Direction {
+    /// Both, in the order pages list them.
+    pub const ALL: [Direction; 2] = [Direction::Upload, Direction::Download];
+
+    /// Stable name, part of the series identity.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Upload => "upload",
+            Direction::Download => "download",
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The series of one metric of a link. Who watches it and its identity make the series: names, provider and
+/// gateway may change without starting a new history.
+pub fn series(orchestrator: &str, link: &str, metric: WanMetric) -> Series {
+    let labels = Labels::new([
+        ("direction", metric.direction().as_str()),
+        ("link", link),
+        ("orchestrator", orchestrator),
+    ]);
+    Series { metric: metric.kind(), labels }
+}
+
+/// What names a link in URLs and among alerts: the series of its download latency.
+pub fn key(orchestrator: &str, link: &str) -> SeriesId {
+    series(orchestrator, link, WanMetric::LatencyRx).id()
+}
+
 /// A WAN link of an edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Number of the customer, where the orchestrator says it.
     pub enterprise: Option<i64>,
     /// Name of the customer; its number where it has none.
     pub customer: String,
-    /// Number of the edge.
-    pub edge: i64,
+    /// Identity of the edge, as the orchestrator has it: a number, a serial number.
+    pub edge: String,
     /// Name of the edge; its number where it has none.
     pub edge_name: String,
     /// The link's identity, a UUID; it outlives renaming.
@@ -93,12 +170,19 @@ pub struct Link {
     pub interface: Option<String>,
     /// Who provides it.
     pub isp: Option<String>,
+    /// The gateway that the edge is assigned to first, once known.
+    #[serde(default)]
+    pub gateway: Option<String>,
+    /// Where the edge stands, once known.
+    #[serde(default)]
+    pub site: Option<String>,
     /// How it is now.
     pub state: LinkState,
 }
 
 /// How a link is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LinkState {
     /// In use.
     Active,
@@ -112,7 +196,7 @@ pub enum LinkState {
 
 impl LinkState {
     /// The state from the API's words, any of which may be missing or new.
-    pub(super) fn from_words(state: &str, mode: &str, backup: &str) -> Self {
+    pub fn from_words(state: &str, mode: &str, backup: &str) -> Self {
         let waits = matches!(mode, "BACKUP" | "HOT_STANDBY" | "STANDBY") && backup != "ACTIVE";
         match state {
             "DISCONNECTED" => LinkState::Disconnected,
@@ -158,7 +242,7 @@ impl Reading {
     /// the time of, and 0 ms would look like the best link there is. A direction is dead when the link is,
     /// or when it lost everything.
     #[must_use]
-    pub(super) fn without_times_of_the_dead(mut self, state: LinkState) -> Self {
+    pub fn without_times_of_the_dead(mut self, state: LinkState) -> Self {
         use WanMetric::{JitterRx, JitterTx, LatencyRx, LatencyTx, LossRx, LossTx};
         for (latency, jitter, loss) in
             [(LatencyTx, JitterTx, LossTx), (LatencyRx, JitterRx, LossRx)]
@@ -182,9 +266,19 @@ mod tests {
     fn each_metric_stands_in_its_place() {
         for (place, metric) in WanMetric::ALL.into_iter().enumerate() {
             assert_eq!(metric.index(), place, "{metric}");
-            let (upload, ends) = (metric.direction() == "upload", metric.as_str().ends_with("Tx"));
-            assert_eq!(upload, ends, "{metric}");
+            let upload = metric.direction() == Direction::Upload;
+            assert_eq!(upload, metric.as_str().ends_with("Tx"), "{metric}");
+            assert_eq!(WanMetric::of(metric.kind(), metric.direction()), Some(metric));
         }
+    }
+
+    #[test]
+    fn the_six_series_of_a_link_are_its_own_in_every_release() {
+        let ids: std::collections::BTreeSet<_> =
+            WanMetric::ALL.into_iter().map(|metric| series("corp", "u-1", metric).id()).collect();
+        assert_eq!(ids.len(), 6);
+        assert_ne!(key("corp", "u-1"), key("other", "u-1"));
+        assert_eq!(key("corp", "u-1").to_string(), "766f9b488ca4e1da9f794c913793987f");
     }
 
     #[test]

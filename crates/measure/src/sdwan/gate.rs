@@ -22,7 +22,7 @@ const CALM: Duration = Duration::from_mins(2);
 
 /// The gate that all questions to one orchestrator pass.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     slots: Semaphore,
     pace: Mutex<Pace>,
 }
@@ -40,7 +40,7 @@ struct Pace {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         let (spacing, started) = (Duration::ZERO, VecDeque::new());
         Self {
@@ -50,7 +50,7 @@ impl Gate {
     }
 
     /// Waits until a question may be asked; hold the permit until its answer is read.
-    pub(super) async fn pass(&self) -> SemaphorePermit<'_> {
+    pub(crate) async fn pass(&self) -> SemaphorePermit<'_> {
         let permit = self.slots.acquire().await.expect("the gate is never closed");
         loop {
             let next = self.lock().start(Instant::now());
@@ -62,7 +62,7 @@ impl Gate {
     }
 
     /// Stops all questions: it answered 429, and perhaps asked to be left alone for `asked`.
-    pub(super) fn stop(&self, asked: Option<Duration>) {
+    pub(crate) fn stop(&self, asked: Option<Duration>) {
         self.lock().stop(Instant::now(), asked);
     }
 

@@ -1,0 +1,164 @@
+//! `cargo xtask bench vco`: one poll of a simulated orchestrator with 1,000 edges of two links, 50 ms a call,
+//! beside a client that asks for one edge after the other, in the same run.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use model::{Clock, SystemClock};
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command;
+use crate::goals::{At, Goals};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Edges of the simulated orchestrator.
+    #[arg(long, default_value_t = 1_000)]
+    edges: u32,
+    /// A program that is built already, instead of a release build.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// Seconds since 1970 at which everybody stands.
+const NOW: i64 = 1_767_312_000;
+/// The token that the simulated orchestrator takes.
+const TOKEN: &str = "token";
+
+/// What a run cost.
+struct Cost {
+    wall: Duration,
+    cpu: Duration,
+    out: String,
+}
+
+/// Runs the measurement and prints it beside the goals.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let program = match &args.program {
+        Some(program) => program.clone(),
+        None => built()?,
+    };
+    let bed = Bed::start(args.edges)?;
+    println!("{} edges x 2 links, 50 ms a call, TLS on loopback; SIMULATION", args.edges);
+    let once = ["vco", "once", "--now"].map(str::to_owned);
+    let mut ours = Command::new(&program);
+    ours.args(once).arg(NOW.to_string()).arg("--config").arg(bed.config()?);
+    let before = bed.calls()?;
+    let ours = cost("netmend vco once", &mut ours)?;
+    let calls = bed.calls()? - before;
+    let script = command::root().join("xtask/src/bench_vco/sequential.py");
+    let mut theirs = Command::new("python3");
+    theirs.arg(script).arg(&bed.at).arg(bed.ca()).args([TOKEN, &NOW.to_string()]);
+    let theirs = cost("a sequential client in Python", &mut theirs)?;
+    println!("  it says: {}", theirs.out.trim());
+    let mut goals = Goals::default();
+    let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
+    goals.check(
+        "wall time, share of the sequential client's",
+        ratio(ours.wall, theirs.wall),
+        At::Most(0.125),
+    );
+    goals.check(
+        "CPU time, share of the sequential client's",
+        ratio(ours.cpu, theirs.cpu),
+        At::Most(1.0 / 15.0),
+    );
+    goals.check("calls", calls, At::Most(f64::from(args.edges) + 5.0));
+    goals.check("anomalies found", ours.out.lines().count() as f64, At::Least(1.0));
+    goals.conclude();
+    Ok(())
+}
+
+/// The release build of netmend.
+fn built() -> Result<PathBuf, String> {
+    command::run("cargo", &["build", "--release", "-p", "netmend"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| command::root().join("target"), PathBuf::from);
+    Ok(target.join("release/netmend"))
+}
+
+/// Runs a program to its end.
+fn cost(name: &str, command: &mut Command) -> Result<Cost, String> {
+    let used = || -> Result<Duration, String> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|why| why.to_string())?;
+        let of = |time: nix::sys::time::TimeVal| {
+            let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
+            Duration::from_micros(micros.unsigned_abs())
+        };
+        Ok(of(usage.user_time()) + of(usage.system_time()))
+    };
+    let (start, before) = (SystemClock.monotonic(), used()?);
+    let out = command.stdin(Stdio::null()).output().map_err(|why| format!("{name}: {why}"))?;
+    let (wall, cpu) =
+        (SystemClock.monotonic().saturating_sub(start), used()?.saturating_sub(before));
+    if !out.status.success() {
+        return Err(format!("{name} failed: {}", String::from_utf8_lossy(&out.stderr).trim()));
+    }
+    println!("  {name}: {:.1} s, {:.2} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
+    Ok(Cost { wall, cpu, out: String::from_utf8_lossy(&out.stdout).into_owned() })
+}
+
+/// The simulated orchestrator.
+struct Bed {
+    child: Child,
+    at: String,
+    folder: TempDir,
+}
+
+impl Bed {
+    fn start(edges: u32) -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+        let peer = command::root().join("crates/measure/tests/orchestrator/fake_vco.py");
+        let mut child = Command::new("python3")
+            .arg(peer)
+            .args(["--gen", &edges.to_string(), "--links", "2", "--anomalies", "3"])
+            .args(["--port", "0", "--now", &NOW.to_string(), "--delay-ms", "50"])
+            .arg("--tls-dir")
+            .arg(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|why| format!("cannot start python3: {why}"))?;
+        let mut line = String::new();
+        let words = child.stderr.take().ok_or("its words are piped")?;
+        BufReader::new(words).read_line(&mut line).map_err(|why| why.to_string())?;
+        let at = line.split_whitespace().nth(3).ok_or_else(|| format!("the peer says {line:?}"))?;
+        Ok(Self { at: at.to_owned(), child, folder })
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// A config that names it.
+    fn config(&self) -> Result<PathBuf, String> {
+        let vco = json!({ "kind": "vco", "url": self.at, "token": TOKEN, "ca": "ca.pem" });
+        let file = self.folder.path().join("netmend.yaml");
+        let text = json!({ "orchestrators": { "bench": vco } }).to_string();
+        std::fs::write(&file, text).map_err(|why| why.to_string())?;
+        Ok(file)
+    }
+
+    /// How many questions it was asked so far.
+    fn calls(&self) -> Result<f64, String> {
+        let ask = "import json,ssl,sys,urllib.request as u; \
+            c=ssl.create_default_context(cafile=sys.argv[2]); \
+            print(json.dumps(json.load(u.urlopen(sys.argv[1]+'/__fake/stats',context=c))['by_method']))";
+        let out = Command::new("python3").args(["-c", ask, &self.at]).arg(self.ca()).output();
+        let out = out.map_err(|why| why.to_string())?;
+        let counts: Value = serde_json::from_slice(&out.stdout).map_err(|why| why.to_string())?;
+        let counts = counts.as_object().ok_or("the peer counts by method")?;
+        Ok(counts.values().filter_map(Value::as_f64).sum())
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
