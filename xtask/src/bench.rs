@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: measures netmend against other tools, and prints what was found.
 
 use crate::{
-    bench_daemon, bench_detect, bench_mend, bench_probe, bench_sinks, bench_store, bench_syslog,
+    bench_daemon, bench_detect, bench_mend, bench_probe, bench_sinks, bench_snmp, bench_store,
+    bench_syslog,
 };
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,8 @@ enum What {
     Mend,
     /// Passing points on to influxd: CPU beside the database's, and what it does to the probes.
     Sinks(bench_sinks::Args),
+    /// Devices over SNMP: CPU of 1,000 with 48 interfaces each.
+    Snmp(bench_snmp::Args),
     /// The store, against `InfluxDB` and `VictoriaMetrics`, on the same generated samples.
     Store,
     /// Syslog: the receivers beside rsyslog, datagrams, durable events.
@@ -35,6 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         What::Detect => bench_detect::run(),
         What::Mend => bench_mend::run(),
         What::Sinks(args) => bench_sinks::run(args),
+        What::Snmp(args) => bench_snmp::run(args),
         What::Store => bench_store::run(),
         What::Syslog(args) => bench_syslog::run(args),
     }

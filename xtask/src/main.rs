@@ -16,6 +16,7 @@ mod bench_detect;
 mod bench_mend;
 mod bench_probe;
 mod bench_sinks;
+mod bench_snmp;
 mod bench_store;
 mod bench_syslog;
 mod command;

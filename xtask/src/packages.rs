@@ -25,6 +25,8 @@ pub(crate) const TESTS: &[&str] = &[
     "python3-aiosmtpd", // a mail server
     "python3-jsonschema",
     "rsyslog", // a real sender of syslog
+    "snmp",    // snmptrap, a real sender of traps
+    "snmpd",   // a real agent
     "strace",
     "util-linux",
 ];
