@@ -166,8 +166,8 @@ async fn devices_of_the_inventory_come_first_and_strangers_are_named_too() {
     fill(&world);
     let page = get(&world.router, "/devices").await.text();
     let order: Vec<usize> = [
-        "edge1 ios 198.18.0.7 core up of 1 1, worst critical 2026-11-21 21:50:47",
-        "sw1 nxos 10.0.0.1 core – 3, worst notice",
+        "edge1 ios 198.18.0.7 core up of 1 – 1, worst critical 2026-11-21 21:50:47",
+        "sw1 nxos 10.0.0.1 core – – 3, worst notice",
         "db1 not in the inventory 1, worst error 2026-11-21 22:48:37",
     ]
     .iter()
