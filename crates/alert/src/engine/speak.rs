@@ -46,6 +46,9 @@ impl Engine {
             let place = &self.seats.list[seat];
             let Some(id) = place.alert.filter(|_| place.watched.is_told()) else { continue };
             let (since, groups) = (self.held[&id].alert.since, place.groups.clone());
+            if self.held[&id].alert.subject != place.watched.subject {
+                self.change(id).subject = self.seats.list[seat].watched.subject.clone();
+            }
             if let Some(group) = self.fitting_group(&groups, since) {
                 self.form(group, since, now);
             }
