@@ -126,8 +126,11 @@ fn links_are_shown_stored_judged_and_told() {
     assert_eq!(links["orchestrators"][0]["name"], "corp");
     assert_eq!(links["links"][0]["link"]["site"], "site-1");
     assert_eq!(links["links"][1]["quality"][2], json!(["transactional", "good"]));
-    let alert =
-        daemon_now.wait_for("/api/v1/alerts", |answer| alerts(answer, "link").into_iter().next());
+    // Where the link is was found out after the alert was raised.
+    let alert = daemon_now.wait_for("/api/v1/alerts", |answer| {
+        let mut links = alerts(answer, "link").into_iter();
+        links.find(|alert| alert["subject"]["link"]["gateway"] == "gw-lon-1")
+    });
     assert_eq!(alert["subject"]["link"]["edge"], "edge-001");
     let wrong = alert["findings"].as_array().unwrap();
     assert_eq!(wrong.len(), 1, "{wrong:#?}");
