@@ -5,7 +5,8 @@ use std::time::Duration;
 use alert::channel::{
     Channel, HttpConfig, Receiver, Secret, SendError, Sent, Webhook, WebhookConfig,
 };
-use model::alert::Message;
+use model::UnixMs;
+use model::alert::{Clue, Message};
 use serde_json::Value;
 
 use crate::messages::{self, NOW};
@@ -33,7 +34,15 @@ async fn a_signed_webhook_is_valid_by_the_documented_check_and_the_body_is_the_d
     let server = Server::web(None, &["--secret", SECRET]);
     let mut config = config(&format!("http://127.0.0.1:{}/hook?token=hunter2", server.port));
     config.secret = Some(Secret::new(SECRET));
-    let sent = send(&config, messages::firing()).await;
+    let mut message = messages::firing();
+    message.alerts[0].clues = vec![Clue {
+        at: UnixMs(NOW.0 - 468_000),
+        device: "gw1".into(),
+        code: "LINK-3-UPDOWN".into(),
+        text: "Interface Gi0/1, changed state to down".into(),
+        count: 1,
+    }];
+    let sent = send(&config, message).await;
     assert_eq!(sent.delivered, [format!("http://127.0.0.1:{}", server.port)]);
 
     let post = server.next_post();
