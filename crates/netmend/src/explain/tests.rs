@@ -281,7 +281,7 @@ fn availability_counts_minutes_and_leaves_maintenance_and_silence_out() {
     assert_eq!((minutes.outages, minutes.longest_outage_minutes), (1, 20));
     let percent = all.availability_pct.expect("known");
     assert!((percent - 2_860.0 / 2_880.0 * 100.0).abs() < 1e-9, "{percent}");
-    assert!(all.csv().starts_with("www.example.com,london,tcp:443,4,2026-11,99.3056,2860,20,0,"));
+    assert!(all.csv().starts_with("www.example.com,london,tcp:443,4,2026-11,99.3055,2860,20,0,"));
 
     let silence = |created, from| Silence {
         id: SilenceId(1),
