@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn values_stand_between_nothing_and_the_largest() {
         let values = [0.0, 50.0, f32::NAN, 100.0];
-        assert_eq!(levels_of(values.into_iter()), "0w._");
+        assert_eq!(levels_of(values.into_iter()), "0W._");
         assert_eq!(levels_of([0.0, 0.0].into_iter()), "00");
     }
 
