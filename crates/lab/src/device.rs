@@ -10,6 +10,7 @@ mod server;
 mod terminal;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,10 @@ pub struct DeviceOptions {
     pub page: usize,
     /// Kind of its host key.
     pub host_key: KeyKind,
+    /// One of its interfaces, and the address there.
+    pub address: Option<(String, IpAddr)>,
+    /// The interface of its only default route.
+    pub uplink: Option<String>,
     /// What it does wrong.
     pub misbehaviours: Vec<Misbehaviour>,
 }
@@ -69,6 +74,8 @@ impl DeviceOptions {
             latency: Duration::ZERO,
             page: 24,
             host_key: KeyKind::Ed25519,
+            address: None,
+            uplink: None,
             misbehaviours: Vec::new(),
         }
     }
@@ -188,6 +195,18 @@ impl Device {
     /// Whether an interface is not shut, as a person or a fix left it; `None`: there is none of this name.
     pub fn is_enabled(&self, interface: &str) -> Option<bool> {
         self.locked().interfaces.get(interface).map(|port| port.enabled)
+    }
+
+    /// Lets the time pass that a change may wait to be confirmed; whether one did, and is taken back.
+    pub fn roll_back(&self) -> bool {
+        let mut state = self.locked();
+        match state.before.take() {
+            Some(before) => {
+                state.interfaces = before;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes an interface down until it is shut and enabled again.

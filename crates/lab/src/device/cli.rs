@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::DeviceOptions;
 use super::dialect::{Dialect, Mode};
@@ -32,13 +33,16 @@ pub(super) struct State {
     pub(super) configuring: usize,
     /// Passwords that were tried, right and wrong.
     pub(super) logins: usize,
+    /// What a commit that nobody has confirmed yet took the place of.
+    pub(super) before: Option<BTreeMap<String, Port>>,
 }
 
 impl State {
     pub(super) fn new(options: &DeviceOptions) -> Self {
         let ports = options.dialect.interfaces();
         let ports = ports.map(|name| (name.to_owned(), Port { enabled: true, up: true }));
-        Self { interfaces: ports.into(), commands: Vec::new(), configuring: 0, logins: 0 }
+        let (interfaces, commands) = (ports.into(), Vec::new());
+        Self { interfaces, commands, configuring: 0, logins: 0, before: None }
     }
 
     pub(super) fn note(&mut self, command: &str) {
@@ -72,6 +76,8 @@ pub(super) struct Session {
     pub(super) mode: Mode,
     pub(super) paging: bool,
     enable: Option<String>,
+    address: Option<(String, IpAddr)>,
+    uplink: Option<String>,
     /// What waits for a commit.
     candidate: Vec<(String, bool)>,
     /// XR tells the time above each answer unless told otherwise.
@@ -87,6 +93,8 @@ impl Session {
             mode,
             paging: true,
             enable: options.enable.clone(),
+            address: options.address.clone(),
+            uplink: options.uplink.clone(),
             candidate: Vec::new(),
             timestamps: options.dialect == Dialect::IosXr,
         }
@@ -171,6 +179,7 @@ impl Session {
                     return said("error: configuration database locked by another user\r\n");
                 }
                 if line.ends_with(" commit") {
+                    state.before = None;
                     return said("");
                 }
                 state.configuring += 1;
@@ -191,8 +200,13 @@ impl Session {
         let said = |text: &str| (text.to_owned(), Next::Prompt);
         match words {
             [] => said(""),
-            ["commit", ..] if self.dialect.has_candidate() => {
-                for (port, enabled) in self.candidate.drain(..) {
+            ["commit", how @ ..] if self.dialect.has_candidate() => {
+                // A commit after one that waits to be confirmed confirms that one.
+                state.before =
+                    matches!(how, ["confirmed" | "timer", ..]).then(|| state.interfaces.clone());
+                // What was changed and changed back changes nothing.
+                let candidate: BTreeMap<String, bool> = self.candidate.drain(..).collect();
+                for (port, enabled) in candidate {
                     set(state, &port, enabled);
                 }
                 if self.dialect == Dialect::Eos {
@@ -265,6 +279,13 @@ impl Session {
                     None => self.dialect.unknown().to_owned(),
                 }
             }
+            ["ip", "interface", "brief"] if self.dialect == Dialect::Ios => self.addresses(state),
+            ["ip", "route", "0.0.0.0"] if self.dialect == Dialect::Ios => match &self.uplink {
+                Some(port) => format!(
+                    "Routing entry for 0.0.0.0/0, supernet\r\n  * 192.0.2.254, via {port}\r\n"
+                ),
+                None => "% Network not in table\r\n".to_owned(),
+            },
             ["running-config"] => format!(
                 "! SIMULATION\r\nhostname {}\r\nusername netmend password 7 0822455D0A16\r\nend\r\n",
                 self.name
@@ -283,6 +304,23 @@ impl Session {
             _ => self.dialect.unknown().to_owned(),
         };
         (text, Next::Prompt)
+    }
+
+    fn addresses(&self, state: &State) -> String {
+        let mut text =
+            "Interface              IP-Address      OK? Method Status                Protocol\r\n"
+                .to_owned();
+        for (name, port) in &state.interfaces {
+            let here = self.address.as_ref().filter(|(interface, _)| interface == name);
+            let address = here.map_or("unassigned".to_owned(), |(_, address)| address.to_string());
+            let (status, line) = match (port.enabled, port.up) {
+                (false, _) => ("administratively down", "down"),
+                (true, true) => ("up", "up"),
+                (true, false) => ("down", "down"),
+            };
+            let _ = write!(text, "{name:22} {address:15} YES NVRAM  {status:21} {line}\r\n");
+        }
+        text
     }
 
     fn version(&self) -> String {
@@ -344,5 +382,16 @@ mod tests {
             session.command("commit", &mut state);
             assert!(!state.interfaces[port].enabled, "{dialect:?}");
         }
+    }
+
+    #[test]
+    fn shut_and_enabled_in_one_commit_a_port_stays_as_it_was() {
+        let (mut session, mut state) = session(Dialect::Eos);
+        state.interfaces.get_mut("Ethernet1").unwrap().up = false;
+        for line in ["configure session x", "interface Ethernet1", "shutdown", "no shutdown"] {
+            session.command(line, &mut state);
+        }
+        session.command("commit", &mut state);
+        assert_eq!(state.interfaces["Ethernet1"], Port { enabled: true, up: false });
     }
 }
