@@ -69,6 +69,16 @@ pub enum RunChange {
         /// Most attempts of one event.
         attempts: u32,
     },
+    /// An open run whose worker is gone becomes [`RunState::Unknown`], and its event as with
+    /// [`RunChange::Recover`]. Nothing changes if it is over.
+    GiveUp {
+        /// The run.
+        run: RunId,
+        /// What now is.
+        now: UnixMs,
+        /// Most attempts of one event.
+        attempts: u32,
+    },
 }
 
 /// What becomes of an event.

@@ -143,6 +143,11 @@ impl StateReader {
         Self::on(&path)
     }
 
+    /// As [`StateReader::open`]; `None` if nothing was ever stored there.
+    pub fn open_if_there(dir: &Path) -> Result<Option<Self>, Error> {
+        dir.join(SCHEMA.file).exists().then(|| Self::open(dir)).transpose()
+    }
+
     /// The newest revision.
     pub fn revision(&self) -> Result<u64, Error> {
         let db = self.reader.lock().expect("no holder of this lock panics");

@@ -43,6 +43,18 @@ pub(super) fn put(db: &Connection, revision: i64, change: &RunChange) -> rusqlit
         RunChange::Recover { epoch, now, attempts } => {
             recover(db, revision, *epoch, *now, *attempts).map(|()| true)
         }
+        RunChange::GiveUp { run, now, attempts } => {
+            let open = db
+                .prepare_cached(
+                    "SELECT body FROM run WHERE id = ?1 AND state IN ('running', 'verifying')",
+                )?
+                .query_row([run.0.cast_signed()], body)
+                .optional()?;
+            if let Some(open) = open {
+                give_up(db, revision, open, "its worker", (*now, *attempts))?;
+            }
+            Ok(true)
+        }
     }
 }
 
@@ -103,26 +115,8 @@ fn recover(
         )?
         .query_map([epoch.cast_signed()], body)?
         .collect::<Result<_, _>>()?;
-    for mut run in dead {
-        let begun = if run.changed { "after its fix had begun" } else { "before its fix began" };
-        run.state = RunState::Unknown;
-        run.reason = format!("netmend ended in the middle of it, {begun}");
-        run.ended = Some(now);
-        db.prepare_cached(
-            "UPDATE run SET revision = ?2, state = 'unknown', ended = ?3, body = ?4 WHERE id = ?1",
-        )?
-        .execute(params![run.id.0.cast_signed(), revision, now.0, json(&run)?])?;
-        unlock(db, run.id)?;
-        let again = run.idempotent && run.attempt < attempts;
-        let (to, reason) = if again {
-            (EventState::Queued, format!("{}; it may be run again", run.reason))
-        } else if run.idempotent {
-            (EventState::Unknown, format!("{}, at the last of {attempts} attempts", run.reason))
-        } else {
-            let file = &run.remediation;
-            (EventState::Unknown, format!("{}; {file} may not be run again by itself", run.reason))
-        };
-        move_event(db, revision, run.event, &EventMove { to, reason, not_before: now })?;
+    for run in dead {
+        give_up(db, revision, run, "netmend", (now, attempts))?;
     }
     // Whatever else was left of it.
     db.execute(
@@ -130,6 +124,36 @@ fn recover(
              (SELECT id FROM run WHERE state IN ('running', 'verifying'))",
         [],
     )?;
+    Ok(())
+}
+
+/// Ends a run of which nobody knows how far it came since somebody ended in the middle of it.
+fn give_up(
+    db: &Connection,
+    revision: i64,
+    mut run: Run,
+    who: &str,
+    (now, attempts): (UnixMs, u32),
+) -> rusqlite::Result<()> {
+    let begun = if run.changed { "after its fix had begun" } else { "before its fix began" };
+    run.state = RunState::Unknown;
+    run.reason = format!("{who} ended in the middle of it, {begun}");
+    run.ended = Some(now);
+    db.prepare_cached(
+        "UPDATE run SET revision = ?2, state = 'unknown', ended = ?3, body = ?4 WHERE id = ?1",
+    )?
+    .execute(params![run.id.0.cast_signed(), revision, now.0, json(&run)?])?;
+    unlock(db, run.id)?;
+    let again = run.idempotent && run.attempt < attempts;
+    let (to, reason) = if again {
+        (EventState::Queued, format!("{}; it may be run again", run.reason))
+    } else if run.idempotent {
+        (EventState::Unknown, format!("{}, at the last of {attempts} attempts", run.reason))
+    } else {
+        let file = &run.remediation;
+        (EventState::Unknown, format!("{}; {file} may not be run again by itself", run.reason))
+    };
+    move_event(db, revision, run.event, &EventMove { to, reason, not_before: now })?;
     Ok(())
 }
 
@@ -255,10 +279,9 @@ fn spent(
             .query_row(params![what, since.0], |row| Ok((row.get(0)?, row.get(1)?)))
     };
     let minutes = limits.window.as_secs() / 60;
-    // A run that a guard stopped before it logged in has used nothing.
     let (rule, first) = count(
         "SELECT count(*), min(started) FROM run
-         WHERE remediation = ?1 AND started > ?2 AND state <> 'held'",
+         WHERE remediation = ?1 AND started > ?2",
         &run.remediation,
     )?;
     if rule >= limits.rule {
@@ -267,7 +290,7 @@ fn spent(
     }
     let (device, first) = count(
         "SELECT count(*), min(started) FROM run
-         WHERE device = ?1 AND started > ?2 AND state <> 'held'",
+         WHERE device = ?1 AND started > ?2",
         &run.device,
     )?;
     if device >= limits.device {
@@ -276,7 +299,7 @@ fn spent(
     }
     let (others, first) = count(
         "SELECT count(DISTINCT device), min(started) FROM run
-         WHERE started > ?2 AND device <> ?1 AND state <> 'held'",
+         WHERE started > ?2 AND device <> ?1",
         &run.device,
     )?;
     if others >= limits.devices {
