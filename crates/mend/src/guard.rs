@@ -2,11 +2,11 @@
 //! out: whoever asks has looked everything up. They are asked when an event is planned, and again when a worker
 //! begins, after an approval too. Locks, concurrency and budgets are looked at by the claim, in the store's
 //! transaction; [`lock`] and [`budget`] say what it looks for. The kill switch is looked at before each command.
+//! What has not lasted yet and what flaps does not come here at all: the intake says until when it waits.
 
 mod breaker;
 pub mod budget;
 mod credential;
-mod flap;
 mod identity;
 mod kill_switch;
 pub mod lock;
@@ -120,7 +120,7 @@ pub enum Verdict {
 pub type Guard = fn(&Case<'_>) -> Verdict;
 
 /// The guards in their order. What the claim looks at comes after them.
-pub const GUARDS: [(&str, Guard); 12] = [
+pub const GUARDS: [(&str, Guard); 11] = [
     ("kill switch", kill_switch::look),
     ("storm", storm::look),
     ("breaker", breaker::look),
@@ -129,7 +129,6 @@ pub const GUARDS: [(&str, Guard); 12] = [
     ("mode", mode::look),
     ("maintenance", maintenance::look),
     ("settle", settle::look),
-    ("flap", flap::look),
     ("self-caused", self_caused::look),
     ("people", people::look),
     ("partner", partner::look),

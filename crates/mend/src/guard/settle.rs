@@ -1,16 +1,11 @@
-//! A fault must last before anything is done: most clear by themselves.
-
-use model::EventState;
+//! A fault that is over needs no repair: most clear by themselves. Until it has lasted long enough its event is
+//! not planned at all.
 
 use super::{Case, Verdict};
 
 pub(super) fn look(case: &Case<'_>) -> Verdict {
-    let event = case.event;
-    if event.cleared.is_some() {
-        return Verdict::Suppress("it cleared before anything was done".into());
+    match case.event.cleared {
+        Some(_) => Verdict::Suppress("it cleared before anything was done".into()),
+        None => Verdict::Pass,
     }
-    if event.state == EventState::New && case.now < event.not_before {
-        return Verdict::Hold("it may still clear by itself".into(), event.not_before);
-    }
-    Verdict::Pass
 }

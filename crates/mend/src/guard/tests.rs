@@ -214,18 +214,9 @@ fn the_mode_says_how_far_it_goes_and_a_yes_holds_half_an_hour() {
 }
 
 #[test]
-fn what_is_worked_on_new_or_flapping_is_left_alone() {
+fn what_is_worked_on_or_over_is_left_alone() {
     let maintenance = Bed::with(|bed| bed.scene.maintenance = Some("night".into()));
     check(&maintenance, soon(), "sw1 is in the maintenance window night");
-    let until = NOW + Duration::from_secs(4);
-    let new = Bed::with(|bed| bed.event.not_before = until);
-    check(&new, Todo::Hold(until), "it may still clear by itself");
-    let flapping = Bed::with(|bed| {
-        bed.event.state = EventState::Held;
-        bed.event.reason = "it flaps: 5 changes within 10 minutes".into();
-        bed.event.not_before = until;
-    });
-    check(&flapping, Todo::Hold(until), "it flaps");
     let cleared = Bed::with(|bed| bed.event.cleared = Some(NOW));
     check(&cleared, Todo::Suppress, "it cleared");
 }
