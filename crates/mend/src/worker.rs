@@ -2,10 +2,12 @@
 //! device is on disk before it is sent, so that after a crash it is known what may have happened. Whether the
 //! run may begin was decided before.
 //!
-//! `host` is what a remediation gets to see of the device, `carrier` what a fix must not cut off.
+//! `host` is what a remediation gets to see of the device, `carrier` what a fix must not cut off, `record` what is
+//! written down.
 
 mod carrier;
 mod host;
+mod record;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use model::event::EventState;
 use model::run::{Exchange, Measured, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult};
 use model::{Clock, Event, UnixMs};
-use store::{Applied, AuditNote, Change, EventMove, RunChange, State};
+use store::{Change, EventMove, RunChange, State};
 
 use crate::endpoint::Endpoint;
 use crate::platform::Platform;
@@ -24,6 +26,7 @@ use crate::script::{self, Children, Execution, Facts, Remediation, Verdict, Verd
 use crate::session::{HostKeys, Limits, Session, SessionError};
 
 use host::WorkerHost;
+use record::write;
 
 /// How long a worker is taken for alive after it said so last; it says so at least three times as often.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -130,16 +133,14 @@ pub struct Task {
 /// How a run ended, for those who count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// As the stored run says.
+    /// The device let us in; the rest is as the stored run says.
     Over(RunState),
-    /// The device refused the credential.
-    Refused {
-        /// Whose: account and device.
-        user: String,
-        /// What it said.
-        said: String,
-    },
-    /// It is written down no more: somebody else took this worker for dead, or the store is closed.
+    /// As the stored run says; it never came to a session, and nobody refused the credential.
+    Unopened(RunState),
+    /// The device refused the credential, in these words.
+    Refused(String),
+    /// It is written down no more: somebody else took this worker for dead, the store is closed, or the worker
+    /// panicked and its run was given up.
     Lost,
 }
 
@@ -162,8 +163,25 @@ impl Work {
     }
 }
 
-/// Runs a task to its end. It ends early only when the store refuses to know of it.
+/// Runs a task to its end. It ends early only when the store refuses to know of it. One that panics keeps neither
+/// its device nor its event: its run is given up.
 pub async fn run(tools: &Tools, task: Task) -> Ending {
+    let (shared, run) = (tools.clone(), task.run.id);
+    let working = tokio::spawn(async move { work(&shared, task).await });
+    match working.await {
+        Ok(ending) => ending,
+        Err(why) => {
+            tracing::error!(run = run.0, %why, "a worker gave up its run");
+            let now = tools.clock.now_ms();
+            let given_up = RunChange::GiveUp { run, now, attempts: queue::ATTEMPTS };
+            // Whether it was written or another start has it by now: here it is over.
+            let _ = write(&tools.state, vec![Change::Run(given_up)]).await;
+            Ending::Lost
+        }
+    }
+}
+
+async fn work(tools: &Tools, task: Task) -> Ending {
     let targets = tools.prober.targets(&task.run.device);
     let mut worker = Worker {
         facts: Facts { fields: task.event.fields.clone(), event: task.event.clone() },
@@ -172,6 +190,8 @@ pub async fn run(tools: &Tools, task: Task) -> Ending {
         before: tools.prober.before(&targets),
         targets,
         transcript: Vec::new(),
+        opened: false,
+        reverts: None,
         tools,
         task,
     };
@@ -189,6 +209,10 @@ struct Worker<'a> {
     targets: Vec<ProofTarget>,
     before: Vec<Measured>,
     transcript: Vec<Exchange>,
+    /// Whether the device let us in.
+    opened: bool,
+    /// When the device has taken back what was not confirmed.
+    reverts: Option<UnixMs>,
 }
 
 impl Worker<'_> {
@@ -206,21 +230,37 @@ impl Worker<'_> {
             Ok(session) => session,
             Err(why) => return Ok(Self::unopened(&why)),
         };
+        self.opened = true;
         let mut host =
             WorkerHost::new(self.tools, &self.task, self.run.clone(), session, self.deadline);
         let (scripts, facts) = (Arc::clone(&self.tools.scripts), self.facts.clone());
         let remediation = Arc::clone(&self.task.remediation);
         let mut script = scripts.begin(&remediation, &facts, self.task.endpoint.platform);
-        let work = self.steps(&mut *script, &mut host).await;
-        let (run, transcript) = host.close().await;
-        (self.run.changed, self.run.sent) = (run.changed, run.sent);
-        self.transcript = transcript;
-        let work = match work {
-            Ok(()) => self.prove().await?,
-            Err(Stop::Work(work)) => work,
-            Err(Stop::Lost) => return Err(Ending::Lost),
+        let stepped = self.steps(&mut *script, &mut host).await;
+        drop(script);
+        self.run.changed = host.run().changed;
+        self.run.sent.clone_from(&host.run().sent);
+        // The session stays open for the proof: what is not confirmed undoes itself.
+        let work = match stepped {
+            Ok(()) => self.prove(&mut host).await,
+            Err(Stop::Work(work)) => Ok(work),
+            Err(Stop::Lost) => Err(Ending::Lost),
         };
-        Ok(work)
+        let reverts = host.reverts_in();
+        self.transcript = host.close().await;
+        Ok(self.left(work?, reverts))
+    }
+
+    /// Says of a change that was not confirmed that it undoes itself.
+    fn left(&mut self, mut work: Work, reverts: Option<Duration>) -> Work {
+        if let Some(left) = reverts {
+            self.reverts = Some(self.tools.clock.now_ms() + left);
+            let (device, minutes) = (&self.run.device, left.as_secs() / 60 + 1);
+            let said =
+                format!("; {device} takes the change back by itself within {minutes} minutes");
+            work.reason.push_str(&said);
+        }
+        work
     }
 
     fn unopened(why: &SessionError) -> Work {
@@ -312,7 +352,8 @@ impl Worker<'_> {
         host: &mut WorkerHost<'_>,
         meta: &script::Meta,
     ) -> Result<(), Stop> {
-        if meta.has(script::Step::Undo) && host.has_changed() && host.is_usable() {
+        // What the device takes back by itself needs no hand.
+        if meta.has(script::Step::Undo) && host.has_lasting_changes() && host.is_usable() {
             // What failed before is what matters; the transcript tells the rest.
             match self.step(script, host, script::Step::Undo).await {
                 Err(Stop::Lost) => return Err(Stop::Lost),
@@ -368,15 +409,15 @@ impl Worker<'_> {
         }
     }
 
-    /// Measures whether the repair holds.
-    async fn prove(&mut self) -> Result<Work, Ending> {
+    /// Measures whether the repair holds; only then is it made to stay.
+    async fn prove(&mut self, host: &mut WorkerHost<'_>) -> Result<Work, Ending> {
         self.run.state = RunState::Verifying;
         let moved = EventMove {
             to: EventState::Verifying,
             reason: String::new(),
             not_before: self.tools.clock.now_ms(),
         };
-        self.put(Some(moved), Some(self.transcript.clone())).await?;
+        self.put(Some(moved), Some(host.exchanges())).await?;
         let after = if self.targets.is_empty() {
             Vec::new()
         } else {
@@ -385,6 +426,15 @@ impl Worker<'_> {
         let proof = proof::judge(&self.targets, &self.before, &after, &*self.tools.judge);
         let (verdict, reason) = (proof.verdict, proof.reason.clone());
         self.run.proof = Some(proof);
+        if verdict != ProofVerdict::NotProven
+            && let Err(why) = host.confirm().await
+        {
+            return match host.stopped() {
+                _ if host.is_lost() => Err(Ending::Lost),
+                Some(why) => Ok(Work::over(RunState::Cancelled, why)),
+                None => Ok(Work::failed(format!("it was not made to stay: {why}"))),
+            };
+        }
         Ok(match verdict {
             ProofVerdict::NotProven => Work::failed(format!("not proven: {reason}")),
             ProofVerdict::Proven => Work::over(RunState::Success, format!("proven: {reason}")),
@@ -392,91 +442,6 @@ impl Worker<'_> {
                 Work::over(RunState::Success, format!("not provable: {reason}"))
             }
         })
-    }
-
-    /// Writes down how it ended.
-    async fn finish(mut self, work: Result<Work, Ending>) -> Ending {
-        let work = match work {
-            Ok(work) => work,
-            Err(ending) => return ending,
-        };
-        let now = self.tools.clock.now_ms();
-        self.run.state = work.state;
-        self.run.reason.clone_from(&work.reason);
-        self.run.ended = Some(now);
-        let moved = self.moved(&work, now);
-        let transcript = Some(std::mem::take(&mut self.transcript));
-        if let Err(ending) = self.put(Some(moved), transcript).await {
-            return ending;
-        }
-        match work.refused {
-            Some(said) => Ending::Refused { user: self.task.endpoint.login.user.clone(), said },
-            None => Ending::Over(work.state),
-        }
-    }
-
-    /// What becomes of the event.
-    fn moved(&self, work: &Work, now: UnixMs) -> EventMove {
-        let meta = &self.task.remediation.meta;
-        let (to, not_before) = match work.state {
-            RunState::Success => (EventState::Success, now),
-            RunState::NotNeeded => (EventState::Suppressed, now),
-            RunState::Held | RunState::Cancelled if !self.run.changed => {
-                // Nothing was done: the guards decide when it may begin again.
-                (EventState::Held, now)
-            }
-            RunState::Held | RunState::Cancelled => (EventState::Cancelled, now),
-            RunState::Failure | RunState::TimedOut if self.may_again(work, meta) => {
-                (EventState::Queued, queue::backoff(self.run.attempt, now))
-            }
-            RunState::TimedOut => (EventState::TimedOut, now),
-            _ if work.state == RunState::Failure && work.reason.starts_with(ESCALATED) => {
-                (EventState::Escalated, now)
-            }
-            _ => (EventState::Failure, now),
-        };
-        let reason = match to {
-            EventState::Queued => format!("{}; it is tried again", work.reason),
-            _ => work.reason.clone(),
-        };
-        EventMove { to, reason, not_before }
-    }
-
-    fn may_again(&self, work: &Work, meta: &script::Meta) -> bool {
-        let safe = meta.idempotent || !self.run.changed;
-        let few = self.run.attempt <= meta.retries && self.run.attempt < queue::ATTEMPTS;
-        work.again && safe && few
-    }
-
-    async fn put(
-        &self,
-        event: Option<EventMove>,
-        transcript: Option<Vec<Exchange>>,
-    ) -> Result<(), Ending> {
-        let lease_until = self.tools.clock.now_ms() + LEASE;
-        let run = Box::new(self.run.clone());
-        let put = Change::Run(RunChange::Put { run, lease_until, event, transcript });
-        let done = Change::Audit(AuditNote {
-            at: self.tools.clock.now_ms(),
-            actor: self.run.worker.clone(),
-            action: self.run.state.as_str().to_owned(),
-            event: Some(self.run.event),
-            run: Some(self.run.id),
-            detail: self.run.reason.clone(),
-        });
-        write(&self.tools.state, vec![put, done]).await
-    }
-
-    async fn audit(&self, action: &str, detail: &str) -> Result<(), Ending> {
-        let note = AuditNote {
-            at: self.tools.clock.now_ms(),
-            actor: self.run.worker.clone(),
-            action: action.to_owned(),
-            event: Some(self.run.event),
-            run: Some(self.run.id),
-            detail: detail.to_owned(),
-        };
-        write(&self.tools.state, vec![Change::Audit(note)]).await
     }
 }
 
@@ -527,25 +492,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = why.source();
     }
     text
-}
-
-/// Pause before what the store refused is given to it again.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// Writes changes, however long the store takes; only then does the worker go on.
-async fn write(state: &Arc<dyn State>, changes: Vec<Change>) -> Result<(), Ending> {
-    loop {
-        let (store, these) = (Arc::clone(state), changes.clone());
-        let written = tokio::task::spawn_blocking(move || store.apply(these)).await;
-        match written {
-            Ok(Ok(Applied::Done(_))) => return Ok(()),
-            Ok(Ok(Applied::Conflict) | Err(store::Error::Closed)) | Err(_) => {
-                return Err(Ending::Lost);
-            }
-            Ok(Err(why)) => {
-                tracing::error!(%why, "the store does not take what a worker did; it waits");
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
-    }
 }

@@ -31,6 +31,7 @@ use self::around::Around;
 use self::credentials::Credentials;
 use self::modes::Modes;
 use self::switch::KillSwitch;
+pub(crate) use self::switch::paused;
 use crate::bell::Bell;
 use crate::children;
 use crate::config::{MendSettings, Settings};
@@ -39,7 +40,7 @@ use crate::report::Report;
 use crate::shelf::{self, Shelf, Stamp};
 use crate::telling::Telling;
 
-/// Time between two looks at files, leases and questions.
+/// Time between two looks at files, leases, questions and all else that pages show.
 const ROUND: Duration = Duration::from_secs(2);
 /// How long runs may take to end by themselves while the daemon stops.
 const GRACE: Duration = Duration::from_secs(15);
@@ -154,6 +155,7 @@ impl Mending {
         let shared = Arc::new(Shared {
             modes: Modes::read(&*state).map_err(failed)?,
             credentials: Credentials::read(&*state).map_err(failed)?,
+            told: Mutex::new(judged::read(&*state).map_err(failed)?),
             rules: Mutex::new(Arc::new(rules)),
             state,
             clock,
@@ -162,7 +164,6 @@ impl Mending {
             around,
             telling,
             tripped: Mutex::default(),
-            told: Mutex::default(),
             bell,
             tools,
             epoch,
@@ -248,6 +249,7 @@ impl Thread {
                 self.round = Some(now);
                 self.look_at_files();
                 self.shared.keep();
+                self.shared.publish();
                 let looked = self.shared.look_at_alerts().and_then(|()| self.shared.tell());
                 if let Err(why) = looked {
                     tracing::warn!(%why, "alerts and events could not be compared");
@@ -257,7 +259,10 @@ impl Thread {
             if let Err(why) = worked {
                 tracing::error!(%why, "events cannot be planned; they wait");
             }
-            self.shared.publish();
+            // Between the rounds only who is at work changes by itself.
+            if self.shared.present().busy != self.shared.at_work() {
+                self.shared.publish();
+            }
         }
         self.end();
     }
@@ -265,7 +270,7 @@ impl Thread {
     /// Waits for what is under way, but not for ever: what does not end is found again by the next start.
     fn end(self) {
         let until = self.shared.clock.monotonic() + GRACE;
-        while !self.shared.is_idle() && self.shared.clock.monotonic() < until {
+        while self.shared.at_work() > 0 && self.shared.clock.monotonic() < until {
             self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
             self.shared.take_ended();
         }
@@ -295,8 +300,14 @@ impl Shared {
         Arc::clone(&self.rules.lock().expect("no holder of this lock can panic"))
     }
 
-    fn is_idle(&self) -> bool {
-        self.busy.lock().expect("no holder of this lock can panic").is_empty()
+    /// What pages were told last.
+    fn present(&self) -> Arc<MendNow> {
+        Arc::clone(&self.present.lock().expect("no holder of this lock can panic"))
+    }
+
+    /// How many runs are under way.
+    fn at_work(&self) -> u32 {
+        self.busy.lock().expect("no holder of this lock can panic").len() as u32
     }
 
     /// Takes in how runs have ended.
@@ -306,8 +317,10 @@ impl Shared {
         for Ended { event, login, ending } in ended {
             self.busy.lock().expect("no holder of this lock can panic").remove(&event);
             let change = match &ending {
-                Ending::Refused { said, .. } => Some(self.credentials.refused(&login, said)),
+                Ending::Refused(said) => Some(self.credentials.refused(&login, said)),
                 Ending::Over(_) => self.credentials.accepted(&login),
+                // Who was not reached said nothing of the credential.
+                Ending::Unopened(_) => None,
                 Ending::Lost => {
                     tracing::warn!(%event, "a run was taken from its worker");
                     None
@@ -333,7 +346,7 @@ impl Shared {
     fn publish(&self) {
         let rules = self.rules();
         let library = self.shelf.now();
-        let busy = self.busy.lock().expect("no holder of this lock can panic").len() as u32;
+        let busy = self.at_work();
         let storm = self.storm.lock().expect("no holder of this lock can panic").clone();
         let tripped = self.tripped.lock().expect("no holder of this lock can panic").clone();
         let mut present = self.present.lock().expect("no holder of this lock can panic");

@@ -23,29 +23,38 @@ impl Carrier {
         Self { platform, ours: ours.to_vec(), session: Vec::new(), uplinks: Vec::new() }
     }
 
-    /// The interface that these lines take down, if they do.
-    pub(super) fn downed(lines: &[String]) -> Option<String> {
-        let mut current: Option<String> = None;
+    /// The interfaces that these lines take down; an empty name stands for what the lines do not tell.
+    pub(super) fn downed(lines: &[String]) -> Vec<String> {
+        let mut downed = Vec::new();
+        let mut current = String::new();
         for line in lines {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
-                ["interface", name @ ..] if !name.is_empty() => current = Some(name.concat()),
-                ["edit", "interfaces", name, ..] => current = Some((*name).to_owned()),
-                ["shutdown"] | ["set", "disable"] => return current.or(Some(String::new())),
+                [word, name @ ..] if !name.is_empty() && abbreviates(word, "interface", 3) => {
+                    // Of a range it is not known what is in it.
+                    current = if abbreviates(name[0], "range", 2) {
+                        String::new()
+                    } else {
+                        name.concat()
+                    };
+                }
+                ["edit", "interfaces", name, ..] => (*name).clone_into(&mut current),
+                [word] if abbreviates(word, "shutdown", 4) => downed.push(current.clone()),
+                ["set", "disable"] => downed.push(current.clone()),
                 ["set" | "deactivate" | "delete", "interfaces", name, rest @ ..]
                     if words[0] != "set" || rest.contains(&"disable") =>
                 {
-                    return Some((*name).to_owned());
+                    downed.push((*name).to_owned());
                 }
                 ["ip", "link", "set", rest @ ..] if rest.contains(&"down") => {
                     let name = rest.iter().find(|word| !["dev", "down"].contains(word));
-                    return name.map(|name| (*name).to_owned());
+                    downed.extend(name.map(|name| (*name).to_owned()));
                 }
-                ["ifdown", name] => return Some((*name).to_owned()),
+                ["ifdown", name] => downed.push((*name).to_owned()),
                 _ => {}
             }
         }
-        None
+        downed
     }
 
     /// What to ask the device, all of it only reading.
@@ -78,6 +87,9 @@ impl Carrier {
 
     /// Why this interface must not be taken down.
     pub(super) fn refuses(&self, interface: &str) -> Option<String> {
+        if interface.is_empty() {
+            return Some("the lines do not tell what `shutdown` takes down: it is not sent".into());
+        }
         let name = short(interface);
         if self.session.iter().any(|carrier| is_part(&name, carrier)) {
             return Some(format!("{interface} carries our own session: it is not taken down"));
@@ -95,6 +107,11 @@ impl Carrier {
         let address = word.split('/').next().unwrap_or(word);
         address.parse::<IpAddr>().is_ok_and(|address| self.ours.contains(&address))
     }
+}
+
+/// Whether a device takes `word`, of so many letters at least, for the command `whole`.
+fn abbreviates(word: &str, whole: &str, least: usize) -> bool {
+    word.len() >= least && whole.starts_with(&word.to_ascii_lowercase())
 }
 
 /// Whether taking `name` down takes `carrier` down, too: it is the same, or the port of a unit or VLAN.
@@ -140,21 +157,24 @@ mod tests {
 
     #[test]
     fn what_takes_an_interface_down_is_seen_on_every_platform() {
-        for (sent, interface) in [
+        for (sent, interfaces) in [
             (
                 &["interface GigabitEthernet0/1", "shutdown", "no shutdown"][..],
-                Some("GigabitEthernet0/1"),
+                &["GigabitEthernet0/1"][..],
             ),
-            (&["interface Gi 0/1", "shutdown"], Some("Gi0/1")),
-            (&["interface Gi0/1", "description shutdown of tonight"], None),
-            (&["set interfaces ge-0/0/0 disable"], Some("ge-0/0/0")),
-            (&["set interfaces ge-0/0/0 description x"], None),
-            (&["delete interfaces ge-0/0/0"], Some("ge-0/0/0")),
-            (&["ip link set dev eth0 down"], Some("eth0")),
-            (&["clear bgp 10.0.0.2"], None),
-            (&["shutdown"], Some("")),
+            (&["interface Gi 0/1", "shutdown"], &["Gi0/1"]),
+            (&["int Gi0/1", "shut"], &["Gi0/1"]),
+            (&["interface Gi0/1", "shutdown", "interface Gi0/2", "shutdown"], &["Gi0/1", "Gi0/2"]),
+            (&["interface Gi0/1", "description shutdown of tonight"], &[]),
+            (&["set interfaces ge-0/0/0 disable"], &["ge-0/0/0"]),
+            (&["set interfaces ge-0/0/0 description x"], &[]),
+            (&["delete interfaces ge-0/0/0"], &["ge-0/0/0"]),
+            (&["ip link set dev eth0 down"], &["eth0"]),
+            (&["clear bgp 10.0.0.2"], &[]),
+            (&["shutdown"], &[""]),
+            (&["interface range Gi0/1 - 3", "shutdown"], &[""]),
         ] {
-            assert_eq!(Carrier::downed(&lines(sent)).as_deref(), interface, "{sent:?}");
+            assert_eq!(Carrier::downed(&lines(sent)), interfaces, "{sent:?}");
         }
     }
 
@@ -172,6 +192,7 @@ mod tests {
         assert!(ios.refuses("Gi0/0").unwrap().contains("our own session"));
         assert!(ios.refuses("GigabitEthernet0/2").unwrap().contains("the last uplink"));
         assert_eq!(ios.refuses("Gi0/1"), None);
+        assert!(ios.refuses("").unwrap().contains("do not tell"));
         ios.learn(&route, "  * 10.0.3.254, via GigabitEthernet0/3\n");
         assert_eq!(ios.refuses("GigabitEthernet0/2"), None, "there is another one");
     }

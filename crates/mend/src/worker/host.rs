@@ -1,5 +1,6 @@
 //! What a remediation gets to see of a device: a session, with the kill switch, the deadline and the audit
-//! before each command. What changes the device is on disk before it is sent.
+//! before each command. What changes the device is on disk before it is sent, and undoes itself unless it is
+//! confirmed, where the platform can do that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use model::run::{Exchange, Run, StepResult};
 use store::{AuditNote, Change as Put, RunChange};
 
 use super::carrier::Carrier;
-use super::{Ending, LEASE, Task, Tools, stored, write};
+use super::{LEASE, Task, Tools, stored, write};
 use crate::script::{Host, HostError, Reply, Step};
-use crate::session::{Change, Expect, Session, SessionError};
+use crate::session::{Change, Entry, Expect, Session, SessionError};
 
 pub(super) struct WorkerHost<'a> {
     tools: &'a Tools,
@@ -27,7 +28,16 @@ pub(super) struct WorkerHost<'a> {
     stopped: Option<String>,
     refused: Option<String>,
     lost: bool,
+    /// When the device takes the last change back, by the monotonic clock; it does unless that is confirmed.
+    reverts: Option<Duration>,
+    /// Whether anything was sent that does not undo itself.
+    lasting: bool,
 }
+
+/// Time for the proof and the confirmation, beyond that of the run itself.
+const PROOF: Duration = Duration::from_mins(1);
+/// The longest that every platform waits.
+const LONGEST: Duration = Duration::from_mins(59);
 
 impl<'a> WorkerHost<'a> {
     pub(super) fn new(
@@ -49,6 +59,8 @@ impl<'a> WorkerHost<'a> {
             stopped: None,
             refused: None,
             lost: false,
+            reverts: None,
+            lasting: false,
         }
     }
 
@@ -66,9 +78,19 @@ impl<'a> WorkerHost<'a> {
         steps.clone_into(&mut self.run.steps);
     }
 
-    /// Whether anything was sent that changes the device.
-    pub(super) fn has_changed(&self) -> bool {
-        self.run.changed
+    /// Whether anything was sent that the device does not take back by itself.
+    pub(super) fn has_lasting_changes(&self) -> bool {
+        self.lasting
+    }
+
+    /// In how long the device takes back what was not confirmed, at the latest.
+    pub(super) fn reverts_in(&self) -> Option<Duration> {
+        self.reverts.map(|at| at.saturating_sub(self.tools.clock.monotonic()))
+    }
+
+    /// What was done so far.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// Whether anything more can be sent.
@@ -91,35 +113,61 @@ impl<'a> WorkerHost<'a> {
         self.refused.clone()
     }
 
-    /// Ends the session; gives what was done and what was said.
-    pub(super) async fn close(mut self) -> (Run, Vec<Exchange>) {
+    /// What was said so far.
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        exchanges(self.session.transcript().entries.clone(), &self.begun)
+    }
+
+    /// Makes stay what would undo itself.
+    pub(super) async fn confirm(&mut self) -> Result<(), HostError> {
+        let Some(reverts) = self.reverts else { return Ok(()) };
+        self.heed_switch()?;
+        if self.tools.clock.monotonic() >= reverts {
+            let said = "it took so long that the device has taken the change back";
+            return Err(HostError::Device(said.into()));
+        }
+        let mut changes: Vec<Put> =
+            std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
+        changes.push(Put::Audit(self.note("confirm", "")));
+        if write(&self.tools.state, changes).await.is_err() {
+            return Err(self.taken_over());
+        }
+        self.session.confirm().await.map_err(|why| Self::device_error(&why))?;
+        (self.reverts, self.lasting) = (None, true);
+        Ok(())
+    }
+
+    /// Until when a change waits to be confirmed. What takes a repair back shall stay.
+    fn revert_after(&self) -> Option<Duration> {
+        let may = self.session.platform().can_revert() && self.step != Some(Step::Undo);
+        let left = self.deadline.saturating_sub(self.tools.clock.monotonic());
+        may.then(|| (left + PROOF).min(LONGEST))
+    }
+
+    /// Ends the session; gives what was said.
+    pub(super) async fn close(mut self) -> Vec<Exchange> {
         let looked = std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
         if !self.lost {
             // That the device was only looked at is noted even if the rest was not.
             let _ = write(&self.tools.state, looked).await;
         }
-        let begun = self.begun;
-        let transcript = self.session.close().await;
-        let exchanges = transcript.entries.into_iter().enumerate().map(|(number, entry)| {
-            let step = begun.iter().rev().find(|(from, _)| *from <= number);
-            Exchange {
-                at: entry.at,
-                took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
-                step: step.map(|(_, step)| stored(*step)),
-                sent: entry.sent,
-                received: entry.received,
-                error: entry.error,
+        exchanges(self.session.close().await.entries, &self.begun)
+    }
+
+    /// Stops where people have stopped everything.
+    fn heed_switch(&mut self) -> Result<(), HostError> {
+        match self.tools.switch.stopped() {
+            None => Ok(()),
+            Some(why) => {
+                self.stopped = Some(why.clone());
+                Err(HostError::Held(why))
             }
-        });
-        (self.run, exchanges.collect())
+        }
     }
 
     /// Whether the next command may be sent.
     fn gate(&mut self) -> Result<(), HostError> {
-        if let Some(why) = self.tools.switch.stopped() {
-            self.stopped = Some(why.clone());
-            return Err(HostError::Held(why));
-        }
+        self.heed_switch()?;
         if self.tools.clock.monotonic() >= self.deadline {
             return Err(HostError::Held("the time of the remediation is over".into()));
         }
@@ -154,16 +202,21 @@ impl<'a> WorkerHost<'a> {
         }));
         match write(&self.tools.state, changes).await {
             Ok(()) => Ok(()),
-            Err(Ending::Lost | Ending::Over(_) | Ending::Refused { .. }) => {
-                self.lost = true;
-                Err(HostError::Held("another start of netmend has taken this run over".into()))
-            }
+            Err(_) => Err(self.taken_over()),
         }
+    }
+
+    fn taken_over(&mut self) -> HostError {
+        self.lost = true;
+        HostError::Held("another start of netmend has taken this run over".into())
     }
 
     /// Refuses what would cut off our own way to the device, or its last way out.
     async fn carries(&mut self, lines: &[String]) -> Result<(), HostError> {
-        let Some(interface) = Carrier::downed(lines) else { return Ok(()) };
+        let interfaces = Carrier::downed(lines);
+        if interfaces.is_empty() {
+            return Ok(());
+        }
         for command in self.carrier.questions() {
             self.gate()?;
             self.looked.push(self.note("look", &command));
@@ -172,7 +225,7 @@ impl<'a> WorkerHost<'a> {
                 self.carrier.learn(&command, &answer.text);
             }
         }
-        match self.carrier.refuses(&interface) {
+        match interfaces.iter().find_map(|interface| self.carrier.refuses(interface)) {
             None => Ok(()),
             Some(why) => {
                 self.refused = Some(why.clone());
@@ -184,6 +237,22 @@ impl<'a> WorkerHost<'a> {
     fn device_error(why: &SessionError) -> HostError {
         HostError::Device(super::chain(why))
     }
+}
+
+/// What was said, with the step that each exchange belongs to.
+fn exchanges(entries: Vec<Entry>, begun: &[(usize, Step)]) -> Vec<Exchange> {
+    let exchange = |(number, entry): (usize, Entry)| {
+        let step = begun.iter().rev().find(|(from, _)| *from <= number);
+        Exchange {
+            at: entry.at,
+            took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+            step: step.map(|(_, step)| stored(*step)),
+            sent: entry.sent,
+            received: entry.received,
+            error: entry.error,
+        }
+    };
+    entries.into_iter().enumerate().map(exchange).collect()
 }
 
 impl Host for WorkerHost<'_> {
@@ -200,10 +269,18 @@ impl Host for WorkerHost<'_> {
         Box::pin(async move {
             self.gate()?;
             self.carries(lines).await?;
+            // Of several changes one alone can wait to be confirmed.
+            self.confirm().await?;
             self.announce("configure", lines).await?;
             // The disk may have taken its time.
             self.gate()?;
-            let change = Change { lines: lines.to_vec(), revert_after: None };
+            let revert_after = self.revert_after();
+            let change = Change { lines: lines.to_vec(), revert_after };
+            // Whatever comes of it: it may have taken effect.
+            match revert_after {
+                Some(after) => self.reverts = Some(self.tools.clock.monotonic() + after),
+                None => self.lasting = true,
+            }
             let answers = self.session.configure(&change).await;
             let answers = answers.map_err(|why| Self::device_error(&why))?;
             Ok(answers.into_iter().map(|answer| answer.text).collect())
@@ -217,6 +294,7 @@ impl Host for WorkerHost<'_> {
             self.carries(&lines).await?;
             self.announce("command", &lines).await?;
             self.gate()?;
+            self.lasting = true;
             let answer = self.session.command(command, expect).await;
             answer.map(|answer| answer.text).map_err(|why| Self::device_error(&why))
         })

@@ -60,6 +60,48 @@ impl Steps for Bounce {
     }
 }
 
+/// Shuts ports for good, each by a change of its own.
+#[derive(Clone)]
+struct Shut {
+    ports: Vec<&'static str>,
+    /// What is done besides, once they are shut.
+    after_fix: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Scripts for Shut {
+    fn begin<'a>(
+        &'a self,
+        _: &'a Remediation,
+        _: &'a Facts,
+        platform: Platform,
+    ) -> Box<dyn Steps + 'a> {
+        Box::new(Shutting(self.clone(), platform))
+    }
+}
+
+/// The same at work.
+struct Shutting(Shut, Platform);
+
+impl Steps for Shutting {
+    fn step<'a>(&'a mut self, step: Step, host: &'a mut dyn Host, _: Duration) -> Stepping<'a> {
+        Box::pin(async move {
+            if step == Step::Fix {
+                for port in &self.0.ports {
+                    let lines = match self.1 {
+                        Platform::Junos => {
+                            [format!("edit interfaces {port}"), "set disable".into()]
+                        }
+                        _ => [format!("interface {port}"), "shutdown".into()],
+                    };
+                    host.configure(&lines).await.map_err(|why| why.to_string())?;
+                }
+                (self.0.after_fix)();
+            }
+            Ok(Verdict { kind: VerdictKind::Yes, reason: String::new(), notes: Vec::new() })
+        })
+    }
+}
+
 #[derive(Default)]
 struct Pause(Mutex<Option<String>>);
 
@@ -108,8 +150,12 @@ struct Bench {
 
 impl Bench {
     async fn new(change: impl FnOnce(&mut DeviceOptions)) -> Self {
+        Self::on(Platform::Ios, change).await
+    }
+
+    async fn on(platform: Platform, change: impl FnOnce(&mut DeviceOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = DeviceOptions::new("r1", Dialect::Ios);
+        let mut options = DeviceOptions::new("r1", Dialect::named(platform.name()).unwrap());
         change(&mut options);
         let device = Device::new(options).unwrap();
         device.break_interface(PORT);
@@ -137,11 +183,13 @@ impl Bench {
             device: "r1".into(),
             addresses: vec!["127.0.0.1".parse().unwrap()],
             login,
-            platform: Platform::Ios,
+            platform,
             jump: None,
         };
         let (event, run) = claimed(&state);
-        let remediation = Arc::new(remediation());
+        let mut remediation = remediation();
+        remediation.meta.platforms = vec![platform];
+        let remediation = Arc::new(remediation);
         let task = Task { run, event, remediation, endpoint, changed_before: false };
         Self { device, state, pause, tools, task, _folder: folder }
     }
@@ -244,6 +292,14 @@ fn claimed(state: &StateFile) -> (model::Event, Run) {
         steps: Vec::new(),
         proof: None,
     };
+    let Claimed::Run(run) = state.claim(claim(run)).unwrap() else { panic!("it was not claimed") };
+    let found = state.find(&Query::Events(EventQuery::default())).unwrap();
+    let Value::Event(event) = &found[0].value else { panic!("{found:?}") };
+    ((**event).clone(), *run)
+}
+
+/// A claim of the event for this run.
+fn claim(run: Run) -> Claim {
     let limits = ClaimLimits {
         running: 9,
         running_rule: 9,
@@ -252,12 +308,7 @@ fn claimed(state: &StateFile) -> (model::Event, Run) {
         device: 9,
         devices: 9,
     };
-    let claim =
-        Claim { event: EventId(1), run, lease_until: now, locks: vec!["r1".into()], limits };
-    let Claimed::Run(run) = state.claim(claim).unwrap() else { panic!("it was not claimed") };
-    let found = state.find(&Query::Events(EventQuery::default())).unwrap();
-    let Value::Event(event) = &found[0].value else { panic!("{found:?}") };
-    ((**event).clone(), *run)
+    Claim { event: run.event, lease_until: run.started, run, locks: vec!["r1".into()], limits }
 }
 
 #[tokio::test]
@@ -313,6 +364,91 @@ async fn the_kill_switch_stops_a_run_before_its_next_command() {
 }
 
 #[tokio::test]
+async fn what_carries_our_own_session_is_not_taken_down_and_people_are_told() {
+    let here = Some((PORT.to_owned(), "127.0.0.1".parse().unwrap()));
+    let bench = Bench::new(|options| options.address = here).await;
+    let (ending, run) = bench.work().await;
+    assert_eq!((ending, bench.changes()), (Ending::Over(RunState::Held), 0), "{run:#?}");
+    assert_eq!(run.reason, format!("{PORT} carries our own session: it is not taken down"));
+    assert!(!run.changed);
+    assert_eq!(bench.event().state, EventState::Escalated, "it would be refused again and again");
+}
+
+/// Platforms that take back what is not confirmed, with two ports of each.
+const REVERTING: [(Platform, [&str; 2]); 3] = [
+    (Platform::IosXr, ["GigabitEthernet0/0/0/0", "GigabitEthernet0/0/0/1"]),
+    (Platform::Eos, ["Ethernet1", "Ethernet2"]),
+    (Platform::Junos, ["ge-0/0/0", "ge-0/0/1"]),
+];
+
+#[tokio::test]
+async fn a_change_stays_once_it_is_proven_and_undoes_itself_otherwise() {
+    for (platform, [port, _]) in REVERTING {
+        for (received, proven) in [(10, true), (0, false)] {
+            let mut bench = Bench::on(platform, |_| ()).await;
+            bench.tools.scripts = Arc::new(Shut { ports: vec![port], after_fix: Arc::new(|| ()) });
+            bench.tools.prober =
+                Arc::new(Probes(vec![Measured { sent: 10, received, rtt_us: None }]));
+            let (_, run) = bench.work().await;
+            assert_eq!(run.state == RunState::Success, proven, "{platform}: {run:#?}");
+            assert_eq!(bench.device.is_enabled(port), Some(false), "{platform}");
+            assert_eq!(bench.device.roll_back(), !proven, "{platform}: {run:#?}");
+            assert_eq!(bench.device.is_enabled(port), Some(!proven), "{platform}");
+            let said = "; r1 takes the change back by itself within 2 minutes";
+            assert_eq!(run.reason.contains(said), !proven, "{platform}: {}", run.reason);
+            if !proven {
+                let event = bench.event();
+                assert_eq!(event.state, EventState::Queued, "it may be tried again");
+                let first = run.ended.unwrap() + Duration::from_secs(59);
+                assert!(event.not_before > first, "but not before the device is as it was");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_kill_switch_leaves_a_change_unconfirmed() {
+    for (platform, [port, _]) in REVERTING {
+        let mut bench = Bench::on(platform, |_| ()).await;
+        let pause = Arc::clone(&bench.pause);
+        let stop = move || *pause.0.lock().unwrap() = Some("enough".into());
+        bench.tools.scripts = Arc::new(Shut { ports: vec![port], after_fix: Arc::new(stop) });
+        let (_, run) = bench.work().await;
+        assert_eq!(run.state, RunState::Cancelled, "{platform}: {run:#?}");
+        assert!(run.reason.starts_with("enough; r1 takes the change back"), "{}", run.reason);
+        assert!(bench.device.roll_back(), "{platform}");
+        assert_eq!(bench.device.is_enabled(port), Some(true), "{platform}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_changes_the_last_one_waits_to_be_confirmed() {
+    for (platform, ports) in REVERTING {
+        let mut bench = Bench::on(platform, |_| ()).await;
+        bench.tools.scripts = Arc::new(Shut { ports: ports.to_vec(), after_fix: Arc::new(|| ()) });
+        bench.tools.prober =
+            Arc::new(Probes(vec![Measured { sent: 10, received: 0, rtt_us: None }]));
+        let (_, run) = bench.work().await;
+        assert!(bench.device.roll_back(), "{platform}: {run:#?}");
+        let enabled = ports.map(|port| bench.device.is_enabled(port).unwrap());
+        assert_eq!(enabled, [false, true], "{platform}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_keeps_neither_its_device_nor_its_event() {
+    let mut bench = Bench::new(|_| ()).await;
+    bench.tools.scripts = Arc::new(Bounce { before_fix: Arc::new(|| panic!("on purpose")) });
+    let (ending, run) = bench.work().await;
+    assert_eq!((ending, run.state), (Ending::Lost, RunState::Unknown));
+    assert_eq!(run.reason, "its worker ended in the middle of it, before its fix began");
+    let event = bench.event();
+    assert_eq!(event.state, EventState::Queued, "it is idempotent: {}", event.reason);
+    let again = Run { started: run.ended.unwrap(), ended: None, state: RunState::Running, ..run };
+    assert!(matches!(bench.state.claim(claim(again)).unwrap(), Claimed::Run(_)), "it is locked");
+}
+
+#[tokio::test]
 async fn who_was_taken_for_dead_changes_nothing_any_more() {
     let mut bench = Bench::new(|_| ()).await;
     let state = Arc::clone(&bench.state);
@@ -327,14 +463,18 @@ async fn who_was_taken_for_dead_changes_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn a_device_that_refuses_the_login_is_told_apart_from_one_that_hangs() {
+async fn a_device_that_refuses_the_login_is_told_apart_from_one_that_hangs_or_is_gone() {
     let mut refused = Bench::new(|_| ()).await;
     refused.task.endpoint.login.password = Some(Secret::new("wrong"));
     let (ending, run) = refused.work().await;
-    assert!(matches!(ending, Ending::Refused { .. }), "{ending:?}");
+    assert!(matches!(ending, Ending::Refused(_)), "{ending:?}");
     assert_eq!(refused.event().state, EventState::Failure, "{}", run.reason);
     let hangs = Bench::new(|options| options.misbehaviours = vec![Misbehaviour::Hang]).await;
     let (ending, run) = hangs.work().await;
     assert_eq!(ending, Ending::Over(RunState::Failure), "{run:#?}");
     assert_eq!(hangs.event().state, EventState::Queued, "nothing was changed: it is tried again");
+    let mut gone = Bench::new(|_| ()).await;
+    gone.task.endpoint.login.port = 1;
+    let (ending, run) = gone.work().await;
+    assert_eq!(ending, Ending::Unopened(RunState::Failure), "{run:#?}");
 }

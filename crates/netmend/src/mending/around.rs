@@ -32,7 +32,7 @@ pub(super) struct Around {
     present: Arc<Present>,
     inventory: Mutex<Arc<Inventory>>,
     /// Which targets are of which device, and when that was looked at.
-    targets: Mutex<(Duration, Arc<OfDevices>)>,
+    targets: Mutex<Option<(Duration, Arc<OfDevices>)>>,
 }
 
 /// The targets of each device.
@@ -54,14 +54,16 @@ impl Around {
     /// Other devices from now on.
     pub(super) fn set(&self, inventory: Arc<Inventory>) {
         *self.inventory.lock().expect("no holder of this lock can panic") = inventory;
-        *self.targets.lock().expect("no holder of this lock can panic") = Default::default();
+        *self.targets.lock().expect("no holder of this lock can panic") = None;
     }
 
     fn of_devices(&self) -> Arc<OfDevices> {
         let now = self.present.clock.monotonic();
         let mut known = self.targets.lock().expect("no holder of this lock can panic");
-        if now.saturating_sub(known.0) < FRESH && !known.1.is_empty() {
-            return Arc::clone(&known.1);
+        if let Some((at, targets)) = &*known
+            && now.saturating_sub(*at) < FRESH
+        {
+            return Arc::clone(targets);
         }
         let inventory =
             Arc::clone(&self.inventory.lock().expect("no holder of this lock can panic"));
@@ -84,8 +86,9 @@ impl Around {
                 }
             }
         }
-        *known = (now, Arc::new(found));
-        Arc::clone(&known.1)
+        let found = Arc::new(found);
+        *known = Some((now, Arc::clone(&found)));
+        found
     }
 
     /// The devices that a target, named by its RTT series, shows something of.

@@ -370,10 +370,7 @@ impl Shared {
         let task = Task { run, event, remediation, endpoint, changed_before };
         let shared = Arc::clone(self);
         runtime.spawn(async move {
-            let tools = shared.tools.clone();
-            // A worker that panics must not keep its device for ever.
-            let working = tokio::spawn(async move { worker::run(&tools, task).await });
-            let ending = working.await.unwrap_or(worker::Ending::Lost);
+            let ending = worker::run(&shared.tools, task).await;
             tracing::info!(run = id.0, event = event_id.0, ?ending, "a run has ended");
             let ended = Ended { event: event_id, login, ending };
             shared.ended.lock().expect("no holder of this lock can panic").push(ended);

@@ -51,8 +51,7 @@ impl Shared {
             .filter(|event| !events.iter().any(|later| later.parent == Some(event.id)))
             .map(about_event)
             .collect();
-        let present = self.present.lock().expect("no holder of this lock can panic").clone();
-        signals.extend(about_all(&present, now));
+        signals.extend(about_all(&self.present(), now));
         self.telling.repairs(signals);
         Ok(())
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use mend::worker::Switch;
-use model::{Clock, UnixMs};
+use model::{Clock, SystemClock, UnixMs};
 use show::Paused;
-use store::{Change, Memo, Query, State, Value};
+use store::{Change, Memo, Query, Record, State, StateReader, Value};
 
 /// Name of the file in the data folder.
 const FILE: &str = "PAUSE";
@@ -35,13 +35,12 @@ impl KillSwitch {
         state: &dyn State,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, store::Error> {
-        let found = state.find(&Query::Memos { prefix: KEY.to_owned() })?;
-        let word = found.into_iter().find_map(|record| match record.value {
-            Value::Memo(memo) if memo.key == KEY => serde_json::from_slice(&memo.body?).ok(),
-            _ => None,
-        });
+        Ok(Self::with(folder, word(state.find(&question())?), clock))
+    }
+
+    fn with(folder: &Path, word: Option<Paused>, clock: Arc<dyn Clock>) -> Self {
         let file = folder.join(FILE);
-        Ok(Self { file, clock, word: Mutex::new(word), seen: Mutex::default() })
+        Self { file, clock, word: Mutex::new(word), seen: Mutex::default() }
     }
 
     /// What makes a word, or none, be kept.
@@ -73,6 +72,30 @@ impl KillSwitch {
         *seen = None;
         self.word.lock().expect("no holder of this lock can panic").clone()
     }
+}
+
+/// What asks for a person's word.
+fn question() -> Query {
+    Query::Memos { prefix: KEY.to_owned() }
+}
+
+fn word(found: Vec<Record>) -> Option<Paused> {
+    found.into_iter().find_map(|record| match record.value {
+        Value::Memo(memo) if memo.key == KEY => serde_json::from_slice(&memo.body?).ok(),
+        _ => None,
+    })
+}
+
+/// Why all repairs are stopped, for a command that works without the daemon; `None` if they are not.
+///
+/// # Errors
+/// The store is there and cannot be read.
+pub(crate) fn paused(folder: &Path) -> Result<Option<String>, store::Error> {
+    let word = match StateReader::open_if_there(folder)? {
+        Some(reader) => word(reader.find(&question())?),
+        None => None,
+    };
+    Ok(KillSwitch::with(folder, word, Arc::new(SystemClock)).stopped())
 }
 
 impl Switch for KillSwitch {
@@ -107,11 +130,14 @@ mod tests {
         let word = Paused { by: "uid 0".into(), at: UnixMs(1), note: "lunch".into() };
         state.apply(vec![KillSwitch::change(Some(&word))]).unwrap();
         assert_eq!(read().stopped().unwrap(), "all repairs are paused by uid 0: lunch");
+        assert_eq!(paused(folder.path()).unwrap(), read().stopped());
         state.apply(vec![KillSwitch::change(None)]).unwrap();
         assert_eq!(read().stopped(), None);
         fs::write(folder.path().join("PAUSE"), "core is on fire\n").unwrap();
         assert!(switch.stopped().unwrap().ends_with("PAUSE: core is on fire"));
         fs::remove_file(folder.path().join("PAUSE")).unwrap();
         assert_eq!(switch.stopped(), None);
+        assert_eq!(paused(folder.path()).unwrap(), None);
+        assert_eq!(paused(&folder.path().join("none")).unwrap(), None);
     }
 }

@@ -1,0 +1,126 @@
+//! How a run is written down, as it goes on and as it ends, and what becomes of its event. It sends nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::UnixMs;
+use model::event::EventState;
+use model::run::{Exchange, RunState};
+use store::{Applied, AuditNote, Change, EventMove, RunChange, State};
+
+use super::{ESCALATED, Ending, LEASE, Work, Worker};
+use crate::queue;
+use crate::script;
+
+impl Worker<'_> {
+    /// Writes down how it ended.
+    pub(super) async fn finish(mut self, work: Result<Work, Ending>) -> Ending {
+        let work = match work {
+            Ok(work) => work,
+            Err(ending) => return ending,
+        };
+        let now = self.tools.clock.now_ms();
+        self.run.state = work.state;
+        self.run.reason.clone_from(&work.reason);
+        self.run.ended = Some(now);
+        let moved = self.moved(&work, now);
+        let transcript = Some(std::mem::take(&mut self.transcript));
+        if let Err(ending) = self.put(Some(moved), transcript).await {
+            return ending;
+        }
+        match work.refused {
+            Some(said) => Ending::Refused(said),
+            None if self.opened => Ending::Over(work.state),
+            None => Ending::Unopened(work.state),
+        }
+    }
+
+    /// What becomes of the event.
+    fn moved(&self, work: &Work, now: UnixMs) -> EventMove {
+        let meta = &self.task.remediation.meta;
+        let (to, not_before) = match work.state {
+            RunState::Success => (EventState::Success, now),
+            RunState::NotNeeded => (EventState::Suppressed, now),
+            // What would have cut off the device would do so again: that is for people.
+            RunState::Held => (EventState::Escalated, now),
+            RunState::Cancelled if !self.run.changed => {
+                // Nothing was done: the guards decide when it may begin again.
+                (EventState::Held, now)
+            }
+            RunState::Cancelled => (EventState::Cancelled, now),
+            RunState::Failure | RunState::TimedOut if self.may_again(work, meta) => {
+                // Not before the device is as it was.
+                let again = queue::backoff(self.run.attempt, now);
+                (EventState::Queued, self.reverts.map_or(again, |reverts| again.max(reverts)))
+            }
+            RunState::TimedOut => (EventState::TimedOut, now),
+            _ if work.state == RunState::Failure && work.reason.starts_with(ESCALATED) => {
+                (EventState::Escalated, now)
+            }
+            _ => (EventState::Failure, now),
+        };
+        let reason = match to {
+            EventState::Queued => format!("{}; it is tried again", work.reason),
+            _ => work.reason.clone(),
+        };
+        EventMove { to, reason, not_before }
+    }
+
+    fn may_again(&self, work: &Work, meta: &script::Meta) -> bool {
+        let safe = meta.idempotent || !self.run.changed;
+        let few = self.run.attempt <= meta.retries && self.run.attempt < queue::ATTEMPTS;
+        work.again && safe && few
+    }
+
+    pub(super) async fn put(
+        &self,
+        event: Option<EventMove>,
+        transcript: Option<Vec<Exchange>>,
+    ) -> Result<(), Ending> {
+        let lease_until = self.tools.clock.now_ms() + LEASE;
+        let run = Box::new(self.run.clone());
+        let put = Change::Run(RunChange::Put { run, lease_until, event, transcript });
+        let done = Change::Audit(AuditNote {
+            at: self.tools.clock.now_ms(),
+            actor: self.run.worker.clone(),
+            action: self.run.state.as_str().to_owned(),
+            event: Some(self.run.event),
+            run: Some(self.run.id),
+            detail: self.run.reason.clone(),
+        });
+        write(&self.tools.state, vec![put, done]).await
+    }
+
+    pub(super) async fn audit(&self, action: &str, detail: &str) -> Result<(), Ending> {
+        let note = AuditNote {
+            at: self.tools.clock.now_ms(),
+            actor: self.run.worker.clone(),
+            action: action.to_owned(),
+            event: Some(self.run.event),
+            run: Some(self.run.id),
+            detail: detail.to_owned(),
+        };
+        write(&self.tools.state, vec![Change::Audit(note)]).await
+    }
+}
+
+/// Pause before what the store refused is given to it again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Writes changes, however long the store takes; only then does the worker go on.
+pub(super) async fn write(state: &Arc<dyn State>, changes: Vec<Change>) -> Result<(), Ending> {
+    loop {
+        let (store, these) = (Arc::clone(state), changes.clone());
+        let written = tokio::task::spawn_blocking(move || store.apply(these)).await;
+        match written {
+            Ok(Ok(Applied::Done(_))) => return Ok(()),
+            Ok(Ok(Applied::Conflict) | Err(store::Error::Closed)) | Err(_) => {
+                return Err(Ending::Lost);
+            }
+            Ok(Err(why)) => {
+                tracing::error!(%why, "the store does not take what a worker did; it waits");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
