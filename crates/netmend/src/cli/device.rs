@@ -4,7 +4,7 @@
 mod interfaces;
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -106,20 +106,34 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     }
 }
 
-/// The data folder that goes with a configuration.
-pub(super) fn data_folder(place: &Where) -> Result<PathBuf, Report> {
-    let sources = Sources { config: Some(place.config.clone()), ..Sources::default() };
-    let settings: Settings = config::load(&sources)
-        .map_err(|problems| Report::new(problems.to_string()).code(BAD_ARGUMENTS))?;
-    data::folder(place.data.clone().or(settings.data))
+impl Where {
+    /// What the configuration says.
+    pub(super) fn settings(&self) -> Result<Settings, Report> {
+        let sources = Sources { config: Some(self.config.clone()), ..Sources::default() };
+        config::load(&sources)
+            .map_err(|problems| Report::new(problems.to_string()).code(BAD_ARGUMENTS))
+    }
+
+    /// The data folder that goes with it.
+    pub(super) fn data_folder(&self, settings: &Settings) -> Result<PathBuf, Report> {
+        data::folder(self.data.clone().or_else(|| settings.data.clone()))
+    }
 }
 
-/// The device and the keys that are trusted.
-pub(super) fn find(device: &str, place: &Where) -> Result<(Endpoint, HostKeys), Report> {
-    let sources = Sources { config: Some(place.config.clone()), ..Sources::default() };
-    let settings: Settings = config::load(&sources)
-        .map_err(|problems| Report::new(problems.to_string()).code(BAD_ARGUMENTS))?;
-    let endpoint = Endpoint::of(&settings.inventory, device).map_err(|why| {
+/// The device, and the keys that are trusted in its data folder.
+fn find(device: &str, place: &Where) -> Result<(Endpoint, HostKeys), Report> {
+    let settings = place.settings()?;
+    Ok((endpoint(device, &settings)?, keys(&place.data_folder(&settings)?)))
+}
+
+/// The keys that are trusted.
+pub(super) fn keys(folder: &Path) -> HostKeys {
+    HostKeys::at(folder.join(HOST_KEYS))
+}
+
+/// How one logs in to a device.
+pub(super) fn endpoint(device: &str, settings: &Settings) -> Result<Endpoint, Report> {
+    Endpoint::of(&settings.inventory, device).map_err(|why| {
         let report = Report::because(format!("cannot log in to {device}"), &why).code(UNKNOWN);
         match why {
             EndpointError::Unknown(_) => {
@@ -132,9 +146,7 @@ pub(super) fn find(device: &str, place: &Where) -> Result<(Endpoint, HostKeys), 
             ),
             _ => report,
         }
-    })?;
-    let folder = data::folder(place.data.clone().or(settings.data))?;
-    Ok((endpoint, HostKeys::at(folder.join(HOST_KEYS))))
+    })
 }
 
 fn trust(args: &TrustArgs) -> Result<ExitCode, Report> {

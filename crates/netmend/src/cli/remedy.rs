@@ -44,7 +44,8 @@ enum Command {
 /// Where remediations are.
 #[derive(Debug, clap::Args)]
 struct Folder {
-    /// Folder of your remediations [default: `remediations` in this folder, if there is one].
+    /// Folder of your remediations [default: that of the configuration where one is given, else `remediations` in
+    /// this folder, if there is one].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -52,8 +53,13 @@ struct Folder {
 impl Folder {
     /// The folder, if there is one.
     fn find(&self) -> Option<PathBuf> {
+        self.find_or(None)
+    }
+
+    /// The same beside a configuration that may name one.
+    fn find_or(&self, configured: Option<&Path>) -> Option<PathBuf> {
         let usual = || Some(PathBuf::from("remediations")).filter(|path| path.is_dir());
-        self.dir.clone().or_else(usual)
+        self.dir.clone().or_else(|| configured.map(Path::to_owned)).or_else(usual)
     }
 }
 

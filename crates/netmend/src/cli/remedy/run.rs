@@ -19,6 +19,7 @@ use model::SystemClock;
 
 use super::{BAD_ARGUMENTS, Folder, find, with_children};
 use crate::cli::{device, stdout};
+use crate::mending::paused;
 use crate::report::Report;
 
 /// Time between two looks whether it is repaired.
@@ -64,15 +65,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Report> {
-    let (endpoint, keys) = device::find(&args.device, &args.place)?;
+    let settings = args.place.settings()?;
+    let endpoint = device::endpoint(&args.device, &settings)?;
+    let data = args.place.data_folder(&settings)?;
+    let keys = device::keys(&data);
     if let Some(file) = args.record.as_deref().filter(|file| file.exists()) {
         let report = Report::new(format!("{} exists already", file.display()));
         return Err(report.help("choose another file for --record").code(BAD_ARGUMENTS));
     }
     if !args.dry_run {
-        refuse_while_paused(&args.place)?;
+        refuse_while_paused(&data)?;
     }
-    let folder = args.folder.find();
+    let folder = args.folder.find_or(settings.mending.dir.as_deref());
     let fields: BTreeMap<String, String> = args.fields.iter().cloned().collect();
     with_children(1, async |children| {
         let remediation = find(&args.name, folder.as_deref(), children).await?;
@@ -125,14 +129,12 @@ fn event(
 }
 
 /// The kill switch counts here too.
-fn refuse_while_paused(place: &device::Where) -> Result<(), Report> {
-    let file = device::data_folder(place)?.join("PAUSE");
-    if !file.exists() {
-        return Ok(());
-    }
-    let report = Report::new("repairs are paused, so nothing is sent to any device");
-    Err(report
-        .help(format!("`netmend resume`, or remove {}; --dry-run only looks", file.display())))
+fn refuse_while_paused(data: &Path) -> Result<(), Report> {
+    let paused = paused(data)
+        .map_err(|why| Report::because("cannot see whether repairs are paused", &why).code(4))?;
+    let Some(why) = paused else { return Ok(()) };
+    let report = Report::new(format!("nothing is sent to any device: {why}"));
+    Err(report.help("`netmend resume`, or remove the file PAUSE; --dry-run only looks"))
 }
 
 /// One try of a remediation.
