@@ -283,19 +283,11 @@ impl Work {
     /// Asks all that are due, as far as there is room; says how long nothing more will be.
     async fn launch(&mut self) -> Duration {
         let now = self.clock.monotonic();
-        let mut next = now + TICK;
-        let mut due: Vec<Arc<str>> = Vec::new();
-        for (device, place) in &self.places {
-            if place.flying {
-                continue;
-            }
-            if place.due <= now {
-                due.push(Arc::clone(device));
-            } else {
-                next = next.min(place.due);
-            }
-        }
-        for device in due.into_iter().take(AT_ONCE - self.flying.len().min(AT_ONCE)) {
+        let waiting = self.places.iter().filter(|(_, place)| !place.flying);
+        let waiting = waiting.map(|(device, place)| (place.due, device));
+        let room = AT_ONCE.saturating_sub(self.flying.len());
+        let (due, next) = due(waiting, now, room);
+        for device in due {
             let Some(place) = self.places.get_mut(&device) else { continue };
             let asked = Arc::clone(&place.asked);
             let kept = place.session.take();
@@ -327,11 +319,15 @@ impl Work {
         let (asked, session, outcome) = match landed {
             Ok(landed) => landed,
             Err(why) => {
-                // A defect of ours or of the library: whoever was asked is asked again as if new.
+                // A defect of ours or of the library: whoever was asked is asked again as if new, but not at
+                // once, lest a device that provokes it does so without a pause.
                 tracing::error!(%why, "a poll over SNMP was lost");
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                let lost = self.places.values_mut().filter(|place| place.flying);
-                lost.for_each(|place| place.flying = false);
+                let now = self.clock.monotonic();
+                for place in self.places.values_mut().filter(|place| place.flying) {
+                    place.flying = false;
+                    place.due = now + place.asked.access.interval;
+                }
                 return true;
             }
         };
@@ -373,6 +369,26 @@ impl Work {
     }
 }
 
+/// The devices of `waiting`, each with its time, that are to be asked `now`, `room` of them at most and those that
+/// wait longest first, so that where there is too little room for all everybody has a turn; and when to look again.
+fn due<'d>(
+    waiting: impl Iterator<Item = (Duration, &'d Arc<str>)>,
+    now: Duration,
+    room: usize,
+) -> (Vec<Arc<str>>, Duration) {
+    let mut next = now + TICK;
+    let mut due = Vec::new();
+    for (at, device) in waiting {
+        if at <= now {
+            due.push((at, device));
+        } else {
+            next = next.min(at);
+        }
+    }
+    due.sort_unstable();
+    (due.into_iter().take(room).map(|(_, device)| Arc::clone(device)).collect(), next)
+}
+
 /// A point within `span` that is the same for a name at each start, and spread over many names.
 fn phase(device: &str, span: Duration) -> Duration {
     let mut hash = DefaultHasher::new();
@@ -384,6 +400,22 @@ fn phase(device: &str, span: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_longest_is_asked_first_where_not_all_can_be() {
+        let asked = |waiting: &[(u64, &str)]| {
+            let waiting: Vec<_> = waiting
+                .iter()
+                .map(|(at, device)| (Duration::from_secs(*at), Arc::from(*device)))
+                .collect();
+            let waiting = waiting.iter().map(|(at, device)| (*at, device));
+            due(waiting, Duration::from_millis(10_500), 3)
+        };
+        let (found, next) = asked(&[(9, "c"), (11, "late"), (7, "a"), (10, "d"), (8, "b")]);
+        assert_eq!(found, ["a", "b", "c"].map(Arc::<str>::from));
+        assert_eq!(next, Duration::from_secs(11));
+        assert_eq!(asked(&[(99, "a")]), (Vec::new(), Duration::from_millis(11_500)));
+    }
 
     #[test]
     fn devices_are_spread_over_their_interval() {
