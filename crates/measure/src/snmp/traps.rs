@@ -75,7 +75,6 @@ pub struct TrapCounters {
 struct Counts {
     heard: AtomicU64,
     dropped: AtomicU64,
-    refused: AtomicU64,
 }
 
 /// Why traps cannot be heard.
@@ -99,6 +98,7 @@ pub struct Traps {
     stop: Option<watch::Sender<bool>>,
     thread: Option<JoinHandle<()>>,
     counts: Arc<Counts>,
+    receivers: Vec<NotificationReceiver>,
     /// Where they listen.
     pub listening: Vec<SocketAddr>,
 }
@@ -135,8 +135,7 @@ impl Traps {
                 Ok(receivers) => receivers,
                 Err(why) => return drop(told.send(Err(why))),
             };
-            let places = receivers.iter().map(NotificationReceiver::local_addr).collect();
-            drop(told.send(Ok(places)));
+            drop(told.send(Ok(receivers.clone())));
             let mut all = tokio::task::JoinSet::new();
             for receiver in receivers {
                 let (clock, out, counts) = (Arc::clone(&clock), out.clone(), Arc::clone(&shared));
@@ -147,8 +146,9 @@ impl Traps {
         let thread = std::thread::Builder::new().name("traps".into());
         let thread = thread.spawn(move || runtime.block_on(work))?;
         let gone = |_| io::Error::other("the thread ended before it had bound anything");
-        let listening = bound.recv().map_err(gone)??;
-        Ok(Self { stop: Some(stop), thread: Some(thread), counts, listening })
+        let receivers: Vec<NotificationReceiver> = bound.recv().map_err(gone)??;
+        let listening = receivers.iter().map(NotificationReceiver::local_addr).collect();
+        Ok(Self { stop: Some(stop), thread: Some(thread), counts, receivers, listening })
     }
 
     /// What they have done.
@@ -157,7 +157,7 @@ impl Traps {
         TrapCounters {
             heard: read(&self.counts.heard),
             dropped: read(&self.counts.dropped),
-            refused: read(&self.counts.refused),
+            refused: self.receivers.iter().map(refused).sum(),
         }
     }
 }
@@ -260,6 +260,16 @@ fn usm(known: UsmUser, user: &SnmpUser) -> CryptoResult<UsmUser> {
     }
 }
 
+/// How many messages of version 3 a receiver did not take.
+fn refused(receiver: &NotificationReceiver) -> u64 {
+    let refused = [
+        receiver.usm_unknown_usernames(),
+        receiver.usm_wrong_digests(),
+        receiver.usm_decryption_errors(),
+    ];
+    refused.into_iter().map(u64::from).sum()
+}
+
 async fn hear(
     receiver: NotificationReceiver,
     clock: Arc<dyn Clock>,
@@ -272,10 +282,6 @@ async fn hear(
             heard = receiver.recv() => heard,
             _ = stopped.changed() => return,
         };
-        let refused = receiver.usm_unknown_usernames()
-            + receiver.usm_wrong_digests()
-            + receiver.usm_decryption_errors();
-        counts.refused.store(refused.into(), Ordering::Relaxed);
         match heard {
             Ok(heard) => {
                 let trap = Trap {

@@ -223,11 +223,11 @@ fn traps_of_version_2c_are_heard_and_informs_are_answered() {
 #[test]
 fn traps_of_version_3_are_heard_from_known_users_alone() {
     let (name, auth, privacy) = agent::USERS[1];
-    let options =
-        TrapOptions { users: vec![user(name, auth, privacy, PASSWORD, PRIVACY)], ..anywhere() };
-    let (traps, mut heard) = listen(&options);
-    let to = traps.listening[0].to_string();
-    let send = |program: &str, password: &str, level: &str| {
+    let users = vec![user(name, auth, privacy, PASSWORD, PRIVACY)];
+    let listen_on = [anywhere().listen, anywhere().listen].concat();
+    let (traps, mut heard) = listen(&TrapOptions { listen: listen_on, users, ..anywhere() });
+    let send = |listener: usize, password: &str, level: &str| {
+        let to = traps.listening[listener].to_string();
         let before = [
             "-v",
             "3",
@@ -251,14 +251,17 @@ fn traps_of_version_3_are_heard_from_known_users_alone() {
             "5",
             to.as_str(),
         ];
-        agent::sender(program, &[&before[..], &LINK_DOWN].concat())
+        agent::sender("snmptrap", &[&before[..], &LINK_DOWN].concat())
     };
-    send("snmptrap", "wrong-password", "authPriv");
-    send("snmptrap", PASSWORD, "noAuthNoPriv");
-    assert!(send("snmptrap", PASSWORD, "authPriv"));
+    send(0, "wrong-password", "authPriv");
+    send(0, PASSWORD, "noAuthNoPriv");
+    assert!(send(0, PASSWORD, "authPriv"));
     let trap = heard.blocking_recv().unwrap();
     assert!(trap.authenticated);
     assert_eq!(trap.notice.turn, Turn::Fault);
     assert_eq!(traps.counters().refused, 1);
     assert_eq!(traps.counters().heard, 1, "who only knows the name of a user is not heard");
+    assert!(send(1, PASSWORD, "authPriv"));
+    heard.blocking_recv().unwrap();
+    assert_eq!(traps.counters().refused, 1, "one listener's refusals are not another's to forget");
 }
