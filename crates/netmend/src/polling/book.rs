@@ -17,6 +17,8 @@ use super::points;
 
 /// How long an interface is shown that its device names no more.
 const GONE: Duration = Duration::from_hours(24);
+/// Most of them that are: a device that gives other names at each poll must not take all memory.
+const MOST_GONE: usize = 1_000;
 
 /// All devices that are polled.
 #[derive(Debug, Default)]
@@ -242,8 +244,12 @@ fn advance(
         gain.points.push((belongs.subject(name, &read), at, points::values(&read)));
         device.interfaces.push(moved(known, read, rates, at));
     }
-    let mut gone: Vec<InterfaceNow> =
-        old.into_values().filter(|one| one.read > at - GONE).collect();
+    let mut gone: Vec<InterfaceNow> = old.into_values().collect();
+    gone.sort_by(|a, b| (b.read, &a.reading.name).cmp(&(a.read, &b.reading.name)));
+    let shown = gone.partition_point(|one| one.read > at - GONE).min(MOST_GONE);
+    for forgotten in gone.drain(shown..) {
+        series.remove(&forgotten.reading.name);
+    }
     gone.sort_by(|a, b| a.reading.name.cmp(&b.reading.name));
     device.interfaces.extend(gone);
 }
@@ -359,6 +365,24 @@ mod tests {
         assert_eq!(book.device("sw1").unwrap().interfaces.len(), 1, "it is remembered");
         book.take(poll(120, &[("a", 1, 900)]), UnixMs(120_000));
         assert_eq!(book.device("sw1").unwrap().interfaces[0].rates.gap, Some(Gap::First));
+    }
+
+    #[test]
+    fn a_device_that_gives_other_names_at_each_poll_takes_no_more_than_so_much_memory() {
+        let mut book = book();
+        for minute in 0..5 {
+            let names: Vec<String> = (0..400).map(|n| format!("{minute}-{n}")).collect();
+            let all: Vec<_> = names.iter().map(|name| (name.as_str(), 1, 0)).collect();
+            let gain = book.take(poll(minute * 60, &all), UnixMs(0));
+            assert_eq!(gain.fresh.len(), 9 * 400);
+        }
+        let now = book.device("sw1").unwrap();
+        assert_eq!(now.interfaces.len(), 400 + MOST_GONE);
+        assert_eq!(book.devices["sw1"].known.len(), 400 + MOST_GONE);
+        let oldest = now.interfaces.iter().map(|one| one.read).min();
+        assert_eq!(oldest, Some(UnixMs(60_000)), "the newest of them are shown");
+        book.take(poll(86_400 + 600, &[("a", 1, 0)]), UnixMs(0));
+        assert_eq!(book.devices["sw1"].known.len(), 1, "after a day none is");
     }
 
     #[test]
