@@ -18,14 +18,17 @@ use mend::Intake;
 use model::{Clock, Inventory, PolledDevice, UnixMs};
 use serde::{Deserialize, Serialize};
 use show::{Counter, Interfaces, Warning};
-use store::{Change, LineBatch, Mark, Memo, Query, Samples, State, Value};
+use store::{Change, EventChange, LineBatch, Mark, Memo, Query, Samples, State, Value};
 use tokio::sync::mpsc;
 
 use self::book::Book;
+use self::trapped::By;
+use crate::bell::Bell;
 use crate::config::TrapSettings;
 use crate::feed::Feed;
 use crate::forwarding::Forwarding;
 use crate::report::Report;
+use crate::shelf::Shelf;
 
 /// Polls that may wait to be taken in; more wait with the poller.
 const POLLS: usize = 256;
@@ -75,12 +78,14 @@ impl fmt::Debug for Polling {
 }
 
 impl Polling {
-    /// Starts the threads; nobody is asked or heard until [`set`](Self::set).
+    /// Starts the threads; nobody is asked or heard until [`set`](Self::set). Rings the bell when there is
+    /// something that may be repaired at once.
     pub(crate) fn start(
         state: &Arc<dyn State>,
         samples: &Arc<dyn Samples>,
         feed: &Arc<Feed>,
         forwarding: &Arc<Forwarding>,
+        (shelf, bell): (Arc<Shelf>, Arc<Bell>),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Report> {
         let failed = |why| Report::because("cannot start to ask devices over SNMP", &why).code(4);
@@ -105,6 +110,8 @@ impl Polling {
             book: Arc::clone(&book),
             rules: Arc::clone(&rules),
             state: Arc::clone(state),
+            shelf,
+            bell,
             intake: Intake::default(),
             version: 0,
         };
@@ -353,6 +360,8 @@ struct Hearer {
     book: Arc<Mutex<Book>>,
     rules: Arc<Mutex<Rules>>,
     state: Arc<dyn State>,
+    shelf: Arc<Shelf>,
+    bell: Arc<Bell>,
     intake: Intake,
     version: u64,
 }
@@ -364,14 +373,21 @@ impl Hearer {
             let inventory = self.inventory();
             let book = Arc::clone(&self.book);
             let names = move |device: &str, index| lock(&book).interface(device, index);
+            let library = self.shelf.now();
+            let mendable = move |code: &str| library.is_for(code, code);
+            let by = By { inventory: &inventory, names: &names, mendable: &mendable };
             let (mut lines, mut events) = (LineBatch::default(), Vec::new());
             for trap in some.drain(..) {
-                let intake = &mut self.intake;
-                events.extend(trapped::event(&trap, &inventory, &names, intake, &mut lines));
+                events.extend(trapped::event(&trap, by, &mut self.intake, &mut lines));
             }
+            let due = |event: &EventChange| matches!(event, EventChange::Report(report) if report.not_before <= report.at);
+            let hurry = events.iter().any(due);
             let events = events.into_iter().map(Change::Event);
             let changes = events.chain([Change::Lines(Arc::new(lines))]).collect::<Vec<_>>();
             self.store(&changes);
+            if hurry {
+                self.bell.ring();
+            }
         }
     }
 

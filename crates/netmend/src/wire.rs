@@ -110,7 +110,7 @@ impl Pipeline {
         let asking = rules.intake.clone();
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
-        let polling = Polling::start(&state, &samples, &feed, &forwarding, &clock)?;
+        let polling = Polling::start(&state, &samples, &feed, &forwarding, wanted.clone(), &clock)?;
         let notices = Arc::<Notices>::default();
         let told = (&feed, &judging, &telling);
         let wan = Wan::new(links, wan::Stages::of(store, told, &notices, &wanted, &clock))?;

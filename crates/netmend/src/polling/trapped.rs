@@ -13,16 +13,26 @@ use store::{EventChange, LineBatch, LineView};
 /// Finds the name of the interface that a device numbers so.
 pub(super) type Names<'n> = &'n dyn Fn(&str, u32) -> Option<Arc<str>>;
 
+/// What traps are understood by.
+#[derive(Clone, Copy)]
+pub(super) struct By<'b> {
+    /// Whose address it is.
+    pub(super) inventory: &'b Inventory,
+    /// How interfaces are called.
+    pub(super) names: Names<'b>,
+    /// Whether a remediation may be for this code.
+    pub(super) mendable: &'b dyn Fn(&str) -> bool,
+}
+
 /// The event that a trap may be; the trap itself is appended to `lines`.
 pub(super) fn event(
     trap: &Trap,
-    inventory: &Inventory,
-    names: Names<'_>,
+    by: By<'_>,
     intake: &mut Intake,
     lines: &mut LineBatch,
 ) -> Option<EventChange> {
     let sender = trap.from.ip().to_canonical();
-    let known = inventory.at(sender);
+    let known = by.inventory.at(sender);
     let device =
         known.map_or_else(|| Cow::Owned(sender.to_string()), |known| Cow::Borrowed(&*known.name));
     let notice = &trap.notice;
@@ -33,7 +43,7 @@ pub(super) fn event(
         severity: notice.severity,
         raw: notice.text.as_bytes(),
     });
-    let (object, fields) = about(&notice.object, &device, names);
+    let (object, fields) = about(&notice.object, &device, by.names);
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
     let said = Said {
         device: &device,
@@ -52,7 +62,7 @@ pub(super) fn event(
         message: &notice.text,
         fields: &fields,
         evidence: evidence(trap, known),
-        mendable: false,
+        mendable: (by.mendable)(&notice.code),
     };
     intake.take(&said)
 }
@@ -80,6 +90,7 @@ mod tests {
     use super::*;
     use measure::snmp::traps::Notice;
     use model::UnixMs;
+    use model::event::EventState;
 
     fn trap(turn: Turn, from: &str) -> Trap {
         Trap {
@@ -105,12 +116,23 @@ mod tests {
         Inventory::new(vec![sw1], []).unwrap()
     }
 
-    /// What a trap comes to, with one line of it kept.
-    fn heard(trap: &Trap, names: Names<'_>, intake: &mut Intake) -> EventChange {
+    /// What a trap comes to if remediations are for the code `mended`; one line of it is kept.
+    fn told(
+        trap: &Trap,
+        names: Names<'_>,
+        mended: &str,
+        intake: &mut Intake,
+    ) -> Option<EventChange> {
         let mut lines = LineBatch::default();
-        let event = event(trap, &inventory(), names, intake, &mut lines);
+        let by = By { inventory: &inventory(), names, mendable: &|code| code == mended };
+        let event = event(trap, by, intake, &mut lines);
         assert_eq!(lines.len(), 1);
-        event.expect("it is an event")
+        event
+    }
+
+    /// What a trap comes to that is an event whatever remediations there are.
+    fn heard(trap: &Trap, names: Names<'_>, intake: &mut Intake) -> EventChange {
+        told(trap, names, "", intake).expect("it is an event")
     }
 
     #[test]
@@ -126,6 +148,25 @@ mod tests {
         let up = heard(&trap(turn, "192.0.2.1:5000"), &names, &mut intake);
         let fingerprint = model::Event::fingerprint("sw1", "IF-MIB::linkDown", "Eth7");
         assert_eq!(up, EventChange::Clear { fingerprint, at: UnixMs(5) });
+    }
+
+    #[test]
+    fn a_trap_that_a_remediation_is_for_is_an_event_and_as_sure_as_its_sender() {
+        let mut trap = trap(Turn::Told, "192.0.2.1:5000");
+        trap.notice = Notice { code: "1.3.6.1.4.1.9.1".into(), severity: None, ..trap.notice };
+        let told =
+            |trap: &Trap, mended| match told(trap, &|_, _| None, mended, &mut Intake::default())? {
+                EventChange::Report(report) => Some((report.state, report.evidence)),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(told(&trap, "another"), None);
+        let forgeable = Some((EventState::New, Evidence::Datagram));
+        assert_eq!(told(&trap, "1.3.6.1.4.1.9.1"), forgeable);
+        trap.authenticated = true;
+        let proven = Some((EventState::New, Evidence::Sure));
+        assert_eq!(told(&trap, "1.3.6.1.4.1.9.1"), proven);
+        trap.from = "198.51.100.9:162".parse().unwrap();
+        assert_eq!(told(&trap, "1.3.6.1.4.1.9.1"), forgeable, "a user speaks for no stranger");
     }
 
     #[test]
