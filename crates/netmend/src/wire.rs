@@ -112,8 +112,9 @@ impl Pipeline {
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
         let polling = Polling::start(&state, &samples, &feed, &forwarding, wanted.clone(), &clock)?;
         let notices = Arc::<Notices>::default();
-        let told = (&feed, &judging, &telling);
-        let wan = Wan::new(links, wan::Stages::of(store, told, &notices, &wanted, &clock))?;
+        let (stored, told) = ((&feed, &forwarding), (&judging, &telling));
+        let stages = wan::Stages::of(store, stored, told, &notices, &wanted, &clock);
+        let wan = Wan::new(links, stages)?;
         let present = Arc::new(Present {
             started: (clock.now_ms(), clock.monotonic()),
             moved: Mutex::new(clock.monotonic()),

@@ -11,6 +11,9 @@ use model::alert::LinkSubject;
 use model::wan::{self, Link, LinkState, Reading, WanMetric};
 use model::{Sample, Series, SeriesId, UnixMs};
 use serde::{Deserialize, Serialize};
+use store::sink::Subject;
+
+use super::points::{self, Point};
 
 /// Time between two readings of a link: the grid of orchestrators.
 pub(crate) const STEP: Duration = Duration::from_mins(5);
@@ -46,6 +49,8 @@ pub(crate) struct Known {
     pub(crate) link: Link,
     /// The same as alerts name it.
     pub(crate) subject: Arc<LinkSubject>,
+    /// The same as its points name it, up and down.
+    subjects: [Arc<Subject>; 2],
     /// Its six series, in the order of [`WanMetric::ALL`].
     pub(crate) series: [SeriesId; 6],
     /// The newest readings, oldest first.
@@ -70,6 +75,8 @@ struct Kept {
 pub(crate) struct News {
     /// To be stored, at most once each.
     pub(crate) store: Vec<Sample>,
+    /// The same, to be passed on.
+    pub(crate) pass_on: Vec<Point>,
     /// To be judged: newer than what was judged before, ascending for each series. A value that is missing is
     /// NaN.
     pub(crate) judge: Vec<Sample>,
@@ -85,8 +92,15 @@ impl Known {
     fn new(orchestrator: &str, link: Link, listed: UnixMs) -> Self {
         let series = WanMetric::ALL.map(|metric| wan::series(orchestrator, &link.id, metric).id());
         let subject = Arc::new(LinkSubject::of(orchestrator, &link));
+        let subjects = points::subjects(&subject);
         let recent = VecDeque::with_capacity(REMEMBERED);
-        Self { link, subject, series, recent, listed, backfilled: false, reach: None }
+        Self { link, subject, subjects, series, recent, listed, backfilled: false, reach: None }
+    }
+
+    /// Takes the names over that the link has now.
+    fn rename(&mut self, orchestrator: &str) {
+        self.subject = Arc::new(LinkSubject::of(orchestrator, &self.link));
+        self.subjects = points::subjects(&self.subject);
     }
 
     /// The newest reading.
@@ -104,7 +118,7 @@ impl Known {
             != Link { gateway: None, site: None, ..link.clone() };
         self.link = link;
         if changed {
-            self.subject = Arc::new(LinkSubject::of(orchestrator, &self.link));
+            self.rename(orchestrator);
         }
         changed
     }
@@ -132,6 +146,7 @@ impl Known {
                 }
             }
             samples(&self.series, reading, &mut news.store);
+            news.pass_on.extend(points::of(&self.subjects, reading));
             if newest && self.link.state.is_judged() {
                 for metric in WanMetric::ALL {
                     let value = reading.get(metric).map_or(f64::NAN, |value| metric.stored(value));
@@ -269,7 +284,7 @@ impl Links {
             let site = place.site.clone().or_else(|| known.link.site.clone());
             if (&known.link.gateway, &known.link.site) != (&gateway, &site) {
                 (known.link.gateway, known.link.site) = (gateway, site);
-                known.subject = Arc::new(LinkSubject::of(name, &known.link));
+                known.rename(name);
                 changed = true;
             }
         }

@@ -1,5 +1,5 @@
 //! The stage that watches links by way of their orchestrators: what they answer goes to the store, the judge,
-//! those who tell, the pages and the intake of events. It keeps what is known; `asking` decides when who is
+//! those who tell, the pages, the sinks and the intake of events. It keeps what is known; `asking` decides when who is
 //! asked.
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +25,7 @@ use super::links::{Links, News, STEP};
 use crate::bell::Bell;
 use crate::config::{Orchestrator, Verdict};
 use crate::feed::Feed;
+use crate::forwarding::Forwarding;
 use crate::judging::{Judging, Whose};
 use crate::notices::Notices;
 use crate::report::Report;
@@ -58,6 +59,7 @@ pub(crate) struct Stages {
     pub(crate) samples: Arc<dyn Samples>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) feed: Arc<Feed>,
+    pub(crate) forwarding: Arc<Forwarding>,
     pub(crate) judging: Arc<Judging>,
     pub(crate) telling: Arc<Telling>,
     pub(crate) notices: Arc<Notices>,
@@ -70,7 +72,8 @@ impl Stages {
     /// Those of the daemon.
     pub(crate) fn of(
         store: &Store,
-        (feed, judging, telling): (&Arc<Feed>, &Arc<Judging>, &Arc<Telling>),
+        (feed, forwarding): (&Arc<Feed>, &Arc<Forwarding>),
+        (judging, telling): (&Arc<Judging>, &Arc<Telling>),
         notices: &Arc<Notices>,
         wanted: &(Arc<Shelf>, Arc<Bell>),
         clock: &Arc<dyn Clock>,
@@ -79,6 +82,7 @@ impl Stages {
             samples: store.samples(),
             state: store.state(),
             feed: Arc::clone(feed),
+            forwarding: Arc::clone(forwarding),
             judging: Arc::clone(judging),
             telling: Arc::clone(telling),
             notices: Arc::clone(notices),
@@ -344,6 +348,9 @@ impl Shared {
             self.take_over(name, &news);
         }
         self.stages.judging.push(&news.judge);
+        for (subject, at, values) in &news.pass_on {
+            self.stages.forwarding.push(subject, *at, values);
+        }
         self.stages.feed.push(&mut news.store);
         tracing::debug!(
             orchestrator = name,

@@ -18,6 +18,8 @@ pub enum Kind {
     Tcp,
     /// The counters of one interface; fields as in [`INTERFACE`].
     Interface,
+    /// What an orchestrator measured of one WAN link in one direction; fields as in [`LINK`].
+    Link,
 }
 
 /// Measurement and fields of a kind.
@@ -117,9 +119,19 @@ pub const INTERFACE: Shape = Shape {
     ],
 };
 
+/// A WAN link one way: milliseconds and percent, as orchestrators tell them.
+pub const LINK: Shape = Shape {
+    measurement: "wan_link",
+    fields: &[
+        Field::new("latency").metric("netmend_link_latency_seconds", 0.001),
+        Field::new("jitter").metric("netmend_link_jitter_seconds", 0.001),
+        Field::new("loss").metric("netmend_link_loss_ratio", 0.01),
+    ],
+};
+
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 3] = [Kind::Ping, Kind::Tcp, Kind::Interface];
+    pub const ALL: [Kind; 4] = [Kind::Ping, Kind::Tcp, Kind::Interface, Kind::Link];
 
     /// Measurement and fields.
     pub fn shape(self) -> &'static Shape {
@@ -127,6 +139,7 @@ impl Kind {
             Kind::Ping => &PING,
             Kind::Tcp => &TCP,
             Kind::Interface => &INTERFACE,
+            Kind::Link => &LINK,
         }
     }
 

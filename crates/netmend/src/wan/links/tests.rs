@@ -54,6 +54,41 @@ fn the_same_window_again_changes_nothing() {
 }
 
 #[test]
+fn what_is_new_is_passed_on_once_as_a_point_for_each_direction() {
+    let lines = |news: &News| {
+        let mut out = Vec::new();
+        for (subject, at, values) in &news.pass_on {
+            let point = store::sink::Point { subject: subject.view(), at: *at, values };
+            store::sink::line_protocol::write(&mut out, point, &[]);
+        }
+        String::from_utf8(out).unwrap()
+    };
+    let mut links = links();
+    let one_way = Reading { values: [None, Some(21.5), None, None, None, None], ..reading(5, 0.0) };
+    let window = || poll(vec![reading(0, 20.0), one_way]);
+    let first = lines(&links.take("corp", &window(), at(15)));
+    let named = |way| {
+        format!(
+            "wan_link,direction={way},edge=LDN,enterprise=A,interface=GE3,link=u-1,\
+             orchestrator=corp,wan=WAN\\ u-1"
+        )
+    };
+    let (up, down) = (named("upload"), named("download"));
+    assert_eq!(
+        first,
+        format!(
+            "{up} latency=20,jitter=1,loss=0 0\n{down} latency=20,jitter=1 0\n\
+             {down} latency=21.5 300000\n"
+        )
+    );
+    assert_eq!(lines(&links.take("corp", &window(), at(20))), "");
+    let place = Place { gateway: Some("gw".to_owned()), site: None };
+    links.place("corp", &BTreeMap::from([(EdgeId::of(&link("u-1")), place)]));
+    let moved = lines(&links.take("corp", &poll(vec![reading(10, 20.0)]), at(25)));
+    assert!(moved.contains("edge=LDN,enterprise=A,gateway=gw,"), "{moved}");
+}
+
+#[test]
 fn what_comes_late_is_stored_and_not_judged_out_of_order() {
     let mut links = links();
     links.take("corp", &poll(vec![reading(0, 20.0), reading(10, 20.0)]), at(20));
