@@ -2,11 +2,10 @@
 //! of each match. It must not decide what is told to whom, nor when it is tried again: `delivery` does.
 
 mod alertmanager;
+mod chat;
 mod http;
 mod pagerduty;
-mod slack;
 mod smtp;
-mod teams;
 mod trust;
 mod webhook;
 
@@ -20,13 +19,12 @@ use crate::letter::Letter;
 use crate::render::Curve;
 
 pub use alertmanager::{Alertmanager, AlertmanagerConfig};
+pub use chat::{Chat, Service};
 pub use http::HttpConfig;
 pub use lettre::message::Mailbox;
 pub use model::Secret;
 pub use pagerduty::{PagerDuty, PagerDutyConfig};
-pub use slack::Slack;
 pub use smtp::{Login, Smtp, SmtpConfig, SmtpServer, SmtpTimeouts};
-pub use teams::Teams;
 pub use webhook::{Webhook, WebhookConfig};
 
 /// A configuration that no channel can be built from.
@@ -126,10 +124,8 @@ pub enum Channel {
     Smtp(Smtp),
     /// A POST to a web server.
     Webhook(Webhook),
-    /// A message in a channel of Slack.
-    Slack(Slack),
-    /// A card in a channel or chat of Microsoft Teams.
-    Teams(Teams),
+    /// A message in a chat.
+    Chat(Chat),
     /// An event for a service of PagerDuty.
     PagerDuty(PagerDuty),
     /// Alerts for an Alertmanager.
@@ -144,8 +140,7 @@ impl Channel {
                 smtp.to().first().map_or_else(String::new, |to| to.email.to_string())
             }
             Channel::Webhook(webhook) => webhook.at().to_owned(),
-            Channel::Slack(slack) => format!("slack {}", slack.at()),
-            Channel::Teams(teams) => format!("teams {}", teams.at()),
+            Channel::Chat(chat) => chat.address(),
             Channel::PagerDuty(pagerduty) => format!("pagerduty {}", pagerduty.at()),
             Channel::Alertmanager(alertmanager) => format!("alertmanager {}", alertmanager.at()),
         }
@@ -193,8 +188,7 @@ impl Receiver {
                 }
                 _ if notice.delivered.contains(&address) => continue,
                 Channel::Webhook(webhook) => webhook.tell(notice, now).await,
-                Channel::Slack(slack) => slack.tell(notice).await,
-                Channel::Teams(teams) => teams.tell(notice).await,
+                Channel::Chat(chat) => chat.tell(notice).await,
                 Channel::PagerDuty(pagerduty) => pagerduty.tell(notice).await,
                 Channel::Alertmanager(alertmanager) => alertmanager.tell(notice).await,
             };
@@ -213,8 +207,7 @@ impl Receiver {
                     continue;
                 }
                 Channel::Webhook(webhook) => webhook.post(letter, now).await,
-                Channel::Slack(slack) => slack.post(letter).await,
-                Channel::Teams(teams) => teams.post(letter).await,
+                Channel::Chat(chat) => chat.post(letter).await,
                 Channel::PagerDuty(pagerduty) => pagerduty.post(letter).await,
                 Channel::Alertmanager(alertmanager) => alertmanager.post(letter).await,
             };

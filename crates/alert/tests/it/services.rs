@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use alert::Letter;
 use alert::channel::{
-    Alertmanager, AlertmanagerConfig, Channel, HttpConfig, PagerDuty, PagerDutyConfig, Receiver,
-    Secret, Sent, Slack, Teams,
+    Alertmanager, AlertmanagerConfig, Channel, Chat, HttpConfig, PagerDuty, PagerDutyConfig,
+    Receiver, Secret, Sent, Service,
 };
 use model::Severity;
 use model::alert::{Alert, Entry, Happening, Message, MessageKind};
@@ -21,11 +21,11 @@ use crate::server::Server;
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 fn slack(url: &str) -> Channel {
-    Channel::Slack(Slack::new(&HttpConfig::new(url)).unwrap())
+    Channel::Chat(Chat::new(Service::Slack, &HttpConfig::new(url)).unwrap())
 }
 
 fn teams(url: &str) -> Channel {
-    Channel::Teams(Teams::new(&HttpConfig::new(url)).unwrap())
+    Channel::Chat(Chat::new(Service::Teams, &HttpConfig::new(url)).unwrap())
 }
 
 fn pagerduty(url: &str) -> Channel {
@@ -231,8 +231,8 @@ fn what_is_no_key_or_address_is_refused_without_being_shown() {
     assert!(!refused.to_string().contains("hunter2"), "{refused}");
     let shown = format!("{:?}", PagerDuty::new(&config(PagerDutyConfig::URL, KEY)).unwrap());
     assert!(!shown.contains(KEY), "{shown}");
-    let refused =
-        Slack::new(&HttpConfig::new("hooks.example.com/hunter2")).unwrap_err().to_string();
+    let config = HttpConfig::new("hooks.example.com/hunter2");
+    let refused = Chat::new(Service::Slack, &config).unwrap_err().to_string();
     assert!(refused.contains("slack") && !refused.contains("hunter2"), "{refused}");
 }
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use alert::channel::{
-    Alertmanager, AlertmanagerConfig, BadChannel, Channel, HttpConfig, Login, PagerDuty,
-    PagerDutyConfig, Secret, Slack, Smtp, SmtpConfig, SmtpTimeouts, Teams, Webhook, WebhookConfig,
+    Alertmanager, AlertmanagerConfig, BadChannel, Channel, Chat, HttpConfig, Login, PagerDuty,
+    PagerDutyConfig, Secret, Service, Smtp, SmtpConfig, SmtpTimeouts, Webhook, WebhookConfig,
 };
 
 use super::judged::{
@@ -31,13 +31,10 @@ pub(super) fn channels(
     if let Some(raw) = webhook {
         add(raw.span, hook(raw, folder).map(Channel::Webhook));
     }
-    if let Some(raw) = slack {
-        let slack = chat(raw, "slack", folder).and_then(|http| Slack::new(&http));
-        add(raw.span, slack.map(Channel::Slack));
-    }
-    if let Some(raw) = teams {
-        let teams = chat(raw, "teams", folder).and_then(|http| Teams::new(&http));
-        add(raw.span, teams.map(Channel::Teams));
+    for (service, raw) in [(Service::Slack, slack), (Service::Teams, teams)] {
+        if let Some(raw) = raw {
+            add(raw.span, chat(raw, service, folder).map(Channel::Chat));
+        }
     }
     if let Some(raw) = duty {
         add(raw.span, pagerduty(raw, folder).map(Channel::PagerDuty));
@@ -89,9 +86,10 @@ fn hook(raw: &At<RawWebhook>, folder: &Path) -> Result<Webhook, BadChannel> {
     })
 }
 
-fn chat(raw: &At<RawChat>, what: &str, folder: &Path) -> Result<HttpConfig, BadChannel> {
+fn chat(raw: &At<RawChat>, service: Service, folder: &Path) -> Result<Chat, BadChannel> {
     let RawChat { url, ca, timeout } = &raw.value;
-    http(needed(url.as_ref(), what, "url")?, ca.as_ref(), timeout.as_ref(), folder)
+    let url = needed(url.as_ref(), service.as_str(), "url")?;
+    Chat::new(service, &http(url, ca.as_ref(), timeout.as_ref(), folder)?)
 }
 
 fn pagerduty(raw: &At<RawPagerDuty>, folder: &Path) -> Result<PagerDuty, BadChannel> {

@@ -3,13 +3,9 @@
 //! takes: learn.microsoft.com, "Create incoming webhooks with Workflows" and adaptivecards.io, version 1.4. It
 //! must not try again: `delivery` does.
 
-use model::alert::Notice;
 use model::text::printable;
 use serde_json::{Value, json};
 
-use super::http::{Http, HttpConfig};
-use super::{BadChannel, SendError};
-use crate::letter::Letter;
 use crate::render::{Brief, Tone};
 
 /// Most bytes of a card. Teams refuses more than 28 KB, measured as it pleases.
@@ -17,37 +13,8 @@ const MAX_CARD: usize = 18_000;
 /// Most characters of a paragraph.
 const MAX_PARAGRAPH: usize = 2_000;
 
-/// A channel or chat of Teams, ready to be used.
-#[derive(Debug)]
-pub struct Teams(Http);
-
-impl Teams {
-    /// Checks the address.
-    pub fn new(config: &HttpConfig) -> Result<Self, BadChannel> {
-        Http::new(config, "teams").map(Self)
-    }
-
-    /// Scheme, host and port: what may be shown.
-    pub fn at(&self) -> &str {
-        self.0.at()
-    }
-
-    /// Posts the notice's message.
-    pub(super) async fn tell(&self, notice: &Notice) -> Result<(), SendError> {
-        self.send(&Brief::of(&notice.message)).await
-    }
-
-    /// Posts a report.
-    pub(super) async fn post(&self, letter: &Letter) -> Result<(), SendError> {
-        self.send(&letter.brief()).await
-    }
-
-    async fn send(&self, brief: &Brief) -> Result<(), SendError> {
-        self.0.send(self.0.post().body(body(brief).to_string())).await
-    }
-}
-
-fn body(brief: &Brief) -> Value {
+/// The message that says this.
+pub(super) fn body(brief: &Brief) -> Value {
     let (colour, style) = match brief.tone {
         Tone::Critical => ("Attention", "attention"),
         Tone::Warning => ("Warning", "warning"),

@@ -3,13 +3,9 @@
 //! docs.slack.dev, "Sending messages using incoming webhooks" and "Block Kit". It must not try again: `delivery`
 //! does.
 
-use model::alert::Notice;
 use model::text::printable;
 use serde_json::{Value, json};
 
-use super::http::{Http, HttpConfig};
-use super::{BadChannel, SendError};
-use crate::letter::Letter;
 use crate::render::{Brief, Tone};
 
 /// Most characters of a text in a section (Block Kit: 3,000).
@@ -17,37 +13,8 @@ const MAX_SECTION: usize = 2_900;
 /// Most characters of a header (Block Kit: 150).
 const MAX_HEADER: usize = 150;
 
-/// A channel of Slack, ready to be used.
-#[derive(Debug)]
-pub struct Slack(Http);
-
-impl Slack {
-    /// Checks the address.
-    pub fn new(config: &HttpConfig) -> Result<Self, BadChannel> {
-        Http::new(config, "slack").map(Self)
-    }
-
-    /// Scheme, host and port: what may be shown.
-    pub fn at(&self) -> &str {
-        self.0.at()
-    }
-
-    /// Posts the notice's message.
-    pub(super) async fn tell(&self, notice: &Notice) -> Result<(), SendError> {
-        self.send(&Brief::of(&notice.message)).await
-    }
-
-    /// Posts a report.
-    pub(super) async fn post(&self, letter: &Letter) -> Result<(), SendError> {
-        self.send(&letter.brief()).await
-    }
-
-    async fn send(&self, brief: &Brief) -> Result<(), SendError> {
-        self.0.send(self.0.post().body(body(brief).to_string())).await
-    }
-}
-
-fn body(brief: &Brief) -> Value {
+/// The message that says this.
+pub(super) fn body(brief: &Brief) -> Value {
     let plain = |text: &str| json!({ "type": "plain_text", "text": text, "emoji": false });
     let mut blocks =
         vec![json!({ "type": "header", "text": plain(&printable(&brief.title, MAX_HEADER)) })];
