@@ -1,8 +1,6 @@
 //! `netmend alerts`: what is and was wrong, through the control socket. It changes nothing.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,9 +8,8 @@ use alert::matching::{Matching, parse};
 use model::alert::{Alert, AlertId, Matcher, words};
 use model::{Clock, SystemClock, UnixMs};
 
+use super::common::{self, Common};
 use super::stdout::{self, Form};
-use crate::control::Client;
-use crate::data;
 use crate::desk::{ALERTS, CHANGES, List};
 use crate::report::Report;
 
@@ -33,16 +30,6 @@ enum Command {
     Show(ShowArgs),
     /// Print what changes, as it happens.
     Follow(FollowArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct Common {
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print: lines, or one JSON object an alert.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,17 +74,17 @@ struct FollowArgs {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
-        Command::List(args) => list(args),
-        Command::Show(args) => show(args),
-        Command::Follow(args) => follow(args),
+        Command::List(args) => list(&args),
+        Command::Show(args) => show(&args),
+        Command::Follow(args) => follow(&args),
     }
 }
 
-fn list(args: ListArgs) -> Result<ExitCode, Report> {
+fn list(args: &ListArgs) -> Result<ExitCode, Report> {
     let matching = ready(&args.matchers)?;
     let open = if args.all { "" } else { "open=true&" };
     let path = format!("{ALERTS}?{open}limit={}", args.limit);
-    let List { mut alerts, .. } = Client::new(data::folder(args.common.data)?)?.get(&path)?;
+    let List { mut alerts, .. } = args.common.client()?.get(&path)?;
     alerts.retain(|alert| matching.fits(|label| alert.label(label)));
     if !args.all {
         alerts.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since));
@@ -112,9 +99,9 @@ fn list(args: ListArgs) -> Result<ExitCode, Report> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(args: ShowArgs) -> Result<ExitCode, Report> {
+fn show(args: &ShowArgs) -> Result<ExitCode, Report> {
     let path = format!("{ALERTS}?id={}&limit=1", args.id);
-    let List { alerts, .. } = Client::new(data::folder(args.common.data)?)?.get(&path)?;
+    let List { alerts, .. } = args.common.client()?.get(&path)?;
     let Some(alert) = alerts.first() else {
         return Err(Report::new(format!("there is no alert {}", args.id))
             .help("`netmend alerts list --all` shows all"));
@@ -127,30 +114,19 @@ fn show(args: ShowArgs) -> Result<ExitCode, Report> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn follow(args: FollowArgs) -> Result<ExitCode, Report> {
+fn follow(args: &FollowArgs) -> Result<ExitCode, Report> {
     let matching = ready(&args.matchers)?;
-    let client = Client::new(data::folder(args.common.data)?)?;
+    let client = args.common.client()?;
     let mut since = client.get::<List>(&format!("{ALERTS}?limit=1000"))?.revision;
-    loop {
+    common::follow(LOOK, || {
         let List { revision, mut alerts } = client.get(&format!("{CHANGES}?since={since}"))?;
         since = revision;
         alerts.retain(|alert| matching.fits(|label| alert.label(label)));
-        let text = match args.common.output {
+        Ok(match args.common.output {
             Form::Json => stdout::json_lines(&alerts)?,
             Form::Text => alerts.iter().map(line).collect(),
-        };
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Ok(()) => {}
-            // Nobody reads any more.
-            Err(why) if why.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            Err(why) => {
-                return Err(Report::because("cannot write to standard output", &why).code(4));
-            }
-        }
-        drop(out);
-        client.wait(LOOK);
-    }
+        })
+    })
 }
 
 fn ready(matchers: &[Matcher]) -> Result<Matching, Report> {

@@ -1,7 +1,6 @@
 //! `netmend approve`: a person says yes or no to a repair that waits for it. Through the control socket; the
 //! kernel says who.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -11,10 +10,9 @@ use serde::Serialize;
 use show::MendOrder;
 use store::{Query, Value};
 
-use super::lines::{local, open};
+use super::common::Common;
+use super::lines::local;
 use super::stdout::{self, Form};
-use crate::control::Client;
-use crate::data;
 use crate::desk::MEND;
 use crate::report::Report;
 
@@ -35,30 +33,22 @@ pub(crate) struct Args {
     /// What others should know.
     #[arg(long, value_name = "TEXT", default_value = "", requires = "id")]
     note: String,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    let Args { id, reject, note, data, output } = args;
-    let Some(event) = id else { return list(data, output) };
+    let Args { id, reject, note, common } = args;
+    let Some(event) = id else { return list(&common) };
     let order =
         if reject { MendOrder::Reject { event, note } } else { MendOrder::Approve { event, note } };
-    tell(data, &order, output)
+    tell(&common, &order)
 }
 
 /// Gives an order to the daemon, and prints what came of it.
-pub(super) fn tell(
-    data: Option<PathBuf>,
-    order: &MendOrder,
-    output: Form,
-) -> Result<ExitCode, Report> {
-    let said: String = Client::new(data::folder(data)?)?.post_json(MEND, order)?;
-    stdout::print(match output {
+pub(super) fn tell(common: &Common, order: &MendOrder) -> Result<ExitCode, Report> {
+    let said: String = common.client()?.post_json(MEND, order)?;
+    stdout::print(match common.output {
         Form::Json => stdout::json_lines([serde_json::json!({ "done": said })])?,
         Form::Text => said + "\n",
     })?;
@@ -76,10 +66,10 @@ struct View<'a> {
     expires: Option<Timestamp>,
 }
 
-fn list(data: Option<PathBuf>, output: Form) -> Result<ExitCode, Report> {
+fn list(common: &Common) -> Result<ExitCode, Report> {
     let failed = |why| Report::because("cannot read the approvals", &why).code(4);
     let ask = Query::Approvals { event: None, limit: 1_000 };
-    let found = open(data)?.find(&ask).map_err(failed)?;
+    let found = common.reader()?.find(&ask).map_err(failed)?;
     let waiting: Vec<Approval> = found
         .into_iter()
         .rev()
@@ -89,7 +79,7 @@ fn list(data: Option<PathBuf>, output: Form) -> Result<ExitCode, Report> {
         })
         .collect();
     let time = |at: model::UnixMs| Timestamp::from_millisecond(at.0).ok();
-    stdout::print(match output {
+    stdout::print(match common.output {
         Form::Json => stdout::json_lines(waiting.iter().map(|one| View {
             event: one.event,
             device: &one.device,

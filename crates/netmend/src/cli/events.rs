@@ -2,7 +2,6 @@
 //! daemon or without one; `retry` and `cancel` ask the daemon.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use show::MendOrder;
 use store::{EventQuery, LineQuery, Query, StateReader, Value};
 
 use super::approve::tell;
-use super::lines::{local, open};
+use super::common::{self, Common};
+use super::lines::local;
 use super::since::Since;
 use super::stdout::{self, Form};
 use crate::json_line;
@@ -65,12 +65,8 @@ struct Filter {
     /// Only events in this state; `open` and `over` stand for several. May be given several times.
     #[arg(long, value_name = "STATE", value_parser = states)]
     state: Vec<States>,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,12 +88,8 @@ struct ListArgs {
 struct ShowArgs {
     /// Number of the event.
     id: EventId,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, clap::Args)]
@@ -110,9 +102,8 @@ struct FollowArgs {
 struct ChangeArgs {
     /// Number of the event.
     id: EventId,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// One state, or several by one word.
@@ -161,15 +152,15 @@ impl Filter {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
         Command::List(args) => list(&args),
-        Command::Show(args) => show(args),
+        Command::Show(args) => show(&args),
         Command::Follow(args) => follow(&args.filter),
-        Command::Retry(args) => tell(args.data, &MendOrder::Retry { event: args.id }, Form::Text),
-        Command::Cancel(args) => tell(args.data, &MendOrder::Cancel { event: args.id }, Form::Text),
+        Command::Retry(args) => tell(&args.common, &MendOrder::Retry { event: args.id }),
+        Command::Cancel(args) => tell(&args.common, &MendOrder::Cancel { event: args.id }),
     }
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Report> {
-    let reader = open(args.filter.data.clone())?;
+    let reader = args.filter.common.reader()?;
     let query = EventQuery {
         from: args.since.map(Since::at),
         until: args.until.map(Since::at),
@@ -178,7 +169,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Report> {
     };
     let mut found = find(&reader, query)?;
     found.reverse();
-    print(&found, args.filter.output)?;
+    stdout::print(text(&found, args.filter.common.output)?)?;
     Ok(ExitCode::from(u8::from(found.is_empty())))
 }
 
@@ -195,8 +186,8 @@ fn event(record: store::Record) -> Option<Event> {
     }
 }
 
-fn show(args: ShowArgs) -> Result<ExitCode, Report> {
-    let reader = open(args.data)?;
+fn show(args: &ShowArgs) -> Result<ExitCode, Report> {
+    let reader = args.common.reader()?;
     let query = EventQuery { id: Some(args.id), ..EventQuery::default() };
     let Some(event) = find(&reader, query)?.pop() else {
         return Err(Report::new(format!("there is no event {}", args.id)));
@@ -219,13 +210,12 @@ fn show(args: ShowArgs) -> Result<ExitCode, Report> {
             _ => None,
         })
         .collect();
-    if args.output == Form::Json {
-        print(&[event], Form::Json)?;
-        let mut text = Vec::new();
+    if args.common.output == Form::Json {
+        let mut said = text(&[event], Form::Json)?.into_bytes();
         for line in &lines {
-            json_line::stored(&mut text, line.view());
+            json_line::stored(&mut said, line.view());
         }
-        stdout::print(text)?;
+        stdout::print(said)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = details(&event);
@@ -233,9 +223,7 @@ fn show(args: ShowArgs) -> Result<ExitCode, Report> {
         text.push_str("\nlines of the device around it:\n");
     }
     for line in &lines {
-        let raw = String::from_utf8_lossy(&line.raw);
-        let raw: String =
-            raw.chars().map(|l| if l.is_control() { '\u{FFFD}' } else { l }).collect();
+        let raw = stdout::clean(&String::from_utf8_lossy(&line.raw));
         text.extend(["  ", &local(line.at), "  ", &raw, "\n"]);
     }
     stdout::print(text)?;
@@ -268,28 +256,23 @@ fn details(event: &Event) -> String {
     }
     rows.retain(|(_, value)| !value.is_empty());
     let rows: Vec<String> =
-        rows.iter().map(|(name, value)| format!("{name:9} {value}\n")).collect();
+        rows.iter().map(|(name, value)| format!("{name:9} {}\n", stdout::clean(value))).collect();
     rows.concat()
 }
 
 /// Prints what changes, as long as somebody reads it.
 fn follow(filter: &Filter) -> Result<ExitCode, Report> {
-    let reader = open(filter.data.clone())?;
+    let reader = filter.common.reader()?;
     let failed = |why| Report::because("cannot read the events", &why).code(4);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(|why| Report::because("cannot start to follow", &why).code(4))?;
     let mut seen = reader.revision().map_err(failed)?;
-    loop {
+    common::follow(LOOK, || {
         let mut news = reader.events_since(seen).map_err(failed)?;
         news.sort_unstable_by_key(|record| record.revision);
         seen = news.last().map_or(seen, |record| record.revision);
         let events: Vec<Event> =
             news.into_iter().filter_map(event).filter(|event| filter.fits(event)).collect();
-        print(&events, filter.output)?;
-        runtime.block_on(async { tokio::time::sleep(LOOK).await });
-    }
+        text(&events, filter.common.output)
+    })
 }
 
 /// An event as JSON; names here are a contract.
@@ -349,12 +332,11 @@ impl<'a> View<'a> {
     }
 }
 
-fn print(events: &[Event], form: Form) -> Result<(), Report> {
-    let text = match form {
-        Form::Json => stdout::json_lines(events.iter().map(View::of))?,
-        Form::Text => events.iter().map(row).collect(),
-    };
-    stdout::print(text)
+fn text(events: &[Event], form: Form) -> Result<String, Report> {
+    match form {
+        Form::Json => stdout::json_lines(events.iter().map(View::of)),
+        Form::Text => Ok(events.iter().map(row).collect()),
+    }
 }
 
 fn row(event: &Event) -> String {

@@ -1,18 +1,17 @@
 //! `netmend lines`: stored syslog lines, from the store itself, beside a running daemon or without one. It
 //! changes nothing.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::UnixMs;
-use store::{LineQuery, Query, StateReader, StoredLine, Value};
+use store::{LineQuery, Query, StoredLine, Value};
 
+use super::common::Common;
 use super::since::Since;
 use super::stdout::{self, Form};
 use crate::config::Severity;
-use crate::data;
 use crate::json_line;
 use crate::report::Report;
 
@@ -43,12 +42,8 @@ pub(crate) struct Args {
     /// At most this many lines.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     limit: u32,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// A severity as typed.
@@ -66,14 +61,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         until: args.until.map_or(UnixMs(i64::MAX), Since::at),
         limit: args.limit,
     };
-    let reader = open(args.data)?;
+    let reader = args.common.reader()?;
     let found = reader
         .find(&Query::Lines(query))
         .map_err(|why| Report::because("cannot search the stored lines", &why).code(4))?;
     let mut text = Vec::new();
     for record in found.iter().rev() {
         let Value::Line(line) = &record.value else { continue };
-        match args.output {
+        match args.common.output {
             Form::Json => json_line::stored(&mut text, line.view()),
             Form::Text => row(&mut text, line),
         }
@@ -82,22 +77,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     Ok(ExitCode::from(u8::from(found.is_empty())))
 }
 
-/// Opens the store of a data folder to read.
-pub(super) fn open(told: Option<PathBuf>) -> Result<StateReader, Report> {
-    let folder = data::folder(told)?;
-    StateReader::open(&folder).map_err(|why| {
-        Report::because(format!("cannot read the store in {}", folder.display()), &why)
-            .help("give the folder of the daemon with --data DIR")
-            .code(4)
-    })
-}
-
 /// Time, device and the line, without what a terminal would act upon.
 fn row(out: &mut Vec<u8>, line: &StoredLine) {
     let time = local(line.at);
     let raw = String::from_utf8_lossy(&line.raw);
-    let raw = raw.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter });
-    let text = format!("{time}  {}  {}\n", line.device, raw.collect::<String>());
+    let text = format!("{time}  {}  {}\n", line.device, stdout::clean(&raw));
     out.extend_from_slice(text.as_bytes());
 }
 

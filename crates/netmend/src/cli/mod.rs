@@ -15,6 +15,7 @@ mod archive;
 mod availability;
 mod backup;
 mod check;
+mod common;
 mod detect;
 mod device;
 mod doctor;
@@ -151,7 +152,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Status(args) => status::run(args),
-        Command::Reload(args) => reload::run(args),
+        Command::Reload(args) => reload::run(&args),
         Command::Alerts(args) => alerts::run(args),
         Command::Ack(args) => ack::run(args),
         Command::Silence(args) => silence::run(args),
@@ -174,7 +175,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Report> {
         Command::Runs(args) => runs::run(args),
         Command::Approve(args) => approve::run(args),
         Command::Pause(args) => pause::run(args),
-        Command::Resume(args) => resume::run(args),
+        Command::Resume(args) => resume::run(&args),
         Command::Mode(args) => mode::run(args),
         Command::Syslog(args) => syslog::run(args),
         Command::Vco(args) => vco::run(args),

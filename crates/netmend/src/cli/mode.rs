@@ -1,6 +1,5 @@
 //! `netmend mode`: how far a remediation may go by itself, from now on. It changes no file.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use model::event::Mode;
@@ -8,9 +7,8 @@ use serde::Serialize;
 use show::MendOrder;
 
 use super::approve::tell;
+use super::common::Common;
 use super::stdout::{self, Form};
-use crate::control::Client;
-use crate::data;
 use crate::desk::{MEND, MendStatus};
 use crate::report::Report;
 
@@ -28,12 +26,8 @@ pub(crate) struct Args {
     /// How far it may go.
     #[arg(value_name = "MODE", value_parser = mode)]
     mode: Option<Word>,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// A mode, or none: as the configuration says.
@@ -59,10 +53,10 @@ struct View<'a> {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     if let (Some(remediation), Some(Word(mode))) = (args.name, args.mode) {
-        return tell(args.data, &MendOrder::SetMode { remediation, mode }, args.output);
+        return tell(&args.common, &MendOrder::SetMode { remediation, mode });
     }
-    let status: MendStatus = Client::new(data::folder(args.data)?)?.get(MEND)?;
-    stdout::print(match args.output {
+    let status: MendStatus = args.common.client()?.get(MEND)?;
+    stdout::print(match args.common.output {
         Form::Json => {
             stdout::json_lines(status.modes.iter().map(|(remediation, mode, by)| View {
                 remediation,

@@ -2,15 +2,13 @@
 //! Through the control socket.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use model::alert::{Notice, NoticeId, NoticeState};
 
+use super::common::Common;
 use super::stdout::{self, Form};
-use crate::control::Client;
-use crate::data;
 use crate::desk::{NOTICES, TEST, TestOrder};
 use crate::report::Report;
 
@@ -37,17 +35,13 @@ struct TestArgs {
     /// Name of the receiver [default: all].
     #[arg(value_name = "RECEIVER")]
     receiver: Option<String>,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print: a line a receiver, or one JSON object each.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Command::Test(args) = args.command;
-    let client = Client::new(data::folder(args.data)?)?;
+    let client = args.common.client()?;
     let order = TestOrder { receiver: args.receiver };
     let written: Vec<(String, NoticeId)> = client.post_json(TEST, &order)?;
     if written.is_empty() {
@@ -66,7 +60,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         client.wait(LOOK);
     }
     let sent = found.iter().all(|notice| notice.state == NoticeState::Sent);
-    stdout::print(match args.output {
+    stdout::print(match args.common.output {
         Form::Json => stdout::json_lines(&found)?,
         Form::Text => words(&found),
     })?;

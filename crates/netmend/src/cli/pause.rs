@@ -1,12 +1,11 @@
 //! `netmend pause`: the kill switch. Nothing more is repaired; runs under way stop before their next command.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use show::MendOrder;
 
 use super::approve::tell;
-use super::stdout::Form;
+use super::common::Common;
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -19,14 +18,10 @@ pub(crate) struct Args {
     /// Why, for those who wonder later.
     #[arg(value_name = "REASON", default_value = "")]
     reason: String,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    tell(args.data, &MendOrder::Pause { note: args.reason }, args.output)
+    tell(&args.common, &MendOrder::Pause { note: args.reason })
 }

@@ -2,12 +2,11 @@
 //! reads no configuration itself: what counts is what the daemon sees.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::common::Common;
 use super::stdout::{self, Form};
-use crate::control::{Client, RELOAD, ReloadOutcome, Reloaded};
-use crate::data;
+use crate::control::{RELOAD, ReloadOutcome, Reloaded};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -15,18 +14,14 @@ use crate::report::Report;
 Exit codes: 0 it is taken over or was not changed, 1 it is refused or no netmend runs, 3 bad arguments, \
 4 a system error.")]
 pub(crate) struct Args {
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    let answer: Reloaded = Client::new(data::folder(args.data)?)?.post(RELOAD)?;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
+    let answer: Reloaded = args.common.client()?.post(RELOAD)?;
     let refused = answer.outcome == ReloadOutcome::Refused;
-    match args.output {
+    match args.common.output {
         Form::Json => stdout::print(stdout::json_lines([&answer])?)?,
         Form::Text if refused => return Err(refusal(answer.problems)),
         Form::Text => stdout::print(words(&answer))?,

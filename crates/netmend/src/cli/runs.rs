@@ -2,7 +2,6 @@
 //! a running daemon or without one.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use model::text::printable;
 use serde::Serialize;
 use store::{AuditQuery, Query, RunQuery, StateReader, Value, check_audit};
 
-use super::lines::{local, open};
+use super::common::{self, Common};
+use super::lines::local;
 use super::since::Since;
 use super::stdout::{self, Form};
 use crate::report::Report;
@@ -60,12 +60,8 @@ struct Filter {
     /// Only runs in this state. May be given several times.
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Vec<RunState>,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,12 +86,8 @@ struct ListArgs {
 struct ShowArgs {
     /// Number of the run.
     id: RunId,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print; as JSON the run with its exchanges in one object.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, clap::Args)]
@@ -118,12 +110,8 @@ struct AuditArgs {
     /// At most this many, the newest.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 1000)]
     limit: u32,
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    common: Common,
 }
 
 fn state(word: &str) -> Result<RunState, String> {
@@ -153,9 +141,9 @@ impl Filter {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     match args.command {
         Command::List(args) => list(&args),
-        Command::Show(args) => show(args),
+        Command::Show(args) => show(&args),
         Command::Follow(args) => follow(&args.filter),
-        Command::Audit(args) => audit(args),
+        Command::Audit(args) => audit(&args),
     }
 }
 
@@ -176,7 +164,7 @@ fn of(value: Value) -> Option<Run> {
 }
 
 fn list(args: &ListArgs) -> Result<ExitCode, Report> {
-    let reader = open(args.filter.data.clone())?;
+    let reader = args.filter.common.reader()?;
     let query = RunQuery {
         event: args.event,
         from: args.since.map(Since::at),
@@ -186,12 +174,12 @@ fn list(args: &ListArgs) -> Result<ExitCode, Report> {
     };
     let mut found = find(&reader, query)?;
     found.reverse();
-    print(&found, args.filter.output)?;
+    stdout::print(text(&found, args.filter.common.output)?)?;
     Ok(ExitCode::from(u8::from(found.is_empty())))
 }
 
-fn show(args: ShowArgs) -> Result<ExitCode, Report> {
-    let reader = open(args.data)?;
+fn show(args: &ShowArgs) -> Result<ExitCode, Report> {
+    let reader = args.common.reader()?;
     let query = RunQuery { id: Some(args.id), ..RunQuery::default() };
     let Some(run) = find(&reader, query)?.pop() else {
         return Err(Report::new(format!("there is no run {}", args.id)));
@@ -202,7 +190,7 @@ fn show(args: ShowArgs) -> Result<ExitCode, Report> {
         _ => None,
     });
     let said = said.unwrap_or_default();
-    stdout::print(match args.output {
+    stdout::print(match args.common.output {
         Form::Json => stdout::json_lines([View { transcript: Some(&said), ..View::of(&run) }])?,
         Form::Text => details(&run, &said),
     })?;
@@ -239,20 +227,23 @@ fn details(run: &Run, said: &[Exchange]) -> String {
     ];
     rows.retain(|(_, value)| !value.is_empty());
     let mut text: Vec<String> =
-        rows.iter().map(|(name, value)| format!("{name:12} {}\n", clean(value))).collect();
+        rows.iter().map(|(name, value)| format!("{name:12} {}\n", stdout::clean(value))).collect();
     for GuardNote { guard, passed, said } in &run.guards {
         let word = if *passed { "passed" } else { "held" };
-        text.push(format!("guard        {guard}: {word} {}\n", clean(said)));
+        text.push(format!("guard        {guard}: {word} {}\n", stdout::clean(said)));
     }
     for StepResult { step, took_ms, outcome, said, .. } in &run.steps {
-        text.push(format!("step         {step}: {outcome} ({took_ms} ms) {}\n", clean(said)));
+        text.push(format!(
+            "step         {step}: {outcome} ({took_ms} ms) {}\n",
+            stdout::clean(said)
+        ));
     }
     if let Some(Proof { verdict, reason, targets }) = &run.proof {
-        text.push(format!("proof        {verdict}: {}\n", clean(reason)));
+        text.push(format!("proof        {verdict}: {}\n", stdout::clean(reason)));
         for target in targets {
             text.push(format!(
                 "             {}: before {} of {}, after {} of {}\n",
-                clean(&target.target),
+                stdout::clean(&target.target),
                 target.before.received,
                 target.before.sent,
                 target.after.received,
@@ -262,54 +253,42 @@ fn details(run: &Run, said: &[Exchange]) -> String {
     }
     for Exchange { at, took_ms, step, sent, received, error } in said {
         let step = step.map(|step| format!(", {step}")).unwrap_or_default();
-        text.push(format!("\n{}{step} ({took_ms} ms)> {}\n", local(*at), clean(sent)));
+        text.push(format!("\n{}{step} ({took_ms} ms)> {}\n", local(*at), stdout::clean(sent)));
         for line in received.lines() {
-            text.push(format!("    {}\n", clean(line)));
+            text.push(format!("    {}\n", stdout::clean(line)));
         }
         if let Some(error) = error {
-            text.push(format!("    error: {}\n", clean(error)));
+            text.push(format!("    error: {}\n", stdout::clean(error)));
         }
     }
     text.concat()
 }
 
-/// Text of a device, without what a terminal would obey.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|letter| match letter {
-            '\n' => '⏎',
-            letter if letter.is_control() => '\u{FFFD}',
-            letter => letter,
-        })
-        .collect()
-}
-
 /// Prints what changes, as long as somebody reads it.
 fn follow(filter: &Filter) -> Result<ExitCode, Report> {
-    let reader = open(filter.data.clone())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(|why| Report::because("cannot start to follow", &why).code(4))?;
+    let reader = filter.common.reader()?;
     let mut seen = reader.revision().map_err(|why| failed(&why))?;
     // Each line says something new: a run is told once for each state.
     let mut told: HashMap<RunId, (RunState, usize)> = HashMap::new();
     // What is under way already comes first.
     let open = RunQuery { states: vec![RunState::Running, RunState::Verifying], ..filter.query() };
-    let mut news = find(&reader, open)?;
-    loop {
+    let mut under_way = Some(find(&reader, open)?);
+    common::follow(LOOK, || {
+        let mut news = if let Some(runs) = under_way.take() {
+            runs
+        } else {
+            let found = reader.runs_since(seen).map_err(|why| failed(&why))?;
+            seen = found.iter().map(|record| record.revision).max().unwrap_or(seen);
+            found.into_iter().filter_map(|record| of(record.value)).collect()
+        };
         news.retain(|run| {
             let now = (run.state, run.steps.len());
             filter.fits(run) && told.insert(run.id, now) != Some(now)
         });
         news.sort_unstable_by_key(|run| run.id);
         told.retain(|_, (state, _)| state.is_open());
-        print(&news, filter.output)?;
-        runtime.block_on(async { tokio::time::sleep(LOOK).await });
-        let found = reader.runs_since(seen).map_err(|why| failed(&why))?;
-        seen = found.iter().map(|record| record.revision).max().unwrap_or(seen);
-        news = found.into_iter().filter_map(|record| of(record.value)).collect();
-    }
+        text(&news, filter.common.output)
+    })
 }
 
 /// A run as JSON; names here are a contract.
@@ -369,11 +348,11 @@ fn time(at: UnixMs) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.0).ok()
 }
 
-fn print(runs: &[Run], form: Form) -> Result<(), Report> {
-    stdout::print(match form {
-        Form::Json => stdout::json_lines(runs.iter().map(View::of))?,
-        Form::Text => runs.iter().map(row).collect(),
-    })
+fn text(runs: &[Run], form: Form) -> Result<String, Report> {
+    match form {
+        Form::Json => stdout::json_lines(runs.iter().map(View::of)),
+        Form::Text => Ok(runs.iter().map(row).collect()),
+    }
 }
 
 /// Who does what: worker, event, device, result, remediation, time.
@@ -403,15 +382,15 @@ struct AuditView<'a> {
     hash: &'a str,
 }
 
-fn audit(args: AuditArgs) -> Result<ExitCode, Report> {
-    let reader = open(args.data)?;
+fn audit(args: &AuditArgs) -> Result<ExitCode, Report> {
+    let reader = args.common.reader()?;
     if args.verify {
         return verify(&reader);
     }
     let query = AuditQuery { event: args.event, run: args.run, before: None, limit: args.limit };
     let mut found = entries(&reader, query)?;
     found.reverse();
-    stdout::print(match args.output {
+    stdout::print(match args.common.output {
         Form::Json => stdout::json_lines(found.iter().map(|entry| AuditView {
             id: entry.id,
             at: time(entry.at),
@@ -431,7 +410,7 @@ fn audit_row(entry: &AuditEntry) -> String {
     let AuditEntry { id, at, actor, action, event, run, detail, .. } = entry;
     let event = event.map(|id| format!(" event {id}")).unwrap_or_default();
     let run = run.map(|id| format!(" run {id}")).unwrap_or_default();
-    let (actor, detail) = (clean(actor), clean(detail));
+    let (actor, detail) = (stdout::clean(actor), stdout::clean(detail));
     format!("{}  #{id:<6} {actor}  {action}{event}{run}  {detail}\n", local(*at))
 }
 

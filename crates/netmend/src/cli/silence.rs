@@ -2,7 +2,6 @@
 //! control socket.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,10 +10,9 @@ use model::UnixMs;
 use model::alert::{Matcher, SilenceId, Weekly};
 
 use super::alerts::time;
+use super::common::Common;
 use super::stdout::{self, Form};
 use crate::config::duration;
-use crate::control::Client;
-use crate::data;
 use crate::desk::{EXPIRE, Listed, SILENCES, SilenceOrder};
 use crate::report::Report;
 
@@ -35,16 +33,6 @@ enum Command {
     List(ListArgs),
     /// End a silence now.
     Expire(ExpireArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct Common {
-    /// Data folder of the daemon [default: as `netmend run` without a config].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// How to print: lines or JSON.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: Form,
 }
 
 #[derive(Debug, clap::Args)]
@@ -110,8 +98,8 @@ fn moment(text: &str) -> Result<UnixMs, String> {
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let text = match args.command {
         Command::Add(args) => add(args)?,
-        Command::List(args) => list(args)?,
-        Command::Expire(args) => expire(args)?,
+        Command::List(args) => list(&args)?,
+        Command::Expire(args) => expire(&args)?,
     };
     stdout::print(text)?;
     Ok(ExitCode::SUCCESS)
@@ -126,7 +114,7 @@ fn add(args: AddArgs) -> Result<String, Report> {
         weekly: args.every,
         note: args.note,
     };
-    let client = Client::new(data::folder(args.common.data)?)?;
+    let client = args.common.client()?;
     let id: SilenceId = client.post_json(SILENCES, &order)?;
     match args.common.output {
         Form::Json => stdout::json_lines([serde_json::json!({ "silence": id })]),
@@ -134,8 +122,8 @@ fn add(args: AddArgs) -> Result<String, Report> {
     }
 }
 
-fn list(args: ListArgs) -> Result<String, Report> {
-    let listed: Vec<Listed> = Client::new(data::folder(args.common.data)?)?.get(SILENCES)?;
+fn list(args: &ListArgs) -> Result<String, Report> {
+    let listed: Vec<Listed> = args.common.client()?.get(SILENCES)?;
     if let Form::Json = args.common.output {
         return stdout::json_lines(&listed);
     }
@@ -158,8 +146,8 @@ fn list(args: ListArgs) -> Result<String, Report> {
     Ok(text)
 }
 
-fn expire(args: ExpireArgs) -> Result<String, Report> {
-    let client = Client::new(data::folder(args.common.data)?)?;
+fn expire(args: &ExpireArgs) -> Result<String, Report> {
+    let client = args.common.client()?;
     let id: SilenceId = client.post_json(EXPIRE, &args.id)?;
     match args.common.output {
         Form::Json => stdout::json_lines([serde_json::json!({ "silence": id })]),

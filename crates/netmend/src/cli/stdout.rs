@@ -28,6 +28,17 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Report> {
     }
 }
 
+/// Text of a device in one line, without what a terminal would obey.
+pub(super) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '\n' => '⏎',
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        })
+        .collect()
+}
+
 /// The records as JSON, a line each.
 pub(super) fn json_lines<T: Serialize>(
     records: impl IntoIterator<Item = T>,
