@@ -120,7 +120,7 @@ impl Lane {
     const PAUSE: u64 = 8;
     /// Probes may leave so much later to leave together, as long as no more than so many do: each waking
     /// costs more than a probe. Nobody waits for them; the kernel tells when they left.
-    const GATHER_MS: u64 = 10;
+    const GATHER_MS: u64 = 20;
     const TOGETHER: usize = 32;
 
     pub(crate) fn new(plan: Plan, results: Results) -> Self {
