@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod allocator;
 mod archive;
 mod attend;
 mod availability;
@@ -42,6 +43,7 @@ mod wan;
 mod wire;
 
 fn main() -> ExitCode {
+    allocator::settle();
     // Before anything else is set up: a child holds no more than it is given.
     if children::is_child() {
         return children::serve();
