@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -186,11 +185,6 @@ impl Side {
             Self::Influx => &[],
             Self::Victoria => &["/internal/force_flush", "/internal/force_merge"],
         }
-    }
-
-    /// How long an acknowledged sample may be lost to a kill.
-    pub(crate) fn unsynced(self) -> Duration {
-        if self == Self::Victoria { Duration::from_secs(12) } else { Duration::ZERO }
     }
 
     /// Requests after which everything that was written can be asked for.
