@@ -135,7 +135,7 @@ pub enum StampSource {
     /// The kernel's software stamp as the packet left or arrived, or its own `tcpi_rtt`.
     Kernel,
     /// An estimate between the kernel's stamps of packets that left right before and after, in a burst:
-    /// they bound it, and they are at most 0.1 ms apart.
+    /// they bound it, and they are at most 0.05 ms apart.
     Between,
     /// The kernel's stamp before the queueing discipline.
     Sched,

@@ -7,7 +7,7 @@ use model::UnixNs;
 const KEPT: usize = 4096;
 /// Two stamps further apart than this, in nanoseconds, say that the sender was interrupted in between,
 /// and nobody knows before which packet.
-const INTERRUPTED: i64 = 100_000;
+const INTERRUPTED: i64 = 50_000;
 
 /// Packets in the order they were sent, and the numbers that the kernel gave to those it stamps.
 pub(super) struct Ledger {
