@@ -1,7 +1,7 @@
 //! Passes on to the sinks what the store has: samples become points, a point a probe; points wait in the spool;
 //! a courier for each sink brings them there. It never changes what is stored, and nobody waits for a sink.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,6 +23,8 @@ use probes::Probes;
 
 /// Folder of the spool in the data folder.
 const FOLDER: &str = "spool";
+/// Most points beside the samples that wait for a batch that gets onto disk: some 20 MB.
+const MOST_BESIDE: usize = 100_000;
 
 /// The stage that passes on.
 pub(crate) struct Forwarding {
@@ -42,8 +44,10 @@ pub(crate) struct Forwarding {
 
 #[derive(Default)]
 struct Beside {
-    waiting: Vec<(Arc<Subject>, UnixMs, Vec<f64>)>,
+    waiting: VecDeque<(Arc<Subject>, UnixMs, Vec<f64>)>,
     frames: Frames,
+    /// Probes of the batch being made that the spool could not take.
+    missing: u64,
 }
 
 /// A courier at work.
@@ -150,43 +154,64 @@ impl Forwarding {
         !self.couriers().is_empty()
     }
 
-    /// Takes a point that is no probe, such as an interface's counters; it goes with the next batch of samples.
+    /// Takes a point that is no probe, such as an interface's counters; it goes with the next batch of samples
+    /// that the spool takes. The oldest go when too many wait for one.
     pub(crate) fn push(&self, subject: &Arc<Subject>, at: UnixMs, values: &[f64]) {
-        if self.wanted() {
-            self.beside().waiting.push((Arc::clone(subject), at, values.to_vec()));
+        if !self.wanted() {
+            return;
+        }
+        let waiting = &mut self.beside().waiting;
+        waiting.push_back((Arc::clone(subject), at, values.to_vec()));
+        if waiting.len() > MOST_BESIDE {
+            waiting.pop_front();
+            self.unspooled.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Writes the points of a batch that the store is about to get to the spool, where they stay hidden.
+    /// Writes the points of a batch that the store is about to get to the spool, where they stay hidden. A batch
+    /// that the store did not take comes again, under the same number.
     pub(crate) fn prepare(&self, batch: &Batch) {
         if !self.wanted() {
             return;
         }
         let mut beside = self.beside();
-        let Beside { waiting, frames } = &mut *beside;
+        let Beside { waiting, frames, missing } = &mut *beside;
         frames.begin(batch.seq, self.clock.now_ms());
-        self.probes
-            .lock()
-            .expect("no holder of this lock can panic")
-            .points(&batch.samples, |subject, at, values| frames.push(subject, at, values));
-        for (subject, at, values) in waiting.drain(..) {
-            frames.push(&subject, at, &values);
+        let mut probes = 0;
+        self.probes.lock().expect("no holder of this lock can panic").points(
+            &batch.samples,
+            |subject, at, values| {
+                frames.push(subject, at, values);
+                probes += 1;
+            },
+        );
+        for (subject, at, values) in &*waiting {
+            frames.push(subject, *at, values);
         }
         let written = self.spool.append(frames);
         let failed_before = self.failing.swap(written.is_err(), Ordering::Relaxed);
-        if let Err(why) = written {
-            self.unspooled.fetch_add(frames.take().1, Ordering::Relaxed);
-            if !failed_before {
-                tracing::warn!(%why, "what is stored is not passed on to the sinks");
+        *missing = 0;
+        match written {
+            Ok(true) => waiting.clear(),
+            // It lies there since it was tried before: what came since then goes with the next one.
+            Ok(false) => {}
+            Err(why) => {
+                *missing = probes;
+                if !failed_before {
+                    tracing::warn!(%why, "what is stored is not passed on to the sinks");
+                }
             }
         }
     }
 
-    /// Lets the sinks have what was prepared: the store has acknowledged it.
+    /// Lets the sinks have what was prepared: the store has acknowledged it. What was not written by now is lost
+    /// to them.
     pub(crate) fn acknowledged(&self) {
         if !self.wanted() {
             return;
         }
+        let missing = std::mem::take(&mut self.beside().missing);
+        self.unspooled.fetch_add(missing, Ordering::Relaxed);
         if let Err(why) = self.spool.reveal() {
             tracing::warn!(%why, "the sinks may get some points twice after a restart");
         }
@@ -217,5 +242,65 @@ impl Forwarding {
 
     fn beside(&self) -> MutexGuard<'_, Beside> {
         self.beside.lock().expect("no holder of this lock can panic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::status::TargetSeries;
+    use model::{ManualClock, Metric, Protocol, Sample, UnixNs};
+    use store::sink::Kind;
+
+    use super::*;
+
+    /// What the store gets as its batch `seq`: one lost probe of `target`.
+    fn batch(target: &Target, seq: u64) -> Batch {
+        let series = TargetSeries::of(target).get(Metric::Loss);
+        let samples = vec![Sample { series, at: UnixMs(seq.cast_signed()), value: 100.0 }];
+        Batch { source: 0, seq, samples }
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_probes_of_that_time_once_and_nothing_that_came_beside_them() {
+        let data = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(UnixNs(0)));
+        // Nobody drives it: the courier stays where it is.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let handle = runtime.handle().clone();
+        let forwarding =
+            Forwarding::open(data.path(), Limits::DEFAULT, None, clock, handle).unwrap();
+        let settings = crate::config::from_text("sinks: [{ influxdb: { url: 'http://db' } }]\n");
+        forwarding.set_sinks(&settings.sinks, Limits::DEFAULT).unwrap();
+        let target = Target::new("h", "r", Protocol::Icmp);
+        forwarding.set_targets([&target].into_iter());
+        let interface = Arc::new(Subject::new(Kind::Interface, &[("ifName", "eth0")], &[]));
+        let push = || forwarding.push(&interface, UnixMs(0), &[1.0]);
+        let come = || {
+            let now = forwarding.now();
+            (now.sinks[0].waiting.points, now.unspooled)
+        };
+
+        let folder = data.path().join(FOLDER);
+        std::fs::remove_dir_all(&folder).unwrap();
+        push();
+        forwarding.prepare(&batch(&target, 1));
+        forwarding.prepare(&batch(&target, 1));
+        assert_eq!(come(), (0, 0), "the store may still refuse the batch");
+        forwarding.acknowledged();
+        assert_eq!(come(), (0, 1));
+        std::fs::create_dir(&folder).unwrap();
+        forwarding.prepare(&batch(&target, 2));
+        forwarding.acknowledged();
+        assert_eq!(come(), (2, 1), "a probe, and what waited");
+
+        // The store refuses a batch that the spool has, and meanwhile something comes beside.
+        forwarding.prepare(&batch(&target, 3));
+        push();
+        forwarding.prepare(&batch(&target, 3));
+        forwarding.acknowledged();
+        assert_eq!(come(), (3, 1));
+        forwarding.prepare(&batch(&target, 4));
+        forwarding.acknowledged();
+        assert_eq!(come(), (5, 1));
     }
 }

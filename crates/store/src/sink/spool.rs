@@ -191,18 +191,21 @@ impl Spool {
         inner.save(&self.dir)
     }
 
-    /// Writes points of a batch that the store is about to get. They stay hidden until [`Spool::reveal`];
-    /// writing the same batch again does nothing.
+    /// Writes points of a batch that the store is about to get. They stay hidden until [`Spool::reveal`].
+    /// Writing the same batch again does nothing, and gives false.
     ///
     /// # Errors
     /// They were not written, for instance because the disk is full; nothing else has changed.
-    pub fn append(&self, frames: &mut Frames) -> Result<(), Error> {
+    pub fn append(&self, frames: &mut Frames) -> Result<bool, Error> {
         let now = self.clock.now_ms();
         let batch = frames.batch();
         let (bytes, points) = frames.take();
         let mut inner = self.lock();
-        if points == 0 || inner.hidden.is_some_and(|(known, ..)| known == batch) {
-            return Ok(());
+        if inner.hidden.is_some_and(|(known, ..)| known == batch) {
+            return Ok(false);
+        }
+        if points == 0 {
+            return Ok(true);
         }
         inner.roll(&self.dir, now)?;
         let Inner { segments, file, .. } = &mut *inner;
@@ -214,7 +217,7 @@ impl Spool {
         segment.points += points;
         segment.last_at = now;
         inner.hidden = Some((batch, bytes.len() as u64, points));
-        Ok(())
+        Ok(true)
     }
 
     /// Shows the sinks what was appended: the store has it. Also drops what is too old or too much.
