@@ -201,11 +201,12 @@ impl Http {
 
     /// Status and beginning of the body, with what may be secret left out.
     pub(super) fn said(&self, reply: &Reply) -> String {
-        let body = printable(reply.body.trim(), 300);
+        // Before it is shortened: half a secret is still one.
         let body = match &self.credential {
-            Credential::None => body,
-            Credential::Basic(_, secret) | Credential::Token(secret) => secret.redact(&body),
+            Credential::None => reply.body.clone(),
+            Credential::Basic(_, secret) | Credential::Token(secret) => secret.redact(&reply.body),
         };
+        let body = printable(&body, 300);
         format!("{} answers {} {body}", self.at, reply.status).trim_end().to_owned()
     }
 }
