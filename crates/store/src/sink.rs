@@ -11,6 +11,7 @@
 //! it, and what an answer means), then the sinks: [`line_protocol`] and [`influx`], [`remote_write`].
 
 mod answer;
+mod bodies;
 pub mod courier;
 pub mod frame;
 pub mod http;

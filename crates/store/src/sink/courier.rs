@@ -4,10 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::{Clock, UnixMs};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Failure, Retry};
+use super::bodies::{Body, Form, Recipe};
 use super::frame::MAX_POINTS;
 use super::http::BadSink;
 use super::influx::{Influx, InfluxConfig};
@@ -69,8 +71,16 @@ impl Sink {
         }
     }
 
+    /// How it wants points written down.
+    fn form(&self) -> Form {
+        match self {
+            Sink::Influx(sink) => sink.form(),
+            Sink::RemoteWrite(sink) => sink.form(),
+        }
+    }
+
     /// The body with up to `count` points of `batch`, from the one numbered `from` on, and how many have values.
-    fn body(&self, batch: &Batch, from: usize, count: usize) -> (Vec<u8>, usize) {
+    fn body(&self, batch: &Batch, from: usize, count: usize) -> Body {
         let mut out = Vec::with_capacity(count * 160);
         let (mut skip, mut left, mut written) = (from, count, 0);
         for frame in &batch.frames {
@@ -94,10 +104,10 @@ impl Sink {
             Sink::Influx(sink) => sink.pack(out),
             Sink::RemoteWrite(_) => RemoteWrite::pack(&out),
         };
-        (body, written)
+        (body.into(), written)
     }
 
-    async fn send(&self, body: Vec<u8>) -> Answer {
+    async fn send(&self, body: Bytes) -> Answer {
         match self {
             Sink::Influx(sink) => sink.send(body).await,
             Sink::RemoteWrite(sink) => sink.send(body).await,
@@ -264,8 +274,9 @@ impl Courier {
         };
         let count = self.window.min(batch.points - done);
         let sink = Arc::clone(&self.sink);
-        let made = tokio::task::spawn_blocking(move || sink.body(&batch, done, count)).await;
-        let (body, written) = made.expect("making a body does not panic");
+        let recipe = Recipe { place: batch.place(), points: (done, count), form: sink.form() };
+        let make = move || sink.body(&batch, done, count);
+        let (body, written) = self.spool.bodies().get(recipe, make).await;
         if written == 0 {
             self.pass(count);
             return Next::Now;

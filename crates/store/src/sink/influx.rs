@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::text::printable;
@@ -12,6 +13,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 
 use super::answer::{Answer, Failure, Retry};
+use super::bodies::Form;
 use super::http::{BadSink, Credential, Endpoint, Http, Reply};
 use super::line_protocol;
 use super::point::Point;
@@ -88,6 +90,11 @@ impl Influx {
         self.found().map(|(_, words)| format!("InfluxDB {words}"))
     }
 
+    /// How it wants points written down.
+    pub(super) fn form(&self) -> Form {
+        Form::Lines { gzip: self.gzip, tags: self.tags.clone() }
+    }
+
     /// Appends a point in the form that is sent; false if it has no value.
     pub(super) fn write(&self, out: &mut Vec<u8>, point: Point<'_>) -> bool {
         line_protocol::write(out, point, &self.tags)
@@ -104,7 +111,7 @@ impl Influx {
     }
 
     /// Sends a body.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Answer {
+    pub(super) async fn send(&self, body: Bytes) -> Answer {
         let version = match self.ask().await {
             Ok(version) => version,
             Err(failure) => return Answer::Failed(failure),
@@ -226,8 +233,7 @@ impl Influx {
 
     /// Creates the database. What follows is another try of the write, at once if it went well.
     async fn create(&self, name: &str) -> Failure {
-        let quoted = name.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-        let statement = format!("CREATE DATABASE \"{quoted}\"");
+        let statement = statement(name);
         let body = form(&[("q", &statement)]);
         let request = self.http.post(self.http.url("/query", &[])).body(body);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -265,6 +271,12 @@ impl Influx {
     fn forget(&self) {
         *self.found.lock().expect("no holder of this lock can panic") = None;
     }
+}
+
+/// The statement that creates a database.
+fn statement(name: &str) -> String {
+    let quoted = name.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    format!("CREATE DATABASE \"{quoted}\"")
 }
 
 /// The body of a form.

@@ -11,10 +11,12 @@
 //! Sample       { double value = 1; int64 timestamp = 2; }     // milliseconds
 //! ```
 
+use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::answer::{Answer, Failure, Retry};
+use super::bodies::Form;
 use super::http::{BadSink, Credential, Endpoint, Http};
 use super::point::Point;
 use crate::codec::varint;
@@ -61,6 +63,11 @@ impl RemoteWrite {
         self.http.at()
     }
 
+    /// How it wants points written down.
+    pub(super) fn form(&self) -> Form {
+        Form::Series(self.labels.clone())
+    }
+
     /// Appends a point as one series a metric, each with one sample; false if it has none.
     ///
     /// A series may come several times in a request, as long as its samples are in order: `courier` keeps the
@@ -105,7 +112,7 @@ impl RemoteWrite {
     }
 
     /// Sends a body.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Answer {
+    pub(super) async fn send(&self, body: Bytes) -> Answer {
         let request = self.http.post(self.http.base().clone()).body(body);
         let request = match self.http.credential() {
             Credential::None => request,

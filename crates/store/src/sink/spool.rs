@@ -15,6 +15,7 @@ use std::time::Duration;
 use model::{Clock, UnixMs};
 use tokio::sync::watch;
 
+use super::bodies::Bodies;
 use super::frame::{Frame, Frames};
 use crate::Error;
 
@@ -84,6 +85,13 @@ pub struct Batch {
     damaged: u64,
 }
 
+impl Batch {
+    /// Where it begins.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.from.segment, self.from.offset)
+    }
+}
+
 /// The disk spool.
 #[derive(Debug)]
 pub struct Spool {
@@ -92,6 +100,8 @@ pub struct Spool {
     inner: Mutex<Inner>,
     /// Counts up when there is something new.
     shown: watch::Sender<u64>,
+    /// What is made of the points for several sinks.
+    bodies: Bodies,
 }
 
 #[derive(Debug)]
@@ -153,7 +163,8 @@ impl Spool {
             moved: false,
         };
         let shown = watch::Sender::new(0);
-        Ok((Self { dir: dir.to_owned(), clock, inner: Mutex::new(inner), shown }, found))
+        let (dir, inner, bodies) = (dir.to_owned(), Mutex::new(inner), Bodies::default());
+        Ok((Self { dir, clock, inner, shown, bodies }, found))
     }
 
     /// Sets what is kept from now on.
@@ -235,6 +246,11 @@ impl Spool {
             self.shown.send_modify(|version| *version += 1);
         }
         saved
+    }
+
+    /// The bodies of requests that are made of its points.
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     /// Rings when there is something new.
