@@ -67,9 +67,15 @@ impl Limit {
         }
     }
 
-    /// A login forgives the failures of this name from there.
+    /// What was remembered as a failure was none. A login also forgives those of this name from there.
     pub(super) fn succeeded(&mut self, name: &str, from: IpAddr) {
-        self.failures.remove(&Key::Pair(name.to_owned(), network(from)));
+        for (key, _) in keys(name, from) {
+            let Some((count, _)) = self.failures.get_mut(&key) else { continue };
+            *count -= 1;
+            if *count == 0 || matches!(key, Key::Pair(..)) {
+                self.failures.remove(&key);
+            }
+        }
     }
 }
 
@@ -144,6 +150,20 @@ mod tests {
         limit.succeeded("anna", from);
         fail(&mut limit, "anna", "192.0.2.1", 4, now);
         assert!(!waits(&limit, "anna", "192.0.2.1", now));
+    }
+
+    #[test]
+    fn those_who_get_in_lock_nobody_out_behind_the_same_proxy() {
+        let (mut limit, now) = (Limit::default(), UnixMs(1_000_000_000));
+        let from: IpAddr = "127.0.0.1".parse().unwrap();
+        fail(&mut limit, "bo", "127.0.0.1", 1, now);
+        for _ in 0..2 * NAME {
+            limit.failed("anna", from, now);
+            limit.succeeded("anna", from);
+        }
+        assert!(!waits(&limit, "anna", "127.0.0.1", now));
+        assert_eq!(limit.failures.get(&Key::Address(from)), Some(&(1, now)), "that of bo");
+        assert_eq!(limit.failures.len(), 3);
     }
 
     #[test]
