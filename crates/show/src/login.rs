@@ -245,7 +245,7 @@ impl Logins {
             Order::Add { name, role, hash } => self.add(actor, &name, role, hash)?,
             Order::Password { name, hash } => {
                 self.change(&name, |user| user.hash = hash)?;
-                self.end(|_, session| session.user.eq_ignore_ascii_case(&name))?;
+                self.drop_sessions(|_, session| session.user.eq_ignore_ascii_case(&name))?;
                 said(format!("{name} has another password; the sessions of {name} are over"))
             }
             Order::Role { name, role } => {
@@ -309,7 +309,7 @@ impl Logins {
         }
         self.write(vec![forget(format!("{PREFIX}user/{name}"))])?;
         self.known().users.remove(&name);
-        self.end(|_, session| session.user == name)?;
+        self.drop_sessions(|_, session| session.user == name)?;
         let last = if self.has_users() { "" } else { "; nobody has to log in any more" };
         Ok(said(format!("{name} is removed{last}")))
     }
@@ -419,6 +419,8 @@ impl Logins {
 
     /// Writes down when a session was used last.
     pub(crate) fn write_touched(&self, id: SessionId) {
+        // Or one that ends meanwhile would stand in the store again, and live after a restart.
+        let _changing = self.changing();
         let Some(session) = self.known().sessions.get(&id).cloned() else { return };
         if let Err(why) = self.write(vec![memo(session_key(id), &session)]) {
             tracing::warn!(%why, "when a session was used last is not written down");
@@ -436,6 +438,12 @@ impl Logins {
 
     /// Ends the sessions that `which` names.
     pub(crate) fn end(&self, which: impl Fn(SessionId, &Session) -> bool) -> Result<(), Refused> {
+        let _changing = self.changing();
+        self.drop_sessions(which)
+    }
+
+    /// The same, for who holds `changing`.
+    fn drop_sessions(&self, which: impl Fn(SessionId, &Session) -> bool) -> Result<(), Refused> {
         let ended: Vec<SessionId> = {
             let mut known = self.known();
             let ended = known.sessions.extract_if(|id, session| which(*id, session));

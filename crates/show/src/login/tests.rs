@@ -228,3 +228,55 @@ fn orders_that_cannot_be_meant_are_refused_in_words() {
     let weak = json.replace("argon2id", "argon2i");
     assert!(serde_json::from_str::<Order>(&weak).is_err());
 }
+
+/// A store that, when a session is touched, lets somebody end it at that very moment.
+struct Meanwhile {
+    state: Arc<StateFile>,
+    logins: std::sync::OnceLock<std::sync::Weak<Logins>>,
+    ending: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl State for Meanwhile {
+    fn apply(&self, changes: Vec<Change>) -> Result<Applied, store::Error> {
+        if let (1, Some(logins)) = (changes.len(), self.logins.get().and_then(|it| it.upgrade()))
+            && matches!(&changes[0], Change::Memo(Memo { key, body: Some(_) }) if key.contains("session/"))
+        {
+            assert!(logins.changing.try_lock().is_err(), "nobody ends a session that is written");
+            let ending = std::thread::spawn(move || logins.end(|_, _| true).unwrap());
+            *self.ending.lock().unwrap() = Some(ending);
+        }
+        self.state.apply(changes)
+    }
+
+    fn claim(&self, claim: store::Claim) -> Result<store::Claimed, store::Error> {
+        self.state.claim(claim)
+    }
+
+    fn find(&self, query: &Query) -> Result<Vec<Record>, store::Error> {
+        self.state.find(query)
+    }
+
+    fn changes(&self, since: u64) -> Result<Vec<Record>, store::Error> {
+        self.state.changes(since)
+    }
+}
+
+#[test]
+fn a_session_that_ends_while_its_use_is_written_down_stays_ended() {
+    let place = Place::new();
+    place.add("anna", Role::Viewer, "correct horse");
+    let (state, logins) = (Arc::clone(&place.state), std::sync::OnceLock::new());
+    let meanwhile = Arc::new(Meanwhile { state, logins, ending: Mutex::default() });
+    let clock = Arc::<ManualClock>::clone(&place.clock);
+    let kept = Arc::<Meanwhile>::clone(&meanwhile);
+    let logins = Arc::new(Logins::open(kept, clock, Terms::default()).unwrap());
+    meanwhile.logins.set(Arc::downgrade(&logins)).unwrap();
+    let shown = logins.log_in("anna", &Secret::new("correct horse"), FROM).unwrap();
+    let session = SessionId::of(shown.reveal());
+    place.clock.advance(Duration::from_hours(1));
+    assert!(logins.touch(session));
+    logins.write_touched(session);
+    meanwhile.ending.lock().unwrap().take().expect("somebody ended it").join().unwrap();
+    assert!(logins.session(session).is_none());
+    assert!(place.restarted().session(session).is_none(), "nor after a restart");
+}
