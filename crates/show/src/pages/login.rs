@@ -60,8 +60,13 @@ pub(super) async fn enter(
 async fn checked<T: Send + 'static>(
     check: impl FnOnce() -> Result<T, NotIn> + Send + 'static,
 ) -> Result<T, NotIn> {
-    let _slot = CHECKS.acquire().await.expect("this semaphore is never closed");
-    let done = tokio::task::spawn_blocking(check).await;
+    let slot = CHECKS.acquire().await.expect("this semaphore is never closed");
+    // The thread has the slot: it goes on when whoever asked has hung up.
+    let done = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        check()
+    });
+    let done = done.await;
     // A thread that panicked let nobody in.
     done.unwrap_or(Err(NotIn::Wrong))
 }
