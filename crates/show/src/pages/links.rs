@@ -65,11 +65,10 @@ pub(super) async fn page(
 }
 
 fn same_edge(one: &LinkNow, other: &LinkNow) -> bool {
-    let of = |link: &LinkNow| {
-        let of = &link.subject;
-        (of.orchestrator.clone(), of.enterprise.clone(), of.edge.clone())
-    };
-    of(one) == of(other)
+    let (one, other) = (&one.subject, &other.subject);
+    one.orchestrator == other.orchestrator
+        && one.enterprise == other.enterprise
+        && one.edge == other.edge
 }
 
 /// How those do who measure the links.
