@@ -226,6 +226,8 @@
   document.addEventListener("htmx:afterSettle", scan);
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-Netmend-Token"] = document.querySelector("meta[name=netmend-token]").content;
+    // What nobody clicked or typed for keeps no session alive.
+    if (!event.detail.triggeringEvent) event.detail.headers["X-Netmend-Unasked"] = "yes";
     // A URL should name what was chosen, not every field that was left empty.
     const form = event.detail.formData;
     if (form) for (const [name, value] of [...form]) if (value === "") form.delete(name);

@@ -27,6 +27,9 @@ use rights::{Door, door};
 /// The header that carries the token.
 pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-netmend-token");
 
+/// The header of what a page asks for by itself, while perhaps nobody sits there.
+const UNASKED: HeaderName = HeaderName::from_static("x-netmend-unasked");
+
 /// What the pages may load: nothing but our own files, and no script or style inside a page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -220,10 +223,14 @@ impl Guard {
         }
     }
 
-    /// Remembers that a session is in use. The live feed asks by itself, so it does not count.
-    fn touch(&self, who: &Who, uri: &Uri) {
+    /// Remembers that a session is in use. What pages do by themselves does not count: the live feed, lists
+    /// that are fetched again, charts that go on.
+    fn touch(&self, who: &Who, request: &Request) {
+        let path = request.uri().path();
+        let by_itself =
+            path == "/live" || path.starts_with("/api/") || request.headers().contains_key(UNASKED);
         if let Who::User { session, .. } = who
-            && uri.path() != "/live"
+            && !by_itself
             && self.logins.touch(*session)
         {
             let (logins, session) = (Arc::clone(&self.logins), *session);
@@ -287,7 +294,7 @@ async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next
     let mut response = match admitted {
         Err(refusal) => refusal.into_response(),
         Ok((caller, visit)) => {
-            guard.touch(&caller.who, request.uri());
+            guard.touch(&caller.who, &request);
             let token = visit.token.clone();
             request.extensions_mut().insert(visit);
             TOKEN.scope(token, caller.who.asks(next.run(request))).await

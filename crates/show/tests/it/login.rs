@@ -179,3 +179,21 @@ async fn without_users_there_is_nothing_to_log_in_to() {
     let refused = send(&world, "POST", "/pause", "").await;
     assert_eq!(refused.status, 403);
 }
+
+#[tokio::test]
+async fn a_page_that_is_left_open_keeps_no_session_alive() {
+    let world = guarded();
+    let cookie = cookie(&world, "vera").await;
+    let asked = async |path: &str, unasked: bool| {
+        let mut headers = vec![("cookie", &*cookie)];
+        headers.extend(unasked.then_some(("x-netmend-unasked", "yes")));
+        get_with(&world.router, path, &headers).await.status.as_u16()
+    };
+    world.clock.advance(Duration::from_hours(11));
+    assert_eq!(asked("/alerts", false).await, 200);
+    world.clock.advance(Duration::from_hours(11));
+    assert_eq!(asked("/alerts", true).await, 200, "a click put the end off");
+    assert_eq!(asked("/api/v1/marks", false).await, 200, "as a chart asks");
+    world.clock.advance(Duration::from_hours(1));
+    assert_eq!(asked("/alerts", false).await, 303, "half a day without a click");
+}
