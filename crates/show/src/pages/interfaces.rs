@@ -252,8 +252,8 @@ impl Ids {
 #[derive(Default)]
 struct Row {
     traffic: [Option<Bucket>; 2],
-    errors: f64,
-    discards: f64,
+    errors: Option<f64>,
+    discards: Option<f64>,
 }
 
 /// Rows of a span, newest first.
@@ -268,8 +268,8 @@ async fn past(app: &App, ids: &Ids, span: Span) -> Result<Vec<(UnixMs, Row)>, Un
             let row = rows.entry(bucket.at).or_default();
             match place {
                 0 | 1 => row.traffic[place] = Some(bucket),
-                2 | 3 => row.errors += bucket.mean,
-                _ => row.discards += bucket.mean,
+                2 | 3 => *row.errors.get_or_insert(0.0) += bucket.mean,
+                _ => *row.discards.get_or_insert(0.0) += bucket.mean,
             }
         }
     }
@@ -290,7 +290,7 @@ fn numbers(rows: &[(UnixMs, Row)]) -> Markup {
                         td.n { @match traffic { Some(bucket) => (bit_rate(bucket.mean)), None => (NOTHING) } }
                         td.n { @match traffic { Some(bucket) => (bit_rate(bucket.max)), None => (NOTHING) } }
                     }
-                    td.n { (packets(Some(row.errors), None)) } td.n { (packets(Some(row.discards), None)) }
+                    td.n { (packets(row.errors, None)) } td.n { (packets(row.discards, None)) }
                 } } }
             } }
         }

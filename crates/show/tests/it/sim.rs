@@ -305,7 +305,8 @@ impl Past {
         };
         match metric {
             Metric::Loss => Some(flat(lost)),
-            Metric::Interface(_) => None,
+            // Busy by day, as bits a second.
+            Metric::Interface(_) => Some(flat((base - 10_000.0) * 400_000.0)),
             _ if lost >= 100.0 => None,
             Metric::Jitter => Some(flat(spread / 3.0)),
             Metric::Rtt => Some(Bucket {

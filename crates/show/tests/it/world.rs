@@ -10,6 +10,8 @@ use netmend_show::{Access, Deps, Now, Token, router};
 use store::{Applied, Change, Error, Mark, Query, Record, State, StateFile};
 
 use crate::alarms::{self, Alarms};
+use crate::interfaces::Polled;
+use crate::links::Uplinks;
 use crate::repairs::Menders;
 use crate::sim::{Manner, Past, Sim};
 
@@ -68,6 +70,8 @@ pub(crate) struct World {
     pub(crate) token: Token,
     pub(crate) logins: Arc<Logins>,
     pub(crate) menders: Arc<Menders>,
+    pub(crate) links: Arc<Uplinks>,
+    pub(crate) polled: Arc<Polled>,
     pub(crate) router: Router,
     _folder: tempfile::TempDir,
 }
@@ -92,6 +96,7 @@ impl World {
         let logins = Arc::new(known.unwrap());
         let past = Arc::new(Past { broken, ..Past::of(&*sim) });
         let menders = Arc::new(Menders::default());
+        let (links, polled) = (Arc::<Uplinks>::default(), Arc::<Polled>::default());
         let deps = Deps {
             now: Arc::<Sim>::clone(&sim),
             alerts: Arc::<Alarms>::clone(&alarms),
@@ -101,15 +106,29 @@ impl World {
             state: if broken { Arc::new(Gone) } else { Arc::<StateFile>::clone(&state) },
             clock: Arc::<ManualClock>::clone(&clock),
             devices: Arc::new(inventory()),
-            interfaces: Arc::new(()),
-            links: Arc::new(netmend_show::NoLinks),
+            interfaces: Arc::<Polled>::clone(&polled),
+            links: Arc::<Uplinks>::clone(&links),
             listen: "127.0.0.1:8420".parse().unwrap(),
             hosts: Vec::new(),
             token: token.clone(),
             access: Access { logins: Arc::clone(&logins), open_metrics: false },
         };
         let router = router(deps);
-        Self { sim, clock, past, state, alarms, menders, token, logins, router, _folder: folder }
+        let _folder = folder;
+        Self {
+            sim,
+            clock,
+            past,
+            state,
+            alarms,
+            menders,
+            links,
+            polled,
+            token,
+            logins,
+            router,
+            _folder,
+        }
     }
 
     /// The small network with one of everything that alerts can be.

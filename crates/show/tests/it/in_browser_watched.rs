@@ -1,0 +1,74 @@
+//! WAN links, devices and interfaces in a real browser.
+
+use std::path::PathBuf;
+
+use crate::in_browser::{chromium, served};
+use crate::world::World;
+
+/// Pictures of the pages to be looked at: `NETMEND_PICTURES=DIR`.
+#[test]
+fn the_pages_of_links_and_interfaces_fit_a_phone() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::alarmed();
+    crate::links::fill(&world);
+    crate::interfaces::fill(&world);
+    crate::events::fill(&world);
+    let (_runtime, address) = served(&world);
+    let folder = std::env::var_os("NETMEND_PICTURES").map(PathBuf::from);
+    let now = netmend_show::Links::links(&*world.links);
+    let link = format!("/links/{}", now.links[2].subject.series);
+    let pages = [
+        ("links", "/links"),
+        ("link", &*link),
+        ("alert", "/alerts/901"),
+        ("devices", "/devices"),
+        ("device", "/devices/sw1"),
+        ("silent", "/devices/edge1"),
+        ("interface", "/devices/sw1/interfaces/Ethernet1%2F1?span=30h"),
+    ];
+    for (width, height) in [(1400, 1050), (390, 1300)] {
+        for dark in [false, true] {
+            for (name, path) in pages {
+                browser.look_like(width, height, dark);
+                browser.open(&format!("http://{address}{path}"));
+                browser
+                    .wait("the page is live", "document.getElementById('live').className === 'on'");
+                if name == "interface" {
+                    browser.wait("the chart is drawn", "document.querySelector('#flow canvas')");
+                }
+                let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+                assert!(wide <= u64::from(width), "{name} is {wide} wide on a screen of {width}");
+                if let Some(folder) = &folder {
+                    let theme = if dark { "dark" } else { "light" };
+                    browser.picture(&folder.join(format!("watched-{name}-{width}-{theme}.png")));
+                }
+            }
+        }
+    }
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_page_fetches_by_itself_is_told_from_what_somebody_chose() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::alarmed();
+    crate::links::fill(&world);
+    let (_runtime, address) = served(&world);
+    browser.open(&format!("http://{address}/links"));
+    browser.wait("the page is live", "document.getElementById('live').className === 'on'");
+    browser.eval(
+        "(() => { window.sent = []; document.addEventListener('htmx:configRequest', (e) =>
+            window.sent.push(e.detail.headers['X-Netmend-Unasked'] || 'chosen')); })()",
+    );
+    browser.eval(
+        "htmx.ajax('GET', '/links', { target: '#list', select: '#list', swap: 'outerHTML' })",
+    );
+    browser.eval(
+        "(() => { const s = document.querySelector('select[name=quality]'); s.value = 'good';
+            s.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    browser.wait("both were sent", "window.sent.length === 2");
+    assert_eq!(browser.eval("window.sent.join()"), "yes,chosen");
+    browser.wait("the URL says so", "location.search === '?quality=good'");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
