@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   links ──> wan ──samples, words as below; events──> store
+//!   interfaces, traps ──> polling ──samples──> feed; events──> store
 //!   targets ──> measure ──results──> intake ──samples──> feed ──batches──> store
 //!                  │                    │ └──samples──> judging ──lines──> feed │
 //!                  │                    │                  └──words──> telling ─┼─notices──> delivery
@@ -99,8 +100,8 @@ impl Pipeline {
         remember(&*state, &verdict, clock.now_ms());
         let watched = watched(&targets, &verdict, discovered);
         let to_tell = (told(&verdict, &plan.site), watched, links.watched());
-        let kept = (Arc::clone(&state), Arc::clone(&clock));
-        let telling = Telling::new(to_tell, kept.0.clone(), Arc::clone(&judging), kept.1.clone())?;
+        let telling =
+            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock))?;
         let telling = Arc::new(telling);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
@@ -109,6 +110,7 @@ impl Pipeline {
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
         let asking = rules.intake.clone();
         let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
+        let kept = (Arc::clone(&state), Arc::clone(&clock));
         let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
         let polling = Polling::start(&state, &samples, &feed, &forwarding, wanted.clone(), &clock)?;
         let notices = Arc::<Notices>::default();
