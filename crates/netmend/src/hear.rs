@@ -28,8 +28,9 @@ use self::archive::Archive;
 pub(crate) use self::figures::counters;
 use crate::bell::Bell;
 use crate::config::{self, SyslogSettings};
+use crate::ground::Ground;
 use crate::report::Report;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, Summons};
 
 /// Lines that are written at once at most; what waits longer than [`GATHER`] is written sooner.
 const MANY: usize = 16_384;
@@ -175,8 +176,8 @@ impl Hearing {
     /// may be repaired.
     pub(crate) fn start(
         rules: Rules,
-        (state, clock): (Arc<dyn State>, Arc<dyn Clock>),
-        (shelf, bell): (Arc<Shelf>, Arc<Bell>),
+        ground: &Ground,
+        summons: &Summons,
         batches: mpsc::Receiver<Batch>,
     ) -> Result<Self, Report> {
         let failed = |why| Report::because("cannot start to take syslog lines", &why).code(4);
@@ -185,7 +186,7 @@ impl Hearing {
         let counts = Arc::<HearCounts>::default();
         let shared = Arc::new(Mutex::new((0, rules.clone())));
         let mut intake = Intake::new(rules.intake.clone());
-        intake.restore(flaps(&*state)?);
+        intake.restore(flaps(&*ground.state)?);
         let mut stage = Stage {
             intake,
             archive: Archive::default(),
@@ -193,10 +194,10 @@ impl Hearing {
             version: 0,
             shared: Arc::clone(&shared),
             counts: Arc::clone(&counts),
-            state,
-            clock,
-            shelf,
-            bell,
+            state: Arc::clone(&ground.state),
+            clock: Arc::clone(&ground.clock),
+            shelf: Arc::clone(&summons.shelf),
+            bell: Arc::clone(&summons.bell),
             pending: Pending::default(),
             words: Words::default(),
         };

@@ -21,6 +21,7 @@ mod explain;
 mod feed;
 mod forwarding;
 mod grafana;
+mod ground;
 mod hear;
 mod heartbeat;
 mod intake;

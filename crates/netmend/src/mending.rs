@@ -37,7 +37,7 @@ use crate::children;
 use crate::config::{MendSettings, Settings};
 use crate::ports::Present;
 use crate::report::Report;
-use crate::shelf::{self, Shelf, Stamp};
+use crate::shelf::{self, Shelf, Stamp, Summons};
 use crate::telling::Telling;
 
 /// Time between two looks at files, leases, questions and all else that pages show.
@@ -124,7 +124,7 @@ impl Mending {
         rules: Rules,
         state: Arc<dyn State>,
         present: Arc<Present>,
-        (shelf, bell): (Arc<Shelf>, Arc<Bell>),
+        Summons { shelf, bell }: Summons,
     ) -> Result<Self, Report> {
         let failed =
             |why: store::Error| Report::because("cannot read what is being repaired", &why).code(4);

@@ -27,8 +27,9 @@ use crate::bell::Bell;
 use crate::config::TrapSettings;
 use crate::feed::Feed;
 use crate::forwarding::Forwarding;
+use crate::ground::Ground;
 use crate::report::Report;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, Summons};
 
 /// Polls that may wait to be taken in; more wait with the poller.
 const POLLS: usize = 256;
@@ -81,12 +82,10 @@ impl Polling {
     /// Starts the threads; nobody is asked or heard until [`set`](Self::set). Rings the bell when there is
     /// something that may be repaired at once.
     pub(crate) fn start(
-        state: &Arc<dyn State>,
-        samples: &Arc<dyn Samples>,
+        Ground { samples, state, clock }: &Ground,
         feed: &Arc<Feed>,
         forwarding: &Arc<Forwarding>,
-        (shelf, bell): (Arc<Shelf>, Arc<Bell>),
-        clock: &Arc<dyn Clock>,
+        Summons { shelf, bell }: Summons,
     ) -> Result<Self, Report> {
         let failed = |why| Report::because("cannot start to ask devices over SNMP", &why).code(4);
         let (out, polls) = mpsc::channel(POLLS);

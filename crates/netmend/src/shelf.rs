@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use mend::script::{Pattern, Remediations};
 
+use crate::bell::Bell;
+
 /// What was read last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Library {
@@ -61,6 +63,15 @@ impl Shelf {
     pub(crate) fn is_for(&self, code: &str, code_norm: &str) -> bool {
         self.0.lock().expect("no holder of this lock can panic").is_for(code, code_norm)
     }
+}
+
+/// How those who find events call for repairs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summons {
+    /// What remediations are for.
+    pub(crate) shelf: Arc<Shelf>,
+    /// Who is woken when one may be due.
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// Names, sizes and times of the files of a folder: what changes when one of them does.

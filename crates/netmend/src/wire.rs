@@ -14,6 +14,7 @@
 //!
 //! It starts the stages in that order and stops them in the same one, so that what was measured is stored.
 
+use std::mem;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -31,12 +32,12 @@ use show::{Deps, Token};
 use store::{Change, Mark, Retention, Samples, State, Store};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::bell::Bell;
 use crate::config::{Settings, Sink, SyslogSettings, Verdict};
 use crate::desk::Desk;
 use crate::ears::Ears;
 use crate::feed::{self, Feed};
 use crate::forwarding::Forwarding;
+use crate::ground::Ground;
 use crate::hear::{self, Hearing, Rules};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{self, Keeper};
@@ -49,7 +50,7 @@ use crate::ports::{BoardSights, Heard, Present};
 use crate::record::Recorder;
 use crate::report::Report;
 use crate::roster::Roster;
-use crate::shelf::Shelf;
+use crate::shelf::Summons;
 use crate::telling::Telling;
 use crate::wan::{self, Wan};
 
@@ -80,57 +81,42 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Starts every stage but the pages.
     pub(crate) fn start(
-        plan: Settings,
+        mut plan: Settings,
         data: PathBuf,
         store: &Store,
         options: Options,
     ) -> Result<Self, Report> {
-        let (samples, state, clock) = (store.samples(), store.state(), Arc::clone(&options.clock));
+        let ground = Ground::of(store, &options.clock);
         let mut roster = Roster::default();
-        let links = wan::Known::read(wan_rules(&plan), &*state)?;
-        let mended = mending::Rules::of(&plan);
-        let (verdict, discovered) = (plan.verdict, plan.discovered);
-        let targets = roster.number(plan.targets);
-        register(&*samples, &targets)?;
-        let feed = Arc::new(Feed::new(Arc::clone(&samples), Arc::clone(&clock))?);
-        let forwarding =
-            forwarding((&plan.sinks, plan.spool), &data, &targets, (&feed, &*samples), &clock)?;
-        let judging = Arc::new(Judging::new(&data, Arc::clone(&feed), Arc::clone(&clock)));
-        judging.set(&bare(&targets), |target, metric| verdict.judging.settings(target, metric))?;
-        remember(&*state, &verdict, clock.now_ms());
-        let watched = watched(&targets, &verdict, discovered);
-        let to_tell = (told(&verdict, &plan.site), watched, links.watched());
-        let telling =
-            Telling::new(to_tell, Arc::clone(&state), Arc::clone(&judging), Arc::clone(&clock))?;
-        let telling = Arc::new(telling);
+        let targets = roster.number(mem::take(&mut plan.targets));
+        register(&*ground.samples, &targets)?;
+        remember(&*ground.state, &plan.verdict, ground.clock.now_ms());
+        let links = wan::Known::read(wan_rules(&plan), &*ground.state)?;
+        let behind = Behind::of(&ground, &plan, &data, &targets, &links)?;
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
+        let (summons, notices) = (Summons::default(), Arc::<Notices>::default());
         let (lines, batches) = mpsc::channel(BATCHES);
-        let ears = Ears::new(Arc::clone(&clock), Arc::clone(&state), lines);
+        let ears = Ears::new(Arc::clone(&ground.clock), Arc::clone(&ground.state), lines);
         let rules = Rules::of(&plan.syslog, &plan.inventory)?;
-        let asking = rules.intake.clone();
-        let wanted = (Arc::<Shelf>::default(), Arc::<Bell>::default());
-        let kept = (Arc::clone(&state), Arc::clone(&clock));
-        let hearing = Hearing::start(rules, kept, wanted.clone(), batches)?;
-        let polling = Polling::start(&state, &samples, &feed, &forwarding, wanted.clone(), &clock)?;
-        let notices = Arc::<Notices>::default();
-        let (stored, told) = ((&feed, &forwarding), (&judging, &telling));
-        let stages = wan::Stages::of(store, stored, told, &notices, &wanted, &clock);
-        let wan = Wan::new(links, stages)?;
+        let intake = rules.intake.clone();
+        let hearing = Hearing::start(rules, &ground, &summons, batches)?;
+        let polling = Polling::start(&ground, &behind.feed, &behind.forwarding, summons.clone())?;
+        let wan = Wan::new(links, behind.stages(&ground, &notices, &summons))?;
         let present = Arc::new(Present {
-            started: (clock.now_ms(), clock.monotonic()),
-            moved: Mutex::new(clock.monotonic()),
-            clock,
+            started: (ground.clock.now_ms(), ground.clock.monotonic()),
+            moved: Mutex::new(ground.clock.monotonic()),
+            clock: Arc::clone(&ground.clock),
             prober,
             board: Mutex::default(),
-            feed: Arc::clone(&feed),
-            forwarding,
-            judging: Arc::clone(&judging),
-            telling: Arc::clone(&telling),
+            feed: behind.feed,
+            forwarding: behind.forwarding,
+            judging: behind.judging,
+            telling: behind.telling,
             delivered: OnceLock::new(),
             notices,
             wan: Arc::new(wan),
-            site: Mutex::new(plan.site),
+            site: Mutex::new(plan.site.clone()),
             data,
             heard: Arc::clone(&hearing.counts),
             ears,
@@ -138,32 +124,32 @@ impl Pipeline {
             sizes: Mutex::default(),
             traces: Arc::default(),
         });
-        let mending = Mending::start(mended, Arc::clone(&state), Arc::clone(&present), wanted)?;
+        let (rules, state) = (mending::Rules::of(&plan), Arc::clone(&ground.state));
+        let mending = Mending::start(rules, state, Arc::clone(&present), summons)?;
         let recorder = Arc::new(Mutex::new(Recorder::default()));
         seat(&present, &recorder, &targets);
+        let tail = tail(&present, &ground)?;
+        let taker = intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?;
         let retention = Arc::new(Mutex::new(plan.retention));
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let (hearer, alerts) = telling.start(Box::new(BoardSights::new(Arc::clone(&present))))?;
-        let tail = [judging.start(Arc::clone(&samples), hearer)?, alerts, feed.start()?];
-        let taker = intake::take(Arc::clone(&present), Arc::clone(&recorder), results)?;
-        let threads = vec![taker, keeper(&present, store, &retention, &stop).start()?];
+        let keeper = keeper(&present, &ground, &retention, &stop).start()?;
         let pipeline = Self {
             present,
-            samples,
-            state,
+            samples: ground.samples,
+            state: ground.state,
             roster: Mutex::new(roster),
             recorder,
             retention,
             hearing,
             mending: Arc::new(mending),
-            receivers: watch::Sender::new(Arc::clone(&verdict.receivers)),
-            heartbeat: watch::Sender::new(verdict.heartbeat.clone()),
+            receivers: watch::Sender::new(Arc::clone(&plan.verdict.receivers)),
+            heartbeat: watch::Sender::new(plan.verdict.heartbeat.clone()),
             stop,
-            threads,
+            threads: vec![taker, keeper],
             tail,
         };
         pipeline.listen(&plan.syslog)?;
-        pipeline.present.polling.set(&plan.inventory, &plan.traps, &asking)?;
+        pipeline.present.polling.set(&plan.inventory, &plan.traps, &intake)?;
         pipeline.present.wan.start()?;
         pipeline.mark("start", format!("netmend {} started", env!("CARGO_PKG_VERSION")));
         Ok(pipeline)
@@ -352,17 +338,72 @@ impl Pipeline {
     }
 }
 
+/// What stands behind the probes: the way to the store, and those who judge and tell. Nothing of it moves yet.
+struct Behind {
+    feed: Arc<Feed>,
+    forwarding: Arc<Forwarding>,
+    judging: Arc<Judging>,
+    telling: Arc<Telling>,
+}
+
+impl Behind {
+    fn of(
+        ground: &Ground,
+        plan: &Settings,
+        data: &Path,
+        targets: &[(TargetId, Arc<Target>)],
+        links: &wan::Known,
+    ) -> Result<Self, Report> {
+        let Ground { samples, state, clock } = ground;
+        let feed = Arc::new(Feed::new(Arc::clone(samples), Arc::clone(clock))?);
+        let forwarding =
+            forwarding((&plan.sinks, plan.spool), data, targets, (&feed, &**samples), clock)?;
+        let judging = Arc::new(Judging::new(data, Arc::clone(&feed), Arc::clone(clock)));
+        let rules = &plan.verdict.judging;
+        judging.set(&bare(targets), |target, metric| rules.settings(target, metric))?;
+        let watched = watched(targets, &plan.verdict, plan.discovered);
+        let telling = Telling::new(
+            (told(&plan.verdict, &plan.site), watched, links.watched()),
+            Arc::clone(state),
+            Arc::clone(&judging),
+            Arc::clone(clock),
+        )?;
+        Ok(Self { feed, forwarding, judging, telling: Arc::new(telling) })
+    }
+
+    /// What hears of links.
+    fn stages(&self, ground: &Ground, notices: &Arc<Notices>, summons: &Summons) -> wan::Stages {
+        wan::Stages {
+            ground: ground.clone(),
+            feed: Arc::clone(&self.feed),
+            forwarding: Arc::clone(&self.forwarding),
+            judging: Arc::clone(&self.judging),
+            telling: Arc::clone(&self.telling),
+            notices: Arc::clone(notices),
+            summons: summons.clone(),
+        }
+    }
+}
+
+/// Starts those behind the probes: who judges, who tells and who stores.
+fn tail(present: &Arc<Present>, ground: &Ground) -> Result<[JoinHandle<()>; 3], Report> {
+    let sights = Box::new(BoardSights::new(Arc::clone(present)));
+    let (hearer, telling) = present.telling.start(sights)?;
+    let judging = present.judging.start(Arc::clone(&ground.samples), hearer)?;
+    Ok([judging, telling, present.feed.start()?])
+}
+
 /// Who looks after the rest once a second.
 fn keeper(
     present: &Arc<Present>,
-    store: &Store,
+    ground: &Ground,
     retention: &Arc<Mutex<Retention>>,
     stop: &Arc<(Mutex<bool>, Condvar)>,
 ) -> Keeper {
     Keeper {
         present: Arc::clone(present),
-        state: store.state(),
-        samples: store.samples(),
+        state: Arc::clone(&ground.state),
+        samples: Arc::clone(&ground.samples),
         retention: Arc::clone(retention),
         stop: Arc::clone(stop),
     }

@@ -139,7 +139,7 @@ impl Asking {
     }
 
     fn now(&self) -> UnixMs {
-        self.shared.stages.clock.now_ms()
+        self.shared.stages.ground.clock.now_ms()
     }
 
     async fn readings(&self) {
@@ -290,7 +290,7 @@ impl Asking {
             let readings = self.client.history(edge, window, minutes).await?;
             let samples = lock(&self.shared.links).past(&self.own.name, &readings, &known);
             if !samples.is_empty() {
-                let store = &self.shared.stages.samples;
+                let store = &self.shared.stages.ground.samples;
                 let seq = store.committed_until(SOURCE)?.map_or(1, |seq| seq + 1);
                 store.append(Batch { source: SOURCE, seq, samples })?;
                 stored = true;
@@ -298,7 +298,7 @@ impl Asking {
             sleep(GENTLY).await;
         }
         if stored {
-            self.shared.stages.judging.relearn(&*self.shared.stages.samples, series)?;
+            self.shared.stages.judging.relearn(&*self.shared.stages.ground.samples, series)?;
         }
         Ok(())
     }
@@ -316,7 +316,7 @@ impl Asking {
             step: None,
             exact: true,
         };
-        let answers = self.shared.stages.samples.range(&query)?;
+        let answers = self.shared.stages.ground.samples.range(&query)?;
         let times = answers.into_iter().map(|answer| match answer {
             RangeAnswer::Samples(values) => values.into_iter().map(|(at, _)| at).collect(),
             RangeAnswer::Buckets(_) => Vec::new(),

@@ -23,7 +23,7 @@ pub(crate) struct Shown {
 
 impl show::Links for Wan {
     fn links(&self) -> Arc<LinksNow> {
-        let monotonic = self.shared.stages.clock.monotonic();
+        let monotonic = self.shared.stages.ground.clock.monotonic();
         let mut shown = lock(&self.shared.shown);
         let fresh = shown.taken.is_some_and(|taken| monotonic.saturating_sub(taken) < FRESH);
         if !fresh {
@@ -36,7 +36,7 @@ impl show::Links for Wan {
 
 /// The links now; those that are as they were are shared with the snapshot before.
 fn snapshot(shared: &Shared, before: &LinksNow) -> LinksNow {
-    let now = shared.stages.clock.now_ms();
+    let now = shared.stages.ground.clock.now_ms();
     let old: HashMap<SeriesId, &Arc<LinkNow>> =
         before.links.iter().map(|link| (link.subject.series, link)).collect();
     let links = lock(&shared.links);
@@ -99,7 +99,7 @@ fn snapshot(shared: &Shared, before: &LinksNow) -> LinksNow {
 /// What the stage has done.
 pub(crate) fn counters(wan: &Wan) -> Vec<Counter> {
     let mut counters = Vec::new();
-    let now = wan.shared.stages.clock.now_ms();
+    let now = wan.shared.stages.ground.clock.now_ms();
     for (name, _, health) in wan.shared.orchestrators() {
         let up = f64::from(u8::from(health.polls > 0 && health.failing.is_none()));
         let mut own = vec![

@@ -14,22 +14,22 @@ use mend::Intake;
 use model::alert::LinkSubject;
 use model::series::Band;
 use model::wan::{self, WanMetric};
-use model::{Clock, Inventory, Series, SeriesId, UnixMs};
-use store::{Applied, Change, Memo, Query, RangeAnswer, RangeQuery, Samples, State, Store, Value};
+use model::{Inventory, Series, SeriesId, UnixMs};
+use store::{Applied, Change, Memo, Query, RangeAnswer, RangeQuery, State, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::asking;
 use super::happenings::{Meant, Told};
 use super::links::{Links, News, STEP};
-use crate::bell::Bell;
 use crate::config::{Orchestrator, Verdict};
 use crate::feed::Feed;
 use crate::forwarding::Forwarding;
+use crate::ground::Ground;
 use crate::judging::{Judging, Whose};
 use crate::notices::Notices;
 use crate::report::Report;
-use crate::shelf::Shelf;
+use crate::shelf::Summons;
 use crate::telling::Telling;
 
 /// Where the links of an orchestrator are remembered.
@@ -56,40 +56,13 @@ pub(crate) struct Rules {
 
 /// The stages that hear of links.
 pub(crate) struct Stages {
-    pub(crate) samples: Arc<dyn Samples>,
-    pub(crate) state: Arc<dyn State>,
+    pub(crate) ground: Ground,
     pub(crate) feed: Arc<Feed>,
     pub(crate) forwarding: Arc<Forwarding>,
     pub(crate) judging: Arc<Judging>,
     pub(crate) telling: Arc<Telling>,
     pub(crate) notices: Arc<Notices>,
-    /// What remediations are for, and who is woken when one may be due.
-    pub(crate) wanted: (Arc<Shelf>, Arc<Bell>),
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl Stages {
-    /// Those of the daemon.
-    pub(crate) fn of(
-        store: &Store,
-        (feed, forwarding): (&Arc<Feed>, &Arc<Forwarding>),
-        (judging, telling): (&Arc<Judging>, &Arc<Telling>),
-        notices: &Arc<Notices>,
-        wanted: &(Arc<Shelf>, Arc<Bell>),
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            samples: store.samples(),
-            state: store.state(),
-            feed: Arc::clone(feed),
-            forwarding: Arc::clone(forwarding),
-            judging: Arc::clone(judging),
-            telling: Arc::clone(telling),
-            notices: Arc::clone(notices),
-            wanted: wanted.clone(),
-            clock: Arc::clone(clock),
-        }
-    }
+    pub(crate) summons: Summons,
 }
 
 /// How an orchestrator does.
@@ -212,7 +185,7 @@ impl Wan {
     /// Works by other rules from now on; orchestrators that stay as they were notice nothing.
     pub(crate) fn set(&self, rules: Rules) -> Result<(), Report> {
         let orchestrators = Arc::clone(&rules.orchestrators);
-        let known = Known::read(rules.clone(), &*self.shared.stages.state)?;
+        let known = Known::read(rules.clone(), &*self.shared.stages.ground.state)?;
         let mut gone: Vec<String> = Vec::new();
         {
             let mut links = lock(&self.shared.links);
@@ -252,7 +225,7 @@ impl Wan {
 
     /// Says of links whether they are heard of; of all, or of those where that changed.
     pub(crate) fn reaches(&self, all: bool, see: &mut dyn FnMut(SeriesId, Reach)) {
-        let now = self.shared.stages.clock.now_ms();
+        let now = self.shared.stages.ground.clock.now_ms();
         lock(&self.shared.links).reaches(now, all, see);
     }
 }
@@ -277,7 +250,7 @@ impl Shared {
         if series.is_empty() {
             return Ok(());
         }
-        self.stages.samples.register(&series).map_err(|why| {
+        self.stages.ground.samples.register(&series).map_err(|why| {
             Report::because("cannot make the links known to the store", &why).code(4)
         })
     }
@@ -306,7 +279,7 @@ impl Shared {
 
     /// Remembers what the store has of the last hour.
     fn recall(&self) {
-        let now = self.stages.clock.now_ms();
+        let now = self.stages.ground.clock.now_ms();
         let all: Vec<(String, String, [SeriesId; 6])> = lock(&self.links)
             .all()
             .map(|(name, known)| (name.to_owned(), known.link.id.clone(), known.series))
@@ -315,7 +288,8 @@ impl Shared {
             let series = some.iter().flat_map(|(.., series)| *series).collect();
             let query =
                 RangeQuery { series, from: now - RECALL, until: now, step: None, exact: true };
-            let Ok(mut answers) = self.stages.samples.range(&query).map(Vec::into_iter) else {
+            let Ok(mut answers) = self.stages.ground.samples.range(&query).map(Vec::into_iter)
+            else {
                 return;
             };
             let mut links = lock(&self.links);
@@ -331,7 +305,7 @@ impl Shared {
 
     /// Hands on what a poll brought.
     pub(super) fn polled(&self, name: &str, poll: &Poll, window: Window) {
-        let now = self.stages.clock.now_ms();
+        let now = self.stages.ground.clock.now_ms();
         let mut news = lock(&self.links).take(name, poll, now);
         {
             let mut health = lock(&self.health);
@@ -375,7 +349,7 @@ impl Shared {
     pub(super) fn keep(&self, name: &str) {
         let body = lock(&self.links).keep(name);
         let memo = Memo { key: format!("{LINKS}{name}"), body: Some(body) };
-        if let Err(why) = self.stages.state.apply(vec![Change::Memo(memo)]) {
+        if let Err(why) = self.stages.ground.state.apply(vec![Change::Memo(memo)]) {
             tracing::warn!(%why, orchestrator = name, "its links are not on disk yet");
         }
     }
@@ -391,7 +365,7 @@ impl Shared {
 
     /// A poll brought nothing.
     pub(super) fn failed(&self, name: &str, why: &Error) {
-        let now = self.stages.clock.now_ms();
+        let now = self.stages.ground.clock.now_ms();
         let since = {
             let mut health = lock(&self.health);
             let health = health.entry(name.to_owned()).or_default();
@@ -431,7 +405,7 @@ impl Shared {
     /// What was told of an orchestrator's events; `None` if nothing ever was.
     pub(super) fn told(&self, name: &str) -> Option<Told> {
         let prefix = format!("{EVENTS}{name}");
-        let found = self.stages.state.find(&Query::Memos { prefix: prefix.clone() }).ok()?;
+        let found = self.stages.ground.state.find(&Query::Memos { prefix: prefix.clone() }).ok()?;
         found.into_iter().find_map(|record| match record.value {
             Value::Memo(Memo { key, body: Some(body) }) if key == prefix => {
                 serde_json::from_slice(&body).ok()
@@ -449,7 +423,7 @@ impl Shared {
         happenings: Vec<Happening>,
         oldest: UnixMs,
     ) {
-        let now = self.stages.clock.now_ms();
+        let now = self.stages.ground.clock.now_ms();
         let first = told.is_none();
         let mut next = told.clone().unwrap_or_default();
         let inventory = Arc::clone(&lock(&self.rules).inventory);
@@ -465,8 +439,7 @@ impl Shared {
             let edge = happening.edge.clone().unwrap_or_default();
             let meant = Meant::of(happening, name, links.of_edge(name, &edge), &inventory, now);
             drop(links);
-            let (shelf, _) = &self.stages.wanted;
-            let mendable = shelf.is_for(meant.code(), meant.code());
+            let mendable = self.stages.summons.shelf.is_for(meant.code(), meant.code());
             hurry |= mendable;
             let change = lock(&self.intake).take(&meant.said(mendable));
             changes.extend(change.map(Change::Event));
@@ -477,11 +450,11 @@ impl Shared {
         }
         let body = serde_json::to_vec(&next).expect("identities and times are JSON");
         changes.push(Change::Memo(Memo { key: format!("{EVENTS}{name}"), body: Some(body) }));
-        match self.stages.state.apply(changes) {
+        match self.stages.ground.state.apply(changes) {
             Ok(Applied::Done(_)) => {
                 *told = Some(next);
                 if hurry {
-                    self.stages.wanted.1.ring();
+                    self.stages.summons.bell.ring();
                 }
                 lock(&self.health).entry(name.to_owned()).or_default().events += count;
             }
