@@ -178,7 +178,7 @@
 
   const number = (unit) => (_, value) => value === null || value === undefined ? "–" : value.toFixed(unit === "%" ? 1 : value < 1 ? 3 : 2) + " " + unit;
   const width = () => Math.max(280, figure.clientWidth);
-  const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC");
+  const zoned = (seconds) => uPlot.tzDate(new Date(seconds * 1000), netmend.zone);
   const bounds = () => [data.x[0] - data.step / 2000, data.x[data.x.length - 1] + data.step / 2000];
   const none = () => null;
 
@@ -193,18 +193,17 @@
     if (smoke) { smoke.destroy(); strip.destroy(); document.getElementById("legend").replaceChildren(); }
     readColours();
     const axis = { stroke: colours.muted, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
-    const stamp = "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}";
     const hidden = (label, unit, scale) => ({ label, scale: scale || "y", paths: none, points: { show: false }, value: number(unit) });
     const edge = (label) => ({ label, stroke: "transparent", width: 0, points: { show: false }, value: number(unit) });
-    const shared = { tzDate: utc, cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "target" }, points: { show: false } } };
+    const shared = { tzDate: zoned, cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "target" }, points: { show: false } } };
     smoke = new uPlot({
       ...shared, width: width(), height: width() < 500 ? 240 : 340, padding: [12, 18, 0, 0],
-      // A fixed form, since the same page is read by people everywhere: 24 h clock, ISO dates, UTC.
+      // A fixed form, since the same page is read by people everywhere: 24 h clock and ISO dates.
       scales: { x: { range: bounds }, y: { range }, loss: { range: [0, 100] } },
       legend: { mount: (_, element) => document.getElementById("legend").append(element) },
-      axes: [{ ...axis, values: clock, space: 70, size: 28 }, { ...axis, size: 56, space: 44, values: (_, ticks) => ticks.map(String), label: unit, labelSize: 16, labelFont: axis.font }],
+      axes: [{ ...axis, values: (_, ticks, __, ___, step) => netmend.ticks(ticks, step), space: 70, size: 28 }, { ...axis, size: 56, space: 44, values: (_, ticks) => ticks.map(String), label: unit, labelSize: 16, labelFont: axis.font }],
       series: [
-        { label: "UTC", value: (_, at) => at === null ? "–" : uPlot.fmtDate(stamp)(utc(at)) },
+        { label: netmend.zone, value: (_, at) => at === null ? "–" : netmend.stamp(at * 1000) },
         edge("max"), edge("90 %"), hidden(isTime ? "median" : "mean", unit), edge("10 %"), edge("min"), hidden("loss", "%", "loss"),
         hidden("usual", unit), hidden("limit", unit),
       ],
@@ -221,12 +220,6 @@
     figure.dataset.drawn = String(data.rows[3].filter((median) => median !== null).length);
   }
 
-  function clock(_, ticks, __, ___, step) {
-    const form = uPlot.fmtDate(step >= 86400 ? "{MM}-{DD}" : step >= 60 ? "{HH}:{mm}" : "{HH}:{mm}:{ss}");
-    const day = uPlot.fmtDate("{MM}-{DD}");
-    return ticks.map((tick) => tick % 86400 === 0 && step < 86400 ? day(utc(tick)) : form(utc(tick)));
-  }
-
   async function load() {
     try {
       const [answer, noted, told] = await Promise.all([
@@ -236,9 +229,8 @@
       ].map(async (asked) => { const got = await asked, body = await got.json(); if (!got.ok) throw new Error(body.error); return body; }));
       data = shape(answer); marks = noted.marks; alerts = told.alerts;
       // The span goes on with time; that of the marks is not widened to whole steps.
-      const words = (at) => uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}")(utc(at / 1000));
-      const shown = document.getElementById("shown");
-      if (shown) shown.textContent = words(noted.from) + " to " + words(noted.until) + " UTC";
+      const shown = document.querySelectorAll("#shown time");
+      if (shown.length === 2) { netmend.put(shown[0], noted.from); netmend.put(shown[1], noted.until, true); }
       const merged = answer.series.some((series) => series.points.some((point) => point[answer.columns.indexOf("merged")]));
       note.textContent = merged ? "older percentiles are merged from minutes" : "";
       if (smoke) { smoke.setData(data.rows); strip.setData([data.x, data.loss]); figure.dataset.drawn = String(answer.series[0].points.length); } else build();

@@ -82,7 +82,9 @@
     if (!lastAt || live.dataset.at !== String(news.at)) {
       lastAt = Date.now();
       live.className = "on"; live.dataset.at = news.at;
-      live.textContent = "live · " + news.time + " UTC";
+      const time = document.createElement("time");
+      netmend.put(time, news.at, true);
+      live.replaceChildren("live · ", time);
     }
     const wrong = document.getElementById("wrong");
     if (wrong && wrong.dataset.mark !== news.wrong) {
@@ -216,7 +218,7 @@
     const live = document.getElementById("live");
     if (lastAt && now - lastAt > STALE_MS && live.className === "on") {
       live.className = "off";
-      live.textContent = live.textContent.replace("live ·", "not live, last heard");
+      live.firstChild.textContent = "not live, last heard ";
     }
   }
 
@@ -231,6 +233,9 @@
     // A URL should name what was chosen, not every field that was left empty.
     const form = event.detail.formData;
     if (form) for (const [name, value] of [...form]) if (value === "") form.delete(name);
+    // What is typed by the clock of who types is sent in UTC, as it is asked for.
+    const typed = netmend.zone === "UTC" ? [] : event.detail.elt.querySelectorAll("input[type=datetime-local]");
+    for (const field of typed) if (field.value) form.set(field.name, new Date(field.value).toISOString().slice(0, 16));
   });
 
   // What could not be done is said in the form that asked for it.

@@ -59,22 +59,21 @@
     const flow = (label, colour) => ({ label, stroke: colour, fill: colour.replace("rgb(", "rgba(").replace(")", ", .22)"), width: 1.4, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, spanGaps: false, value: (_, value) => bits(value) });
     plot = new uPlot({
       width: width(), height: 280,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), netmend.zone),
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false } },
       scales: {
         x: { time: true },
         // The larger direction decides, so that the line between them stays where the eye expects it.
         y: { range: (_, low, high) => { const most = Math.max(Math.abs(low || 0), Math.abs(high || 0), 1000) * 1.08; const quiet = rows[2].every((value) => !value); return [quiet ? 0 : -most, most]; } },
       },
-      axes: [axis, { ...axis, size: 78, values: (_, splits) => splits.map(bits) }],
-      series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, flow("in", colours["flow-in"]), flow("out", colours["flow-out"])],
+      axes: [{ ...axis, values: (_, ticks, __, ___, step) => netmend.ticks(ticks, step), space: 70, size: 28 }, { ...axis, size: 78, values: (_, splits) => splits.map(bits) }],
+      series: [{ label: netmend.zone, value: (_, at) => at === null ? "–" : netmend.stamp(at * 1000) }, flow("in", colours["flow-in"]), flow("out", colours["flow-out"])],
       hooks: { setSelect: [zoom] },
     }, rows, document.getElementById("flow"));
   }
 
   async function load() {
     const when = span ? "&span=" + encodeURIComponent(span) : "&from=" + from + "&until=" + until;
-    const length = span ? null : until - from;
     const wide = Number(until) - Number(from);
     // A step holds at least two polls, so that a chart has no holes that are not in the data.
     const wanted = Math.max(Number(narrowest), wide / 600 / 1000);

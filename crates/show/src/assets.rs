@@ -68,3 +68,60 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     }
     (about, [(header::CONTENT_TYPE, asset.kind)], asset.body).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two values of each colour of the palette, light and dark.
+    fn palette() -> Vec<(&'static str, [u32; 2])> {
+        let colour = |text: &str| u32::from_str_radix(text.strip_prefix('#')?, 16).ok();
+        let pairs = SHEET.lines().filter_map(|line| {
+            let (name, rest) = line.trim().strip_prefix("--")?.split_once(": light-dark(")?;
+            let (light, dark) = rest.split_once(')')?.0.split_once(", ")?;
+            Some((name, [colour(light)?, colour(dark)?]))
+        });
+        pairs.collect()
+    }
+
+    /// How much two colours differ in brightness (WCAG 2.2, "contrast ratio"): 1 to 21.
+    fn contrast(one: u32, other: u32) -> f64 {
+        let luminance = |colour: u32| {
+            let parts = [(16, 0.2126), (8, 0.7152), (0, 0.0722)];
+            let linear = |(shift, weight): (u32, f64)| {
+                let value = f64::from((colour >> shift) & 0xff) / 255.0;
+                let bright = if value <= 0.040_45 {
+                    value / 12.92
+                } else {
+                    ((value + 0.055) / 1.055).powf(2.4)
+                };
+                weight * bright
+            };
+            parts.map(linear).iter().sum::<f64>() + 0.05
+        };
+        let (one, other) = (luminance(one), luminance(other));
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn every_word_can_be_read_and_every_line_seen_in_both_themes() {
+        let palette = palette();
+        let of = |name: &str| palette.iter().find(|(known, _)| *known == name).unwrap().1;
+        // Of text 4.5 is asked, of shapes, lines and the edges of fields 3 (WCAG 2.2, 1.4.3 and 1.4.11).
+        let words = "text muted faint link up lossy down never silent";
+        let lines = "edge k0 k1 k2 k3 k4 flow-in flow-out mark usual limit";
+        for (names, papers, least) in
+            [(words, "bg surface raised", 4.5), (lines, "bg surface", 3.0)]
+        {
+            for (name, paper) in
+                names.split(' ').flat_map(|name| papers.split(' ').map(move |paper| (name, paper)))
+            {
+                for theme in 0..2 {
+                    let found = contrast(of(name)[theme], of(paper)[theme]);
+                    assert!(found >= least, "{name} on {paper}, theme {theme}: {found:.2}");
+                }
+            }
+        }
+        assert!((contrast(0, 0xff_ff_ff) - 21.0).abs() < 1e-9);
+    }
+}

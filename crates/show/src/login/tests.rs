@@ -5,6 +5,8 @@ use store::StateFile;
 
 use super::*;
 
+use std::sync::{OnceLock, Weak};
+
 const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 const START: i64 = 1_795_301_347_000;
 
@@ -232,13 +234,13 @@ fn orders_that_cannot_be_meant_are_refused_in_words() {
 /// A store that, when a session is touched, lets somebody end it at that very moment.
 struct Meanwhile {
     state: Arc<StateFile>,
-    logins: std::sync::OnceLock<std::sync::Weak<Logins>>,
+    logins: OnceLock<Weak<Logins>>,
     ending: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl State for Meanwhile {
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, store::Error> {
-        if let (1, Some(logins)) = (changes.len(), self.logins.get().and_then(|it| it.upgrade()))
+        if let (1, Some(logins)) = (changes.len(), self.logins.get().and_then(Weak::upgrade))
             && matches!(&changes[0], Change::Memo(Memo { key, body: Some(_) }) if key.contains("session/"))
         {
             assert!(logins.changing.try_lock().is_err(), "nobody ends a session that is written");
@@ -265,7 +267,7 @@ impl State for Meanwhile {
 fn a_session_that_ends_while_its_use_is_written_down_stays_ended() {
     let place = Place::new();
     place.add("anna", Role::Viewer, "correct horse");
-    let (state, logins) = (Arc::clone(&place.state), std::sync::OnceLock::new());
+    let (state, logins) = (Arc::clone(&place.state), OnceLock::new());
     let meanwhile = Arc::new(Meanwhile { state, logins, ending: Mutex::default() });
     let clock = Arc::<ManualClock>::clone(&place.clock);
     let kept = Arc::<Meanwhile>::clone(&meanwhile);

@@ -14,7 +14,7 @@ use model::text::printable;
 use model::{Alert, AlertId, AlertState, Metric, Subject, UnixMs};
 
 use super::chart::{Figure, Subject as Charted, around};
-use super::{layout, signs, sorry};
+use super::{layout, link, signs, sorry, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::history::Unavailable;
@@ -61,6 +61,7 @@ pub(super) async fn page(
                 subject, metric, span, follows: None, open_end: alert.is_open() && !zoomed, alert: Some(id),
             }.markup())
         }
+        @if let Subject::Link(of) = &alert.subject { (link::around(&app, of, alert, span).await) }
         div.columns.wide {
             div {
                 (known.then(false))
@@ -193,7 +194,7 @@ impl Known {
     fn history(&self, swap: bool) -> Markup {
         html! {
             section #alert-history hx-swap-oob=[swap.then_some("true")] {
-                h2 { "What happened " small { "UTC" } }
+                h2 { "What happened " (when::zone()) }
                 @if self.alert.history.is_empty() { p.empty { "Nothing is written down." } } @else {
                     ol.timeline { @for entry in self.alert.history.iter().rev() { (happened(entry)) } }
                 }
@@ -219,7 +220,7 @@ async fn charted(app: &App, alert: &Alert) -> Option<Charted> {
 }
 
 fn happened(entry: &Entry) -> Markup {
-    html! { li { time { (format::time(entry.at)) } " " (words::happening(&entry.what)) } }
+    html! { li { (when::stamp(entry.at)) " " (words::happening(&entry.what)) } }
 }
 
 fn findings(alert: &Alert, now: UnixMs) -> Markup {
@@ -341,12 +342,12 @@ fn facts(alert: &Alert) -> Markup {
                         dt { (words::label(name)) } dd { bdi { (printable(value, NAME)) } }
                     }
                 }
-                dt { "Bad since" } dd { (format::time(alert.since)) " UTC" }
-                dt { "Raised" } dd { (format::time(alert.raised)) " UTC" }
-                @if let Some(ended) = alert.ended { dt { "Ended" } dd { (format::time(ended)) " UTC" } }
+                dt { "Bad since" } dd { (when::moment(alert.since)) }
+                dt { "Raised" } dd { (when::moment(alert.raised)) }
+                @if let Some(ended) = alert.ended { dt { "Ended" } dd { (when::moment(ended)) } }
                 @if let Some(ack) = &alert.ack {
                     dt { "Known to" }
-                    dd { bdi { (printable(&ack.by, NAME)) } ", " (format::time(ack.at)) " UTC" }
+                    dd { bdi { (printable(&ack.by, NAME)) } ", " (when::moment(ack.at)) }
                     @if let Some(ticket) = &ack.ticket { dt { "Ticket" } dd { bdi { (printable(ticket, NAME)) } } }
                     @if let Some(note) = &ack.note { dt { "Note" } dd.note { bdi { (printable(note, 2_000)) } } }
                 }
@@ -376,7 +377,7 @@ fn silence_link(alert: &Alert) -> String {
 
 fn ack_form(alert: &Alert) -> Markup {
     let words = match &alert.ack {
-        None => "I know of it",
+        None => "Acknowledge",
         Some(_) => "Add to what is known",
     };
     html! {
@@ -402,7 +403,7 @@ fn traces(explanation: &Explanation) -> Markup {
                 h2 { "The path" }
                 div.side { @for trace in &explanation.traces {
                     figure.text {
-                        figcaption { (trace.title) " · " time { (format::time(trace.at)) } " UTC" }
+                        figcaption { (trace.title) " · " (when::moment(trace.at)) }
                         pre { (trace.text) }
                     }
                 } }
@@ -454,7 +455,7 @@ fn sent(notice: &Notice) -> Markup {
             i.s.{ "s-" (shape) } aria-hidden="true" {}
             div {
                 b { bdi { (printable(&notice.receiver, NAME)) } } " " (notice.message.kind) ": " (word)
-                " " time { (format::time(at)) }
+                " " (when::stamp(at))
                 @if notice.attempts > 1 { " · " (notice.attempts) " tries" }
                 @if let Some(error) = notice.last_error.as_ref().filter(|_| notice.state != NoticeState::Sent) {
                     p.why { (printable(error, 600)) }
@@ -473,7 +474,7 @@ fn earlier(earlier: &Result<Vec<Alert>, Unavailable>, now: UnixMs) -> Markup {
                 Ok(alerts) if alerts.is_empty() => p.empty { "It is the first alert of this subject." },
                 Ok(alerts) => ul.marks { @for alert in alerts { li {
                     (signs::badge(alert.severity, alert.state)) " "
-                    time { (format::time(alert.since)) } " "
+                    (when::stamp(alert.since)) " "
                     a href=(signs::address(alert)) { (signs::brief(alert)) }
                     " for " (signs::lasting(alert, now))
                 } } },

@@ -13,7 +13,7 @@ use model::text::printable;
 use model::{Device, Inventory, TargetState, UnixMs};
 use serde::Deserialize;
 
-use super::{events, heard, interfaces, layout, parts};
+use super::{events, heard, interfaces, layout, parts, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::hark::{Hark, Heard};
@@ -71,7 +71,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
             div.scroll { table.devices {
                 thead { tr {
                     th { "Device" } th { "Platform" } th { "Addresses" } th { "Groups" } th { "Targets" } th { "Interfaces" }
-                    th { "Events " small { "last day" } } th.c-time { "Last " small { "UTC" } }
+                    th { "Events " small { "last day" } } th.c-time { "Last " (when::zone()) }
                 } }
                 tbody {
                     @for device in known.iter().take(ROWS) {
@@ -161,7 +161,7 @@ fn told_cells(told: Option<&Told>) -> Markup {
         None => { td { "none" } td.c-time { (NOTHING) } }
         Some(told) => {
             td { (format::count(told.events)) ", worst " (events::severity(told.worst)) }
-            td.c-time { @match told.last { Some(at) => (format::time(at)), None => (NOTHING) } }
+            td.c-time { @match told.last { Some(at) => (when::stamp(at)), None => (NOTHING) } }
         }
     } }
 }

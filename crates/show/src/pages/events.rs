@@ -11,7 +11,7 @@ use model::UnixMs;
 use model::event::{Event, EventId, EventState};
 use model::text::printable;
 
-use super::{heard, layout, mending, remediations, sorry};
+use super::{heard, layout, mending, remediations, sorry, when};
 use crate::app::App;
 use crate::format;
 use crate::hark::Hark;
@@ -204,7 +204,7 @@ fn storm(events: &[Event], now: UnixMs) -> Markup {
                     bdi { (printable(&devices.iter().take(3).copied().collect::<Vec<_>>().join(", "), NAME)) }
                     @if devices.len() > 3 { " and " (devices.len() - 3) " more" }
                 }
-                time { (format::time(oldest.first)) " to " (format::time(newest.last)) }
+                span.lasting { (when::span(oldest.first, newest.last)) }
             }
             (table(&events.iter().collect::<Vec<_>>(), now))
         }
@@ -216,13 +216,13 @@ pub(super) fn table(events: &[&Event], now: UnixMs) -> Markup {
     html! {
         div.scroll { table.events {
             thead { tr {
-                th { "Severity" } th.c-time { "Last " small { "UTC" } } th.c-device { "Device" } th.c-code { "Code" }
+                th { "Severity" } th.c-time { "Last " (when::zone()) } th.c-device { "Device" } th.c-code { "Code" }
                 th { "What" } th.n.c-count { "Told" } th.c-how { "State" } th.n.c-id { "#" }
             } }
             tbody { @for event in events { tr.{ "sev-" (grade(event.severity)) } {
                 td.c-sign { (severity(event.severity)) }
-                td.c-time { time title={ "first " (format::time(event.first)) ", " (format::since(event.last, now)) " ago" } {
-                    (format::time(event.last))
+                td.c-time { span title={ "first " (format::time(event.first)) " UTC, last " (format::since(event.last, now)) " ago" } {
+                    (when::stamp(event.last))
                 } }
                 td.c-device { a href=(heard::address(&event.device)) { bdi { (printable(&event.device, NAME)) } } }
                 td.c-code { bdi { (printable(&event.code, NAME)) } }
@@ -277,6 +277,9 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
         Err(error) => return sorry(&app, StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     };
     let lines = app.history.lines_around(&event).await;
+    let now = app.now();
+    let mut waiting = app.history.waiting().await.unwrap_or_default();
+    waiting.retain(|one| one.approval.event == id && one.approval.expires > now);
     let title = format!("{} {}", printable(&event.device, NAME), printable(&event.code, NAME));
     let body = html! {
         header.alert.{ "al-" (grade(event.severity)) } {
@@ -286,6 +289,7 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
                 a.chip href={ "/incidents/event-" (event.id) } { "the whole incident" } }
         }
         p.facts { bdi { (printable(&event.message, 4_000)) } }
+        @if !waiting.is_empty() { ul.waiting { @for one in &waiting { (mending::question(one, now)) } } }
         div.columns.wide {
             section { h2 { "Lines around it" } @match &lines {
                 Err(error) => p.empty { (error) },
@@ -304,15 +308,15 @@ fn facts(event: &Event) -> Markup {
             dl {
                 dt { "Device" } dd { a href=(heard::address(&event.device)) { bdi { (printable(&event.device, NAME)) } } }
                 @if !event.object.is_empty() { dt { "Object" } dd { bdi { (printable(&event.object, NAME)) } } }
-                dt { "First" } dd { (format::time(event.first)) " UTC" }
-                dt { "Last" } dd { (format::time(event.last)) " UTC" }
-                @if let Some(cleared) = event.cleared { dt { "Cleared" } dd { (format::time(cleared)) " UTC" } }
+                dt { "First" } dd { (when::moment(event.first)) }
+                dt { "Last" } dd { (when::moment(event.last)) }
+                @if let Some(cleared) = event.cleared { dt { "Cleared" } dd { (when::moment(cleared)) } }
                 dt { "Told by" } dd { (event.origin) }
                 dt { "State" } dd { (how(event)) }
                 @if !event.reason.is_empty() { dt { "Why" } dd { bdi { (printable(&event.reason, MESSAGE)) } } }
                 @if let Some(plan) = &event.plan {
                     dt { "Remediation" } dd { (mending::remediation(&plan.remediation)) ", mode " (plan.mode) }
-                    @if let Some(yes) = &plan.approved { dt { "Approved" } dd { bdi { (printable(&yes.by, NAME)) } ", " (format::time(yes.at)) " UTC" } }
+                    @if let Some(yes) = &plan.approved { dt { "Approved" } dd { bdi { (printable(&yes.by, NAME)) } ", " (when::moment(yes.at)) } }
                     @if let Some(worker) = &plan.worker { dt { "Worker" } dd { bdi { (printable(worker, NAME)) } } }
                 }
                 @if let Some(parent) = event.parent {

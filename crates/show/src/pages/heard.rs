@@ -12,9 +12,8 @@ use model::text::printable;
 use model::{Device, TargetNow, UnixMs};
 use store::{LineQuery, StoredLine};
 
-use super::{events, interfaces, layout, parts, sorry};
+use super::{events, interfaces, layout, parts, sorry, when};
 use crate::app::App;
-use crate::format;
 use crate::hark::{self, Hark};
 use crate::history::Span;
 use crate::kin::is_target_of;
@@ -192,7 +191,7 @@ pub(super) fn lines(lines: &[StoredLine]) -> Markup {
     html! {
         @if lines.is_empty() { p.empty { "No line is kept." } } @else {
             ol.lines { @for line in lines { li {
-                time { (format::time(line.at)) } " "
+                (when::stamp(line.at)) " "
                 (events::severity(line.severity)) " "
                 code { bdi { (printable(&String::from_utf8_lossy(&line.raw), LINE)) } }
             } } }

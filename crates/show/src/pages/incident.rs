@@ -14,7 +14,7 @@ use model::text::printable;
 use model::{Alert, Metric, UnixMs};
 
 use super::chart::{Figure, Subject as Charted};
-use super::{events, layout, mending, run, signs, sorry};
+use super::{events, layout, mending, run, signs, sorry, when};
 use crate::app::App;
 use crate::format;
 use crate::incident::{Field, Incident, Key, Moment, What, gather};
@@ -44,7 +44,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(key): Path<String>) -
             (asked(&incident, app.now()))
             div.columns.wide {
                 div {
-                    section { h2 { "What happened " small { "UTC" } } (story(&incident.moments)) }
+                    section { h2 { "What happened " (when::zone()) } (story(&incident.moments)) }
                     (proofs(&incident.runs))
                 }
                 (facts(&incident))
@@ -101,7 +101,7 @@ fn head(incident: &Incident, title: &str, now: UnixMs) -> Markup {
         header.alert.{ "al-" (sign) } {
             h1 { bdi { (title) } }
             p.how {
-                span { "Incident · " time { (format::time(from)) } " UTC, " (mending::lasted(from, until)) }
+                span { "Incident · " (when::moment(from)) ", " (mending::lasted(from, until)) }
                 @if incident.chain.len() > 1 { span.chip { "came back " (incident.chain.len() - 1) "×" } }
             }
         }
@@ -133,7 +133,7 @@ fn story(moments: &[Moment]) -> Markup {
 fn told(moment: &Moment) -> Markup {
     let entry = |sign: &str, kind: &str, text: Markup| {
         html! { li.{ "k-" (kind) } {
-            time { (format::time(moment.at)) } i.s.{ "s-" (sign) } aria-hidden="true" {}
+            (when::stamp(moment.at)) i.s.{ "s-" (sign) } aria-hidden="true" {}
             b.kind { (kind) } div { (text) }
         } }
     };
@@ -203,7 +203,7 @@ fn began(event: &Event) -> Markup {
 fn raised(alert: &Alert) -> Markup {
     html! {
         (signs::link(alert)) " " (signs::brief(alert))
-        @if alert.raised > alert.since { " " small { "raised " time { (format::time(alert.raised)) } } }
+        @if alert.raised > alert.since { " " small { "raised " (when::stamp(alert.raised)) } }
     }
 }
 

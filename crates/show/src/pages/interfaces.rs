@@ -15,7 +15,7 @@ use model::{
 };
 use store::{Bucket, RangeAnswer};
 
-use super::{heard, layout, sorry};
+use super::{heard, layout, sorry, when};
 use crate::app::App;
 use crate::assets;
 use crate::format::{self, NOTHING};
@@ -46,7 +46,10 @@ pub(super) fn section(app: &App, device: &str) -> Markup {
         section #interfaces {
             h2 { "Interfaces " small { (asked(&polled, now)) } }
             @if let Some((why, since)) = &polled.failing {
-                p.why role="note" { "It has not been read for " (format::since(*since, now)) ": " (printable(why, 400)) }
+                div.warning role="note" {
+                    i.s.s-no_data aria-hidden="true" {}
+                    p { "It has not been read for " (format::since(*since, now)) ": " (printable(why, 400)) }
+                }
             }
             @if polled.interfaces.is_empty() {
                 p.empty { @if polled.answered.is_some() { "It names no interfaces: its view may leave them out." }
@@ -98,6 +101,7 @@ fn table(polled: &PolledDevice) -> Markup {
 
 fn row(polled: &PolledDevice, one: &InterfaceNow) -> Markup {
     let reading = &one.reading;
+    let fresh = is_fresh(polled, one);
     html! {
         tr {
             th.c-alert scope="row" {
@@ -106,10 +110,11 @@ fn row(polled: &PolledDevice, one: &InterfaceNow) -> Markup {
             td { (state(polled, one)) }
             td { bdi { (printable(&reading.alias, NAME)) } }
             td.n { (speed(reading)) }
-            @for direction in Direction::ALL { (rate(one, direction)) }
-            td.n { (packets(one.rates.errors.received, one.rates.errors.sent)) }
-            td.n { (packets(one.rates.discards.received, one.rates.discards.sent)) }
-            td.c-spark { (strips::spark_svg(&strips::levels_of(one.recent.iter().copied()))) }
+            @for direction in Direction::ALL { (rate(one, direction, fresh)) }
+            @for both in [one.rates.errors, one.rates.discards] {
+                td.n { @if fresh { (packets(both.received, both.sent)) } @else { (NOTHING) } }
+            }
+            td.c-spark { @if fresh { (strips::spark_svg(&strips::levels_of(one.recent.iter().copied()))) } }
         }
     }
 }
@@ -118,6 +123,11 @@ fn row(polled: &PolledDevice, one: &InterfaceNow) -> Markup {
 fn state(polled: &PolledDevice, one: &InterfaceNow) -> Markup {
     let (name, words) = state_words(polled, one);
     html! { span.badge.{ "st-" (name) } { i class={ "s s-" (name) } aria-hidden="true" {} (words) } }
+}
+
+/// Whether the latest answer of its device named it. What is older is not shown as if it were so now.
+fn is_fresh(polled: &PolledDevice, one: &InterfaceNow) -> bool {
+    polled.failing.is_none() && polled.answered == Some(one.read)
 }
 
 /// The class and the words of a state. What is not read any more is never up.
@@ -141,12 +151,13 @@ fn speed(reading: &InterfaceReading) -> String {
 }
 
 /// A cell with the rate of a direction and how much of the speed it is.
-fn rate(one: &InterfaceNow, direction: Direction) -> Markup {
-    let share = one.rates.utilisation.get(direction).map(|share| share as f32);
+fn rate(one: &InterfaceNow, direction: Direction, fresh: bool) -> Markup {
+    let share = one.rates.utilisation.get(direction).filter(|_| fresh).map(|share| share as f32);
+    let bits = one.rates.bits.get(direction).filter(|_| fresh);
     let title = one.rates.gap.map(model::Gap::as_str);
     html! {
         td.n title=[title] {
-            @match one.rates.bits.get(direction) { Some(bits) => (bit_rate(bits)), None => (NOTHING) }
+            @match bits { Some(bits) => (bit_rate(bits)), None => (NOTHING) }
             @if let Some(share) = share {
                 " " small.use { (format::percent(Some(share))) " %" }
                 meter min="0" max="100" high="80" value=(format!("{:.1}", share.clamp(0.0, 100.0))) aria-hidden="true" {}
@@ -215,7 +226,7 @@ fn facts(polled: &PolledDevice, one: &InterfaceNow, now: UnixMs) -> Markup {
         @if !reading.alias.is_empty() { span { "· " bdi { (printable(&reading.alias, NAME)) } } }
         span { "· " (speed(reading)) }
         @for direction in Direction::ALL {
-            @if let Some(bits) = one.rates.bits.get(direction) {
+            @if let Some(bits) = one.rates.bits.get(direction).filter(|_| is_fresh(polled, one)) {
                 span { "· " (direction.as_str()) " " b { (bit_rate(bits)) } }
             }
         }
@@ -281,11 +292,11 @@ fn numbers(rows: &[(UnixMs, Row)]) -> Markup {
         @if rows.is_empty() { p.empty { "Nothing was read in this span." } } @else {
             div.scroll { table {
                 thead { tr {
-                    th { "From " small { "UTC" } } th.n { "In" } th.n { "most" } th.n { "Out" } th.n { "most" }
+                    th { "From " (when::zone()) } th.n { "In" } th.n { "most" } th.n { "Out" } th.n { "most" }
                     th.n { "Errors " small { "/s" } } th.n { "Discards " small { "/s" } }
                 } }
                 tbody { @for (at, row) in rows { tr {
-                    th scope="row" { (format::time(*at)) }
+                    th scope="row" { (when::stamp(*at)) }
                     @for traffic in &row.traffic {
                         td.n { @match traffic { Some(bucket) => (bit_rate(bucket.mean)), None => (NOTHING) } }
                         td.n { @match traffic { Some(bucket) => (bit_rate(bucket.max)), None => (NOTHING) } }
@@ -312,7 +323,7 @@ fn spans(address: &str, pairs: &[(String, String)], span: Span) -> Markup {
                 a href={ (address) "?span=" (name) } aria-current=[(follows == Some(name)).then_some("true")] { (words) }
             }
             span.between {}
-            span { (format::time(span.from)) " to " (format::time(span.until)) " UTC" }
+            span { (when::span(span.from, span.until)) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::TargetState;
 
-use super::parts;
+use super::{parts, when};
 use crate::app::App;
 use crate::judged::Judged;
 use crate::present::View;
@@ -135,10 +135,11 @@ fn foot(version: &str, view: &View) -> Markup {
     html! {
         footer {
             span #live data-at=(view.snapshot.at.0) {
-                "as of " time { (format::time(view.snapshot.at)) } " UTC"
+                "as of " (when::moment(view.snapshot.at))
             }
             noscript { span { "Without JavaScript this page is loaded again every 15 s." } }
             span.spring {}
+            button #zone type="button" hidden title="Times in your own zone or in UTC" {}
             span { "netmend " (version) }
             a href="/api/v1/system" { "API" }
             a href="/metrics" { "Metrics" }

@@ -17,7 +17,7 @@ use store::RangeAnswer;
 
 use super::links::{number, rated, state, value};
 use super::mirror::{Half, Mirror};
-use super::{layout, parts, sorry};
+use super::{layout, parts, sorry, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::history::{Span, Unavailable};
@@ -58,7 +58,7 @@ pub(super) async fn page(
         (head(&app, link, at))
         (spans(&link.subject, &pairs))
         @match &past {
-            Ok(halves) => (charts(link, halves, span, alerts.as_deref().unwrap_or_default(), at)),
+            Ok(halves) => (charts(&link.subject, halves, span, alerts.as_deref().unwrap_or_default(), at)),
             Err(error) => p.empty { (error) },
         }
         div.columns.wide {
@@ -149,12 +149,20 @@ async fn past(app: &App, of: &LinkSubject, span: Span) -> Result<Vec<Half>, Unav
     Ok(WanMetric::ALL.into_iter().map(half).collect())
 }
 
-fn charts(link: &LinkNow, halves: &[Half], span: Span, alerts: &[Alert], at: UnixMs) -> Markup {
+/// The charts around an alert of a link.
+pub(super) async fn around(app: &App, of: &LinkSubject, alert: &Alert, span: Span) -> Markup {
+    match past(app, of, span).await {
+        Ok(halves) => charts(of, &halves, span, std::slice::from_ref(alert), app.now()),
+        Err(error) => html! { p.empty { (error) } },
+    }
+}
+
+fn charts(of: &LinkSubject, halves: &[Half], span: Span, alerts: &[Alert], at: UnixMs) -> Markup {
     let reach = span.step_for(POINTS).max(STEP).as_millis() as i64 * 5 / 2;
     let wrong = |kind: Metric| -> Vec<(UnixMs, UnixMs)> {
         let findings = alerts.iter().flat_map(|alert| &alert.findings);
-        let own = findings
-            .filter(|found| found.metric == kind && link.subject.metric(found.series).is_some());
+        let own =
+            findings.filter(|found| found.metric == kind && of.metric(found.series).is_some());
         own.map(|found| (found.since, found.ended.unwrap_or(at))).collect()
     };
     html! {
@@ -162,9 +170,10 @@ fn charts(link: &LinkNow, halves: &[Half], span: Span, alerts: &[Alert], at: Uni
             @let pair = Direction::ALL.map(|way| &halves[WanMetric::of(kind, way).expect("links have this kind").index()]);
             (Mirror { title, halves: pair, span, reach, wrong: &wrong(kind) }.markup())
         }
-        p.times { time { (format::time(span.from)) } span.muted { " UTC" } span.spring {} time { (format::time(span.until)) } }
+        p.times { @for fifth in 0..=4 { (when::stamp(UnixMs(span.from.0.saturating_add(span.millis() / 4 * fifth)))) } }
         p.keys {
-            span.key.level { "measured" } span.key.usual { "usual" } span.key.limit { "limit" } span.key.alerted { "alert" }
+            span.key.level { "upload" } span.key.level.down { "download" } span.key.usual { "usual" } span.key.limit { "limit" } span.key.alerted { "alert" }
+            span { "times in " (when::zone()) }
         }
     }
 }
@@ -183,11 +192,11 @@ fn numbers(halves: &[Half]) -> Markup {
         @if times.is_empty() { p.empty { "Nothing was measured in this span." } } @else {
             div.scroll { table {
                 thead { tr {
-                    th { "UTC" }
+                    th { "At " (when::zone()) }
                     @for metric in WanMetric::ALL { th.n { (metric.words()) } }
                 } }
                 tbody { @for at in times.iter().rev().take(ROWS) { tr {
-                    th scope="row" { (format::time(*at)) }
+                    th scope="row" { (when::stamp(*at)) }
                     @for half in halves { td.n { (shown(half, *at)) } }
                 } } }
             } }

@@ -85,11 +85,15 @@ fn orchestrators(now: &LinksNow, at: UnixMs) -> Markup {
             p.orchestrator {
                 b { (printable(&one.name, NAME)) } " " span.muted { (one.product) " at " (printable(&one.at, 120)) } " · "
                 (data(one))
-                @if one.edges_failing > 0 { " · " b.badge.st-lossy { (format::count(one.edges_failing)) " edges not answered for" } }
-                @if one.past_left > 0 { " · the past of " (format::count(one.past_left)) " edges is being fetched" }
+                @if one.edges_failing > 0 { " · " b.badge.st-lossy { (edges(one.edges_failing)) " not answered for" } }
+                @if one.past_left > 0 { " · the past of " (edges(one.past_left)) " is being fetched" }
             }
         }
     }
+}
+
+fn edges(count: usize) -> String {
+    format!("{} {}", format::count(count), if count == 1 { "edge" } else { "edges" })
 }
 
 fn form(now: &LinksNow, sifting: &Sifting) -> Markup {
@@ -232,7 +236,7 @@ fn pager(sifting: &Sifting, page: usize, pages: usize, found: usize) -> Markup {
     };
     html! {
         nav.pager aria-label="Pages of the list" {
-            span { (format::count(found)) " links" }
+            span { (format::count(found)) @if found == 1 { " link" } @else { " links" } }
             @if pages > 1 {
                 (turn(page > 1, page - 1, "Previous"))
                 span { "page " (page) " of " (pages) }

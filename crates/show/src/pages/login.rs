@@ -11,8 +11,7 @@ use maud::{DOCTYPE, Markup, html};
 use model::{Secret, UnixMs};
 use tokio::sync::Semaphore;
 
-use super::layout;
-use super::{signs, sorry};
+use super::{layout, signs, sorry, when};
 use crate::app::App;
 use crate::format;
 use crate::guard::Visit;
@@ -221,7 +220,7 @@ pub(super) async fn account(State(app): State<Arc<App>>) -> Response {
 
 fn listed(session: &Session, here: bool, now: UnixMs) -> Markup {
     html! { li {
-        "from " b { (session.from) } " since " time { (format::time(session.created)) } " UTC"
+        "from " b { (session.from) } " since " (when::moment(session.created))
         @if here { ", this one" } @else { ", used " (format::since(session.seen, now)) " ago" }
     } }
 }

@@ -14,7 +14,7 @@ use model::run::{ProofVerdict, Run, RunState};
 use model::text::printable;
 
 use super::alert::refused;
-use super::{heard, signs};
+use super::{heard, signs, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::history::Unavailable;
@@ -115,12 +115,12 @@ pub(super) fn runs(runs: &[Run], now: UnixMs) -> Markup {
     html! {
         div.scroll { table.runs {
             thead { tr {
-                th { "State" } th.c-time { "Began " small { "UTC" } } th.c-device { "Device" } th.c-code { "Remediation" }
+                th { "State" } th.c-time { "Began " (when::zone()) } th.c-device { "Device" } th.c-code { "Remediation" }
                 th { "What came of it" } th.c-worker { "Worker" } th.n.c-for { "Took" } th.n.c-id { "#" }
             } }
             tbody { @for run in runs { tr.{ "al-" (sign(run.state)) } {
                 td.c-sign { (badge(run.state)) }
-                td.c-time { time { (format::time(run.started)) } }
+                td.c-time { (when::stamp(run.started)) }
                 td.c-device { (device(&run.device)) }
                 td.c-code { (remediation(&run.remediation)) }
                 th.c-what scope="row" { a href={ "/runs/" (run.id) } { (outcome(run)) } }
@@ -164,7 +164,7 @@ pub(super) fn waiting(
                 Ok(all) => {
                     @let open: Vec<&Waiting> = all.iter().filter(open).collect();
                     @if !open.is_empty() {
-                        h2 { "Waits for a yes " small { (format::count(open.len())) } }
+                        h2 { "Waiting for approval " small { (format::count(open.len())) } }
                         ul.waiting { @for one in open.iter().take(LISTED) { (question(one, now)) } }
                         @if open.len() > LISTED { p { "and " (format::count(open.len() - LISTED)) " more, when these are answered" } }
                     }
@@ -188,7 +188,7 @@ pub(super) fn question(waiting: &Waiting, now: UnixMs) -> Markup {
                 @if let Some(event) = &waiting.event { p.about { (about(event)) } }
                 p.why {
                     @if !approval.reason.is_empty() { bdi { (printable(&approval.reason, SENTENCE)) } " · " }
-                    "asked " (format::since(approval.asked, now)) " ago, void in "
+                    "asked " (format::since(approval.asked, now)) " ago, expires in "
                     (format::since(now, approval.expires))
                 }
             }
@@ -241,7 +241,7 @@ pub(super) fn paused(mending: &MendNow) -> Markup {
                 i.s.s-critical aria-hidden="true" {}
                 div.grow {
                     p { b { "All repairs are stopped" } " by " bdi { (printable(&paused.by, NAME)) } " since "
-                        time { (format::time(paused.at)) } " UTC"
+                        (when::moment(paused.at))
                         @if !paused.note.is_empty() { ": " bdi { (printable(&paused.note, SENTENCE)) } } }
                     @if !Who::now().may(Right::Mend) { p { (instead("netmend resume")) } }
                 }

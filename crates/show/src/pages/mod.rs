@@ -26,6 +26,7 @@ mod silences;
 mod system;
 mod target;
 mod targets;
+mod when;
 
 use std::sync::Arc;
 

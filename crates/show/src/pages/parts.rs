@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use model::{TargetNow, TargetState, UnixMs};
 
+use super::when;
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::judged::Standing;
@@ -160,7 +161,7 @@ fn warning_box(warning: &Warning) -> Markup {
                 p {
                     (warning.text)
                     @if let Some(since) = warning.since {
-                        " " small { "since " (format::time(since)) " UTC" }
+                        " " small { "since " (when::moment(since)) }
                     }
                 }
                 @if !warning.fix.is_empty() { p { "Fix: " (fix(&warning.fix)) } }

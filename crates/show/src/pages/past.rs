@@ -6,7 +6,7 @@ use model::{Alert, Metric, UnixMs};
 use store::{Bucket, Mark, RangeAnswer};
 
 use super::chart::{Figure, Subject};
-use super::signs;
+use super::{signs, when};
 use crate::app::App;
 use crate::format;
 use crate::history::{Span, Unavailable};
@@ -147,7 +147,7 @@ fn spans(subject: &Subject, pairs: &[(String, String)], span: Span) -> Markup {
             a href=(moved(-half, -half)) rel="prev" { "← earlier" }
             a href=(moved(half, half)) rel="next" { "later →" }
             a href=(moved(-half, half)) { "zoom out" }
-            span #shown { (format::time(span.from)) " to " (format::time(span.until)) " UTC" }
+            span #shown { (when::span(span.from, span.until)) }
             span.hint { "drag to zoom, double-click to go back" }
         }
     }
@@ -162,14 +162,14 @@ fn numbers(rows: &[Row]) -> Markup {
         @if rows.is_empty() { p.empty { "Nothing is stored of this span." } } @else {
             div.scroll { table.buckets {
                 thead { tr {
-                    th { "From " small { "UTC" } } th.n { "Probes" } th.n { "Loss " small { "%" } }
+                    th { "From " (when::zone()) } th.n { "Probes" } th.n { "Loss " small { "%" } }
                     th.n { "Min " small { "ms" } } th.n { "10 %" } th.n { "Median" } th.n { "90 %" }
                     th.n { "Max" } th.n { "Jitter" }
                 } }
                 tbody { @for row in rows {
                     @let loss = row.loss.map(|loss| loss.mean as f32);
                     tr {
-                        th scope="row" { (format::time(row.at)) }
+                        th scope="row" { (when::stamp(row.at)) }
                         td.n { (row.loss.map_or(0, |loss| loss.count.get())) }
                         td.n.v-loss data-loss=(format::loss_grade(loss)) { (format::percent(loss)) }
                         td.n { (us(row.rtt, |rtt| rtt.min)) }
@@ -191,7 +191,7 @@ fn list_of_alerts(alerts: &[Alert], now: UnixMs) -> Markup {
             ul.marks { @for alert in alerts {
                 li {
                     (signs::badge(alert.severity, alert.state)) " "
-                    time { (format::time(alert.since)) } " "
+                    (when::stamp(alert.since)) " "
                     a href=(signs::address(alert)) { (signs::brief(alert)) }
                     " for " (signs::lasting(alert, now))
                 }
@@ -204,7 +204,7 @@ fn list_of_marks(marks: &[Mark]) -> Markup {
     html! {
         @if marks.is_empty() { p.empty { "None in this span." } } @else {
             ul.marks { @for mark in marks {
-                li { time { (format::time(mark.at)) } " " b { (mark.kind) } " " (mark.text) }
+                li { (when::stamp(mark.at)) " " b { (mark.kind) } " " (mark.text) }
             } }
         }
     }

@@ -172,17 +172,13 @@ pub(super) async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -
             }
         } }
         @if let Some(one) = known { (how_far(one)) }
-        div.columns.wide {
-            div {
-                (would(&planned, app.now()))
-                section { h2 { "Latest runs" } @match &runs {
-                    Err(error) => p.empty { (error) },
-                    Ok(runs) if runs.is_empty() => p.empty { "It has not been run." },
-                    Ok(runs) => (mending::runs(runs, app.now())),
-                } }
-            }
-            div { (week(record)) (file(known)) }
-        }
+        div.columns.thirds { (week(record)) (held(record)) (file(known)) }
+        (would(&planned, record, app.now()))
+        section { h2 { "Latest runs" } @match &runs {
+            Err(error) => p.empty { (error) },
+            Ok(runs) if runs.is_empty() => p.empty { "It has not been run." },
+            Ok(runs) => (mending::runs(runs, app.now())),
+        } }
     };
     layout::page(&app, &app.present.view(), &shown, "/runs", &body).into_response()
 }
@@ -238,13 +234,21 @@ fn confirm(mode: Mode, one: &RemediationNow) -> Option<String> {
 }
 
 /// What it would have run for in the last week.
-fn would(planned: &Result<Vec<Event>, Unavailable>, now: UnixMs) -> Markup {
+fn would(
+    planned: &Result<Vec<Event>, Unavailable>,
+    record: Option<&RuleRecord>,
+    now: UnixMs,
+) -> Markup {
+    let all = record.map_or(0, |record| record.planned as usize);
     html! { section {
         h2 { "What it was planned for " small { "the last 7 days" } }
         @match planned {
             Err(error) => p.empty { (error) },
             Ok(planned) if planned.is_empty() => p.empty { "No event of the last week matched it." },
-            Ok(planned) => (events::table(&planned.iter().collect::<Vec<_>>(), now)),
+            Ok(planned) => {
+                (events::table(&planned.iter().collect::<Vec<_>>(), now))
+                @if all > planned.len() { p.empty { "and " (format::count(all - planned.len())) " older ones" } }
+            },
         }
     } }
 }
@@ -263,10 +267,16 @@ fn week(record: Option<&RuleRecord>) -> Markup {
                 dt { (state.as_str().replace('_', " ")) } dd { (count) }
             }
         }
-        @if let Some(record) = record { @if !record.reasons.is_empty() {
-            h2 { "Why it was held" }
-            ul.marks { @for (reason, count) in &record.reasons { li { b { (count) "× " } bdi { (printable(reason, SENTENCE)) } } } }
-        } }
+    } }
+}
+
+/// Why it did nothing.
+fn held(record: Option<&RuleRecord>) -> Markup {
+    let reasons = record.map_or(&[][..], |record| &record.reasons);
+    html! { section {
+        h2 { "Why it was held " small { "the last 7 days" } }
+        @if reasons.is_empty() { p.empty { "It was not held." } }
+        ul.marks { @for (reason, count) in reasons { li { b { (count) "× " } bdi { (printable(reason, SENTENCE)) } } } }
     } }
 }
 

@@ -14,7 +14,7 @@ use model::run::{
 use model::text::printable;
 use store::RunQuery;
 
-use super::{layout, mending, sorry};
+use super::{layout, mending, sorry, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::mended::Whole;
@@ -251,7 +251,7 @@ fn said(exchange: &Exchange) -> Markup {
     html! {
         div.exchange {
             p.sent { code { bdi { (printable(&exchange.sent, SENTENCE)) } }
-                small { time { (format::time(exchange.at)) } " · " (mending::millis(exchange.took_ms)) } }
+                small { (when::stamp(exchange.at)) " · " (mending::millis(exchange.took_ms)) } }
             @if let Some(error) = &exchange.error { p.problem { i.s.s-critical aria-hidden="true" {} span { (printable(error, SENTENCE)) } } }
             @if lines > FOLDED {
                 details { summary { (lines) " lines" } pre { (output) } }
@@ -330,12 +330,12 @@ fn facts(run: &Run) -> Markup {
                 dt { "Script" } dd title=(run.script_sha256) { code { (printable(&run.script_sha256, 12)) } }
                 dt { "Mode" } dd { (run.mode) }
                 dt { "Approved" } dd { @match &run.approved {
-                    Some(yes) => { b { bdi { (printable(&yes.by, NAME)) } } ", " (format::time(yes.at)) " UTC" }
+                    Some(yes) => { b { bdi { (printable(&yes.by, NAME)) } } ", " (when::moment(yes.at)) }
                     None if run.mode == model::event::Mode::Auto => "not needed: its mode is auto",
                     None => (NOTHING),
                 } }
-                dt { "Began" } dd { (format::time(run.started)) " UTC" }
-                @if let Some(ended) = run.ended { dt { "Ended" } dd { (format::time(ended)) " UTC" } }
+                dt { "Began" } dd { (when::moment(run.started)) }
+                @if let Some(ended) = run.ended { dt { "Ended" } dd { (when::moment(ended)) } }
                 dt { "Changed" } dd { @if run.changed { "the device was changed, or was about to be" } @else { "nothing" } }
             }
             @if !run.sent.is_empty() {
@@ -366,7 +366,7 @@ fn audit(entries: &[AuditEntry]) -> Markup {
             h2 { "Audit " small { "newest first" } }
             @if entries.is_empty() { p.empty { "Nothing is written down." } }
             ol.timeline { @for entry in entries { li {
-                time { (format::time(entry.at)) } " " bdi { (printable(&entry.actor, NAME)) } ": "
+                (when::stamp(entry.at)) " " bdi { (printable(&entry.actor, NAME)) } ": "
                 (printable(&entry.action, NAME)) " " bdi { (printable(&entry.detail, SENTENCE)) }
             } } }
         }

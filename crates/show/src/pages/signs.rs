@@ -8,7 +8,7 @@ use model::alert::{Matcher, QuietBy, Weekly, words};
 use model::text::printable;
 use model::{Alert, AlertState, Severity, UnixMs};
 
-use super::parts;
+use super::{parts, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::judged::{Judged, sign};
@@ -129,7 +129,7 @@ pub(super) fn past(alerts: &[Alert], now: UnixMs) -> Markup {
     html! {
         div.scroll { table.alerts.past {
             thead { tr {
-                th { "State" } th { "Alert" } th.c-region { "Region" } th.c-time { "Since " small { "UTC" } }
+                th { "State" } th { "Alert" } th.c-region { "Region" } th.c-time { "Since " (when::zone()) }
                 th.n.c-for { "Lasted" } th.n.c-id { "#" }
             } }
             tbody { @for alert in alerts {
@@ -141,7 +141,7 @@ pub(super) fn past(alerts: &[Alert], now: UnixMs) -> Markup {
                         " " (chips(alert))
                     }
                     td.c-region { bdi { (place(alert)) } }
-                    td.c-time { time { (format::time(alert.since)) } }
+                    td.c-time { (when::stamp(alert.since)) }
                     td.n.c-for { (lasting(alert, now)) }
                     td.n.c-id { (alert.id) }
                 }

@@ -13,7 +13,7 @@ use model::alert::{QuietBy, Silence, SilenceId, Weekday};
 use model::text::printable;
 
 use super::alert::refused;
-use super::{layout, signs};
+use super::{layout, signs, when};
 use crate::act::Typed;
 use crate::app::App;
 use crate::format;
@@ -113,9 +113,9 @@ fn list(app: &App, judged: &Judged, silences: &Result<Vec<Silence>, Unavailable>
 
 fn row(silence: &Silence, standing: &Standing, judged: &Judged, now: UnixMs) -> Markup {
     let (shape, word) = match standing {
-        Standing::Holds => ("resolved", "holds".to_owned()),
+        Standing::Holds => ("resolved", "active".to_owned()),
         Standing::Planned => ("no_data", format!("in {}", format::since(now, silence.from))),
-        Standing::Rests => ("no_data", "rests".to_owned()),
+        Standing::Rests => ("no_data", "not now".to_owned()),
         Standing::Ended => ("accepted", "ended".to_owned()),
     };
     let by = QuietBy::Silence(silence.id);
@@ -126,7 +126,7 @@ fn row(silence: &Silence, standing: &Standing, judged: &Judged, now: UnixMs) -> 
             td.c-matchers { (signs::matchers(&silence.matchers)) }
             td.c-until {
                 @match silence.until {
-                    Some(until) => { (format::time(until)) " UTC" }
+                    Some(until) => { (when::moment(until)) }
                     None => "until expired",
                 }
                 @if let Some(weekly) = &silence.weekly { br; (signs::weekly(weekly)) }
@@ -160,13 +160,13 @@ fn maintenance(windows: &[Maintenance]) -> Markup {
                 div.scroll { table.silences {
                     thead { tr { th { "State" } th { "Name" } th { "Matchers" } th { "When" } } }
                     tbody { @for window in windows { tr {
-                        @let (shape, word) = if window.holds { ("resolved", "holds") } else { ("no_data", "rests") };
+                        @let (shape, word) = if window.holds { ("resolved", "active") } else { ("no_data", "not now") };
                         td.c-sign { span.badge { i.s.{ "s-" (shape) } aria-hidden="true" {} span { (word) } } }
                         td { bdi { (printable(&window.name, NAME)) } }
                         td.c-matchers { (signs::matchers(&window.matchers)) }
                         td.c-until {
-                            @if let Some(from) = window.from { (format::time(from)) " UTC" }
-                            @if let Some(until) = window.until { " to " (format::time(until)) " UTC" }
+                            @if let Some(from) = window.from { (when::moment(from)) }
+                            @if let Some(until) = window.until { " to " (when::moment(until)) }
                             @if let Some(weekly) = &window.weekly { " " (signs::weekly(weekly)) }
                         }
                     } } }
@@ -202,7 +202,7 @@ fn ended_row(silence: &Silence) -> Markup {
         tr id={ "silence-" (silence.id) } {
             td.c-sign { "#" (silence.id) }
             td.c-matchers { (signs::matchers(&silence.matchers)) }
-            td.c-until { (format::time(end)) " UTC" }
+            td.c-until { (when::moment(end)) }
             td { (signs::length(silence.from, end)) }
             td.c-why { bdi { (printable(&silence.note, REASON)) } }
             td.c-by {
@@ -239,8 +239,8 @@ fn form(app: &App, pairs: &[(String, String)]) -> Markup {
                         label { "for" select name="duration" {
                             @for (value, words) in LENGTHS { option value=(value) selected[value == "2h"] { (words) } }
                         } }
-                        label { "from (UTC; now if empty)" input type="datetime-local" name="from"; }
-                        label { "until (UTC; instead of a length)" input type="datetime-local" name="until"; }
+                        label { span { "from (" (when::zone()) "; now if empty)" } input type="datetime-local" name="from"; }
+                        label { span { "until (" (when::zone()) "; instead of a length)" } input type="datetime-local" name="until"; }
                     }
                     (recurring())
                     label.grow { "Why" input name="note" required maxlength="2000" placeholder="INC-1234: replacing the line card"; }

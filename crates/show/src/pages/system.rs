@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use model::UnixMs;
 use store::sink::SinkNow;
 
-use super::{layout, mending, parts};
+use super::{layout, mending, parts, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::port::{Counter, Stage, StoreNow, System};
@@ -39,7 +39,7 @@ fn itself(system: &System, targets: usize) -> Markup {
                 dt { "Version" } dd { (system.version) }
                 dt { "Site" } dd { (system.site) }
                 dt { "Running for" } dd { (format::span(system.uptime)) }
-                dt { "Started" } dd { (format::time(system.started)) " UTC" }
+                dt { "Started" } dd { (when::moment(system.started)) }
                 dt { "Targets" } dd { (format::count(targets)) }
                 @for (method, count) in &system.methods {
                     dt { (method.as_str()) } dd { (format::count(*count)) }
@@ -75,7 +75,7 @@ fn store(store: &StoreNow) -> Markup {
                 dt { "Folder" } dd { code { (store.path) } }
                 dt { "On disk until" }
                 dd {
-                    (or(store.committed_at.map(|at| format!("{} UTC", format::time(at)))))
+                    (moment(store.committed_at))
                     @if let Some(batch) = store.committed_until { " · batch " (batch) }
                 }
                 dt { "Size" } dd { (or(store.bytes.map(format::bytes))) }
@@ -84,6 +84,10 @@ fn store(store: &StoreNow) -> Markup {
             }
         }
     }
+}
+
+fn moment(at: Option<UnixMs>) -> Markup {
+    html! { @match at { Some(at) => (when::moment(at)), None => (NOTHING) } }
 }
 
 /// Databases of others. Nothing where there are none.
@@ -107,12 +111,7 @@ fn sinks(sinks: &[SinkNow]) -> Markup {
 
 fn sink_row(sink: &SinkNow) -> Markup {
     let count = |points: u64| format::count(points as usize);
-    let time = |at: Option<UnixMs>| {
-        at.map_or_else(|| NOTHING.to_owned(), |at| format!("{} UTC", format::time(at)))
-    };
     let given_up = sink.waiting.dropped + sink.waiting.damaged + sink.refused;
-    let refusal =
-        sink.refusal.as_ref().map(|(why, at)| format!("{why} ({} UTC)", format::time(*at)));
     html! {
         tr {
             th scope="row" { (sink.name) }
@@ -120,15 +119,19 @@ fn sink_row(sink: &SinkNow) -> Markup {
                 None => { span.badge.st-up { i.s.s-up aria-hidden="true" {} "taking" } }
                 Some(failing) => {
                     span.badge.st-down { i.s.s-down aria-hidden="true" {} "failing" }
-                    " since " (time(Some(failing.since)))
+                    " since " (when::moment(failing.since))
                 }
             } }
             td { (sink.kind) " at " (sink.at) }
             td.n { (count(sink.sent)) }
             td.n { (count(sink.waiting.points)) " · " (format::bytes(sink.waiting.bytes)) }
-            td { (time(sink.oldest)) }
+            td { (moment(sink.oldest)) }
             td.n { (count(given_up)) }
-            td { (sink.failing.as_ref().map(|failing| failing.why.clone()).or(refusal).unwrap_or_default()) }
+            td { @match (&sink.failing, &sink.refusal) {
+                (Some(failing), _) => (failing.why),
+                (None, Some((why, at))) => { (why) " (" (when::moment(*at)) ")" }
+                (None, None) => {}
+            } }
         }
     }
 }

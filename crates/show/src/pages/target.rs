@@ -12,7 +12,7 @@ use model::alert::words;
 use model::{Judgement, Metric, SeriesId, TargetNow, TargetState, UnixMs};
 
 use super::chart::Subject;
-use super::{layout, parts, past, sorry};
+use super::{layout, parts, past, sorry, when};
 use crate::app::App;
 use crate::format::{self, NOTHING};
 use crate::judged::Standing;
@@ -63,7 +63,7 @@ async fn left(app: &App, view: &View, id: SeriesId, pairs: &[(String, String)]) 
                 dt { "Region" } dd { (label("region")) }
                 dt { "Protocol" } dd { (label("protocol")) " over IPv" (label("family")) }
                 dt { "Last sample" }
-                dd { @match last { Some(at) => { (format::time(at)) " UTC" } None => (NOTHING) } }
+                dd { @match last { Some(at) => { (when::moment(at)) } None => (NOTHING) } }
             }
         }
     };
@@ -160,7 +160,7 @@ fn facts(app: &App, now: &TargetNow) -> Markup {
                 dt { "DSCP" } dd { (target.packet.dscp) }
                 @for (metric, judgement) in judged {
                     @if let Some(judgement) = judgement {
-                        dt { "Usual " (metric) } dd { (usual(metric, &judgement)) }
+                        dt { "Usual " (if metric == Metric::Rtt { "RTT" } else { metric.as_str() }) } dd { (usual(metric, &judgement)) }
                     }
                 }
                 @if let Some(note) = &now.note { dt { "Note" } dd { (note) } }

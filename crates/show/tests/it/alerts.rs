@@ -246,7 +246,7 @@ async fn targets_say_beside_their_state_what_the_detector_says() {
     let id = world.target("db1.aws-london.example.net").series.rtt;
     let page = get(&world.router, &format!("/targets/{id}?span=10d&metric=jitter")).await;
     let words = page.text();
-    assert!(words.contains("Usual rtt 11.8 ms ±0.9 ms, too high above 19.8 ms"), "{words}");
+    assert!(words.contains("Usual RTT 11.8 ms ±0.9 ms, too high above 19.8 ms"), "{words}");
     assert!(page.part("<figure id=\"chart\"").contains("data-metric=\"jitter\""));
     let past = text(page.part("<section id=\"past-alerts\""));
     assert!(

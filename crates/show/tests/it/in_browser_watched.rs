@@ -69,6 +69,38 @@ fn what_a_page_fetches_by_itself_is_told_from_what_somebody_chose() {
     );
     browser.wait("both were sent", "window.sent.length === 2");
     assert_eq!(browser.eval("window.sent.join()"), "yes,chosen");
-    browser.wait("the URL says so", "location.search === '?quality=good'");
+    browser.wait("the URL says so", "location.search.includes('quality=good')");
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn moments_stand_in_the_time_of_who_reads_and_in_utc_when_asked() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::alarmed();
+    crate::links::fill(&world);
+    crate::interfaces::fill(&world);
+    let (_runtime, address) = served(&world);
+    // Nine hours ahead, and without summer time.
+    let zone = serde_json::json!({ "timezoneId": "Asia/Tokyo" });
+    browser.call("Emulation.setTimezoneOverride", &zone);
+    let page = format!("http://{address}/devices/sw1/interfaces/Ethernet1%2F1");
+    browser.open(&page);
+    browser.wait("the chart is drawn", "document.querySelector('#flow canvas')");
+    let shown = "document.querySelector('.spans').innerText";
+    browser.wait(
+        "its span",
+        &format!("{shown}.includes('2026-11-22 04:49:07 to 2026-11-22 07:49:07')"),
+    );
+    let times = "document.querySelectorAll('.spans time')";
+    assert_eq!(browser.eval(&format!("{times}[1].title")), "2026-11-21 22:49:07 UTC");
+    let heading = "document.querySelector('.numbers .zone').innerText";
+    assert_eq!(browser.eval(heading), "local time");
+    browser.wait("the feed", "document.getElementById('live').innerText.includes('07:49:07')");
+    assert_eq!(browser.eval("document.getElementById('zone').innerText"), "Times: Asia/Tokyo");
+    browser.eval("document.getElementById('zone').click()");
+    browser.wait("loaded again", "document.getElementById('zone')?.innerText === 'Times: UTC'");
+    browser.wait("its span", &format!("{shown}.includes('22:49:07 UTC')"));
+    assert_eq!(browser.eval(heading), "UTC");
+    browser.call("Emulation.setTimezoneOverride", &serde_json::json!({ "timezoneId": "" }));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }

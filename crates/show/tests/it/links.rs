@@ -130,6 +130,11 @@ async fn links_stand_edge_by_edge_with_what_they_are_good_for() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
+    let alert = get(&world.router, "/alerts/901").await;
+    for words in ["Latency, ms upload above, download below", "upload download usual limit alert"] {
+        assert!(alert.text().contains(words), "no {words:?} in {}", alert.text());
+    }
+    assert_eq!(alert.body.matches("class=\"wrong\"").count(), 1, "the time of the alert is marked");
     let worst = get(&world.router, "/links?sort=worst").await.text();
     assert!(worst.find("dead").unwrap() < worst.find("MPLS").unwrap(), "{worst}");
     assert!(get(&world.router, "/").await.body.contains("href=\"/links\""));

@@ -197,3 +197,86 @@ async fn a_page_that_is_left_open_keeps_no_session_alive() {
     world.clock.advance(Duration::from_hours(1));
     assert_eq!(asked("/alerts", false).await, 303, "half a day without a click");
 }
+
+/// Every address of the pages and the API with what it is asked by, as the code names them.
+fn addresses() -> Vec<(&'static str, String)> {
+    let pages = include_str!("../../src/pages/mod.rs").lines().map(|line| ("", line));
+    let api = include_str!("../../src/api/mod.rs").lines().map(|line| ("/api/v1", line));
+    let mut found = Vec::new();
+    for (before, line) in pages.chain(api) {
+        let Some((path, methods)) =
+            line.trim().strip_prefix(".route(\"").and_then(|rest| rest.split_once('"'))
+        else {
+            continue;
+        };
+        // Any name will do: who may not ask does not learn whether it exists.
+        let mut address = before.to_owned();
+        for part in path.split('/').skip(1) {
+            address.push('/');
+            address.push_str(if part.starts_with('{') { "1" } else { part });
+        }
+        for (call, method) in [("get(", "GET"), ("post(", "POST"), ("delete(", "DELETE")] {
+            if methods.contains(call) {
+                found.push((method, address.clone()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn strangers_are_answered_nothing_and_viewers_change_nothing() {
+    let world = guarded();
+    let addresses = addresses();
+    let changing = addresses.iter().filter(|(method, _)| *method != "GET").count();
+    assert!(addresses.len() > 50 && changing > 12, "{addresses:?}");
+    let cookie = cookie(&world, "vera").await;
+    let page = get_with(&world.router, "/account", &[("cookie", &cookie)]).await;
+    let token = page.body.split("netmend-token\" content=\"").nth(1).unwrap()[..32].to_owned();
+    for (method, path) in &addresses {
+        if path == "/login" {
+            continue;
+        }
+        let origin = ("origin", "http://localhost:8420");
+        let program = ("accept", "application/json");
+        let stranger = ask(&world.router, method, path, &[origin, program], "").await;
+        assert_eq!(stranger.status, 401, "{method} {path} answers strangers");
+        let own = ["/logout", "/account/password", "/account/sessions"].contains(&path.as_str());
+        if *method == "GET" || own {
+            continue;
+        }
+        let mut headers = vec![origin, ("cookie", &*cookie), ("x-netmend-token", &*token)];
+        let viewer = ask(&world.router, method, path, &headers, "").await;
+        assert_eq!(viewer.status, 403, "{method} {path} is for viewers: {}", viewer.body);
+        assert!(viewer.body.contains("needs the role"), "{method} {path}: {}", viewer.body);
+        headers.pop();
+        let without = ask(&world.router, method, path, &headers, "").await;
+        assert!(without.body.contains("token"), "{method} {path}: {}", without.body);
+        let foreign = ("origin", "http://evil.example");
+        let headers = [foreign, ("cookie", &*cookie), ("x-netmend-token", &*token)];
+        let foreign = ask(&world.router, method, path, &headers, "").await;
+        assert_eq!(foreign.status, 403, "{method} {path}");
+        assert!(!foreign.body.contains("needs the role"), "{method} {path} forgets its origin");
+    }
+    assert_eq!(world.alarms.asked(), []);
+    assert!(world.menders.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_somebody_else_made_up_is_never_taken_over() {
+    let world = guarded();
+    let planted = format!("netmend-session-8420={}", "a".repeat(64));
+    let headers = [
+        ("origin", "http://localhost:8420"),
+        ("cookie", planted.as_str()),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let form = "name=otto&password=correct+horse";
+    let answer = ask(&world.router, "POST", "/login", &headers, form).await;
+    let made = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(!made.starts_with(&planted), "a login makes a session of its own: {made}");
+    let stale = get_with(&world.router, "/account", &[("cookie", &planted)]).await;
+    assert_eq!(stale.status, 303, "the planted one is worth nothing");
+    let again = cookie(&world, "otto").await;
+    assert!(!made.starts_with(&again), "and no two are the same");
+}

@@ -132,10 +132,10 @@ async fn approvals_wait_on_the_front_page_and_without_users_only_the_socket_answ
     let page = get(&world.router, "/").await;
     let waiting = text(page.part("<section id=\"waiting\""));
     for words in [
-        "Waits for a yes 1",
+        "Waiting for approval 1",
         "Run port_bounce on sw1 ? #2",
         "Interface Ethernet1/7 is down (Link failure)",
-        "its mode is approve · asked 4 min ago, void in 26 min",
+        "its mode is approve · asked 4 min ago, expires in 26 min",
         "In a shell on netmend's machine: netmend approve 2",
     ] {
         assert!(waiting.contains(words), "no {words:?} in {waiting}");
@@ -149,7 +149,7 @@ async fn approvals_wait_on_the_front_page_and_without_users_only_the_socket_answ
     // A question that is void waits for nobody.
     world.clock.advance(Duration::from_mins(27));
     let page = get(&world.router, "/").await;
-    assert!(!page.text().contains("Waits for a yes"));
+    assert!(!page.text().contains("Waiting for approval"));
 }
 
 #[tokio::test]
@@ -158,11 +158,14 @@ async fn operators_answer_and_stop_and_admins_promote_each_by_their_name() {
     add_users(&world);
     let (otto, vera, ada) =
         (cookie(&world, "otto").await, cookie(&world, "vera").await, cookie(&world, "ada").await);
-    let page = get_with(&world.router, "/", &[("cookie", &otto)]).await;
-    assert!(
-        page.body.contains("hx-post=\"/events/2/approve\"")
-            && page.body.contains("hx-post=\"/events/2/reject\"")
-    );
+    for path in ["/", "/events/2", "/incidents/event-2"] {
+        let page = get_with(&world.router, path, &[("cookie", &otto)]).await;
+        assert!(
+            page.body.contains("hx-post=\"/events/2/approve\"")
+                && page.body.contains("hx-post=\"/events/2/reject\""),
+            "{path}"
+        );
+    }
     let seen = get_with(&world.router, "/", &[("cookie", &vera)]).await;
     assert!(!seen.body.contains("hx-post=\"/events/2/approve\""));
     assert!(seen.text().contains("This needs the role operator."), "{}", seen.text());
@@ -248,7 +251,7 @@ async fn the_switch_stands_on_now_and_system() {
         let page = get(&world.router, path).await.text();
         assert!(
             page.contains(
-                "All repairs are stopped by anna since 2026-11-21 22:48:07 UTC: fire in room 3"
+                "All repairs are stopped by anna since 2026-11-21 22:48:07 UTC : fire in room 3"
             ),
             "{path}: {page}"
         );

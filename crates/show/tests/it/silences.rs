@@ -23,7 +23,7 @@ async fn silences_are_listed_by_how_they_stand() {
     let list = text(page.part("<section id=\"silences\""));
     for words in [
         "in 10 h #3 gateway=~\"gw[12]\" 2026-11-22 13:49:07 UTC CHG-20031: new line cards bo, by the pages 0",
-        "holds #2 region=~\"tokyo\" 2026-11-21 23:39:07 UTC CHG-20031: new line cards bo, by the pages 1",
+        "active #2 region=~\"tokyo\" 2026-11-21 23:39:07 UTC CHG-20031: new line cards bo, by the pages 1",
     ] {
         assert!(list.contains(words), "no {words:?} in {list}");
     }
@@ -31,7 +31,9 @@ async fn silences_are_listed_by_how_they_stand() {
     let all = page.text();
     assert!(all.contains("#1 host=~\"cache.*\" 2026-11-20 00:09:07 UTC 3 h 20 min"), "{all}");
     assert!(
-        all.contains("rests weekend backups region=~\"aws-.*\" Sat Sun 22:00-06:00 Europe/London")
+        all.contains(
+            "not now weekend backups region=~\"aws-.*\" Sat Sun 22:00-06:00 Europe/London"
+        )
     );
     let empty = get(&World::new(small_network()).router, "/silences").await.text();
     assert!(
@@ -56,7 +58,7 @@ async fn a_silence_is_set_by_the_form_and_listed_at_once() {
     assert_eq!((silence.from, silence.until), (None, Some(NOW + Duration::from_hours(8))));
     assert_eq!((silence.weekly, silence.note.as_str()), (None, "work"), "no day is named");
     let list = get(&world.router, "/silences").await.text();
-    assert!(list.contains("holds #4 region=~\"aws-.*\" severity!=\"critical\""), "{list}");
+    assert!(list.contains("active #4 region=~\"aws-.*\" severity!=\"critical\""), "{list}");
 }
 
 #[tokio::test]

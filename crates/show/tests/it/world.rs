@@ -114,7 +114,6 @@ impl World {
             access: Access { logins: Arc::clone(&logins), open_metrics: false },
         };
         let router = router(deps);
-        let _folder = folder;
         Self {
             sim,
             clock,
@@ -127,7 +126,7 @@ impl World {
             token,
             logins,
             router,
-            _folder,
+            _folder: folder,
         }
     }
 
