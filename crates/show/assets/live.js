@@ -13,7 +13,7 @@
 
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {
-      if (entry.isIntersecting) visible.add(entry.target); else visible.delete(entry.target);
+      if (entry.isIntersecting) { unfold(entry.target); visible.add(entry.target); } else visible.delete(entry.target);
     }
     later();
   }, { rootMargin: "200px" });
@@ -28,6 +28,15 @@
   }, { rootMargin: "400px" });
 
   const key = (element) => element.dataset.k || element.pathname.slice(9, 25);
+
+  // A tile far down the page came as one element: it gets the others when it comes near.
+  function unfold(tile) {
+    if (!tile.dataset.v) return;
+    const [rtt, jitter, loss] = tile.dataset.v.split(" ");
+    const part = (tag, className, textContent) => Object.assign(document.createElement(tag), { className, textContent });
+    tile.replaceChildren(part("span", "h", tile.textContent), part("b", "v-rtt", rtt), part("i", "v-jitter", jitter), part("u", "v-loss", loss));
+    tile.removeAttribute("data-v");
+  }
 
   function know(element) {
     const known = rows.get(key(element));
@@ -109,6 +118,7 @@
 
   function update(element, row) {
     const [, state, words, rtt, median, jitter, loss, grade, since, standing, levels, cells] = row;
+    unfold(element);
     swapClass(element, "st-", state);
     for (const shape of element.querySelectorAll(".badge .s")) swapClass(shape, "s-", state);
     for (const badge of element.querySelectorAll(".badge")) swapClass(badge, "st-", state);

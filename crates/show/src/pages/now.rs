@@ -21,6 +21,10 @@ use crate::strips;
 
 /// Up to so many targets get a full row each; more get a tile each.
 const ROWS_UP_TO: usize = 120;
+/// So many tiles stand together, so that a browser can leave out those that are not in view.
+const BLOCK: usize = 200;
+/// The first tiles have all their elements: they are what is seen first.
+const NEAR: usize = 2 * BLOCK;
 /// So many of the wrong ones are listed; the rest is a link.
 const WRONG_ROWS: usize = 40;
 /// So many alerts are listed, those that others speak for not counted; the rest is a link.
@@ -54,10 +58,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(params): Query<Param
     };
     let first = head + &top.into_string();
     // Rendered as it is sent: the browser paints the first regions while the others are on their way.
-    let regions = by_region(&view).into_iter();
     let at = app.now();
-    let rest =
-        regions.map(move |(name, places)| region(&view, &judged, at, &name, &places).into_string());
+    let rest = blocks(&view)
+        .into_iter()
+        .map(move |block| self::block(&view, &judged, at, &block).into_string());
     let pieces = std::iter::once(first).chain(rest).chain(std::iter::once(foot));
     let body = Body::from_stream(tokio_stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
@@ -132,38 +136,60 @@ fn wrong_row(now: &TargetNow, judged: &Judged, at: UnixMs) -> Markup {
     }
 }
 
-/// Positions of every target, by region in the order of the configuration.
-fn by_region(view: &View) -> Vec<(String, Vec<usize>)> {
-    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+/// Some targets of one region.
+struct Block {
+    region: String,
+    /// How many of the region are up and how many there are, before the first of them.
+    head: Option<(usize, usize)>,
+    /// Positions of the targets.
+    places: Vec<usize>,
+    /// Whether they are far down the page.
+    is_far: bool,
+}
+
+/// Every target, by region in the order of the configuration.
+fn blocks(view: &View) -> Vec<Block> {
+    let targets = &view.snapshot.targets;
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
     let mut known: HashMap<&str, usize> = HashMap::new();
-    for (place, now) in view.snapshot.targets.iter().enumerate() {
+    for (place, now) in targets.iter().enumerate() {
         let group = *known.entry(&now.target.region).or_insert_with(|| {
-            groups.push((now.target.region.clone(), Vec::new()));
+            groups.push((now.target.region.as_str(), Vec::new()));
             groups.len() - 1
         });
         groups[group].1.push(place);
     }
-    groups
+    let mut blocks = Vec::new();
+    let mut before = 0;
+    for (region, places) in groups {
+        let up = places.iter().filter(|place| targets[**place].state == TargetState::Up).count();
+        let mut head = Some((up, places.len()));
+        for some in places.chunks(BLOCK) {
+            let (region, places) = (region.to_owned(), some.to_vec());
+            blocks.push(Block { region, head: head.take(), is_far: before >= NEAR, places });
+            before += some.len();
+        }
+    }
+    blocks
 }
 
-fn region(view: &View, judged: &Judged, at: UnixMs, name: &str, places: &[usize]) -> Markup {
+fn block(view: &View, judged: &Judged, at: UnixMs, block: &Block) -> Markup {
     let targets = &view.snapshot.targets;
-    let group = || places.iter().map(|place| &*targets[*place]);
-    let up = group().filter(|now| now.state == TargetState::Up).count();
+    let group = || block.places.iter().map(|place| &*targets[*place]);
+    let standing = |now: &TargetNow| judged.standing(now.series.rtt, at);
     html! {
         section.region {
-            h2 {
-                (name) " "
-                small { (format::count(up)) " of " (format::count(places.len())) " up" }
+            @if let Some((up, all)) = block.head {
+                h2 { (block.region) " " small { (format::count(up)) " of " (format::count(all)) " up" } }
             }
             @if targets.len() <= ROWS_UP_TO {
                 div.scroll { table.targets.one-region { (parts::plain_head()) tbody {
-                    @for now in group() { (parts::row(now, judged.standing(now.series.rtt, at).as_ref())) }
+                    @for now in group() { (parts::row(now, standing(now).as_ref())) }
                 } } }
             } @else {
-                div.tiles {
-                    @for now in group() { (parts::tile(now, judged.standing(now.series.rtt, at).as_ref())) }
-                }
+                div.tiles { @for now in group() {
+                    (parts::tile(now, standing(now).as_ref(), block.is_far))
+                } }
             }
         }
     }

@@ -87,11 +87,17 @@ pub(super) fn row(now: &TargetNow, standing: Option<&Standing>) -> Markup {
 }
 
 /// One target in little space, for lists of thousands: every element counts. Its shape is drawn by the
-/// style sheet, its key is in its address, and the usual is left out: no loss, the word for up.
-pub(super) fn tile(now: &TargetNow, standing: Option<&Standing>) -> Markup {
+/// style sheet, its key is in its address, and the usual is left out: no loss, the word for up. One that is
+/// well and far down the page is a single element, whose numbers the script puts into place when it comes near.
+pub(super) fn tile(now: &TargetNow, standing: Option<&Standing>, is_far: bool) -> Markup {
     let values = Values::of(now);
     let grade = format::loss_grade(values.loss_pct);
     let graded = (grade > 0).then_some(grade);
+    if is_far && now.state == TargetState::Up && standing.is_none() && graded.is_none() {
+        let (rtt, jitter) = (format::ms(values.rtt_us), format::ms(values.jitter_us));
+        let numbers = format!("{rtt} {jitter} {}", format::percent(values.loss_pct));
+        return html! { a.tile.st-up href=(link(now)) data-v=(numbers) { (now.target) } };
+    }
     html! {
         a.tile.{ "st-" (now.state.name()) } href=(link(now)) {
             span.h {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::browser::{Browser, may_be_missing};
-use crate::sim::{Manner, fallback_warning, small_network};
+use crate::sim::{Manner, fallback_warning, large_network, small_network};
 use crate::world::World;
 
 /// Starts Chromium, or says why the test is left out.
@@ -64,6 +64,29 @@ fn the_front_page_names_every_target_and_follows_them_live() {
     browser.wait("the list follows", &format!("{wrong}.includes('{host}')"));
     let down = "document.querySelector('[data-count=down] b').textContent";
     browser.wait("the count follows", &format!("{down} === '2'"));
+    assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn a_tile_far_down_has_its_numbers_when_somebody_gets_there() {
+    let Some(mut browser) = chromium() else { return };
+    let world = World::new(large_network(1_500));
+    let (_runtime, address) = served(&world);
+    browser.look_like(1400, 1000, false);
+    browser.open(&format!("http://{address}/"));
+    browser.wait("the feed is live", "document.getElementById('live').className === 'on'");
+    assert_eq!(browser.eval("document.querySelectorAll('.tile').length"), 1_500);
+    let folded = "document.querySelectorAll('.tile[data-v]')";
+    assert!(browser.eval(&format!("{folded}.length")).as_u64().unwrap() > 500);
+    let name = browser.eval(&format!("(window.far = [...{folded}].pop()).textContent"));
+    browser.eval("window.far.scrollIntoView()");
+    browser.wait("it is unfolded", "window.far.querySelector('.v-rtt')?.textContent > 0");
+    assert_eq!(browser.eval("window.far.querySelector('.h').textContent"), name);
+    world.second();
+    let now = world.target(name.as_str().unwrap());
+    let rtt = f64::from(now.rtt_us.unwrap()) / 1_000.0;
+    let shown = "window.far.querySelector('.v-rtt').textContent";
+    browser.wait("its number follows", &format!("{shown} === '{rtt:.2}'"));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
