@@ -41,7 +41,7 @@
   window.netmend = { zone, stamp, ticks, put };
   addEventListener("DOMContentLoaded", () => {
     localise();
-    document.addEventListener("htmx:afterSettle", localise);
+    document.addEventListener("htmx:afterSwap", localise);
     const times = document.getElementById("zone");
     if (times && !isUtc(own)) {
       times.hidden = false;
