@@ -152,6 +152,10 @@ fn head() -> Markup {
     }
 }
 
+fn unit(metric: WanMetric) -> &'static str {
+    if metric.kind() == model::Metric::Loss { "%" } else { "ms" }
+}
+
 fn short(traffic: Traffic) -> &'static str {
     match traffic {
         Traffic::Voice => "Voice",
@@ -177,11 +181,11 @@ fn row(link: &LinkNow, same_edge: bool, standing: Option<&Standing>, at: UnixMs)
                 @if let Some(standing) = standing { " " (parts::standing(standing)) }
             }
             td.c-place { bdi { (show(&place.join(", "))) } }
-            @for traffic in Traffic::ALL { td { (rated(quality(link, Some(traffic)))) } }
+            @for traffic in Traffic::ALL { td data-label=(traffic.as_str()) { (rated(quality(link, Some(traffic)))) } }
             @for metric in WanMetric::ALL {
-                td.n.c-jitter[metric.kind() == model::Metric::Jitter] { (value(link, metric)) }
+                td.n.c-jitter[metric.kind() == model::Metric::Jitter] data-label={ (metric.words()) ", " (unit(metric)) } { (value(link, metric)) }
             }
-            td.n.c-age { @match link.recent.last() {
+            td.n.c-age data-label="age" { @match link.recent.last() {
                 Some(last) => (format::since(last.at, at)),
                 None => (NOTHING),
             } }
