@@ -21,7 +21,7 @@ pub mod point;
 pub mod remote_write;
 pub mod spool;
 
-pub use courier::{Courier, Failing, Next, SinkConfig, SinkNow, SinkView};
+pub use courier::{Courier, Failing, Next, SinkConfig, SinkNow, SinkView, Unfit};
 pub use frame::Frames;
 pub use http::{BadSink, Credential, Endpoint};
 pub use influx::{InfluxConfig, Place};

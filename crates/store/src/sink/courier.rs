@@ -40,6 +40,37 @@ impl SinkConfig {
     pub fn check(&self) -> Result<(), BadSink> {
         Sink::new(self.clone()).map(drop)
     }
+
+    /// Asks the sink what it is and whether it would take points, without giving it any. Needs a runtime.
+    ///
+    /// # Errors
+    /// It would take none.
+    pub async fn look(&self) -> Result<String, Unfit> {
+        let bad = |BadSink(why)| Unfit { why, fix: String::new() };
+        let sink = Sink::new(self.clone()).map_err(bad)?;
+        let answer = match &sink {
+            Sink::Influx(sink) => sink.look().await,
+            Sink::RemoteWrite(sink) => sink.send(RemoteWrite::pack(&[]).into()).await,
+        };
+        match answer {
+            Answer::Taken => Ok(sink.kind()),
+            Answer::Failed(Failure { why, fix, .. }) => Err(Unfit { why, fix }),
+            Answer::Partly(why) | Answer::Refused(why) => Err(Unfit { why, fix: String::new() }),
+            Answer::TooLarge => {
+                let why = format!("{} takes not even a request without points", sink.at());
+                Err(Unfit { why, fix: String::new() })
+            }
+        }
+    }
+}
+
+/// Why a sink would take no points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// What was tried on what, and what came of it.
+    pub why: String,
+    /// What a person can do; empty if nobody knows.
+    pub fix: String,
 }
 
 /// A sink, ready to be written to.

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -136,6 +137,31 @@ impl Influx {
         answer
     }
 
+    /// Sends a request without points: whatever stands in the way of a write is said, and nothing is written.
+    pub(super) async fn look(&self) -> Answer {
+        let answer = async {
+            let version = self.ask().await?;
+            self.http.send(self.request(version)).await
+        };
+        let reply = match answer.await {
+            Ok(reply) => reply,
+            Err(failure) => return Answer::Failed(failure),
+        };
+        match (self.http.judge(&reply), &self.place) {
+            // That there are no points is what it looks at last.
+            (Answer::Refused(_), _) => Answer::Taken,
+            (Answer::Failed(Failure { why, retry, .. }), Place::Database { name, .. })
+                if reply.status == StatusCode::NOT_FOUND && reply.body.contains("database") =>
+            {
+                let create = statement(name);
+                let fix =
+                    format!("netmend creates it if its user may; else, as administrator: {create}");
+                Answer::Failed(Failure { why, fix, retry })
+            }
+            (answer, _) => answer,
+        }
+    }
+
     fn request(&self, version: Version) -> RequestBuilder {
         let (path, mut query): (&str, Vec<(&str, &str)>) = match (version, &self.place) {
             (Version::Three, Place::Database { name, .. } | Place::Bucket { name, .. }) => {
@@ -227,6 +253,12 @@ impl Influx {
                 }
                 _ => self.http.judge(reply),
             },
+            StatusCode::INTERNAL_SERVER_ERROR if words.contains("no space left") => {
+                let fix = "make room on the disk of the database and restart it: influxd 1 does not \
+                           take points again by itself";
+                let (why, retry) = (self.http.said(reply), Retry::Backoff(Duration::ZERO));
+                Answer::Failed(Failure { why, fix: fix.to_owned(), retry })
+            }
             _ => self.http.judge(reply),
         }
     }
@@ -248,7 +280,7 @@ impl Influx {
             (true, None) => Failure {
                 why: format!("{} had no database {shown}; it was created", self.http.at()),
                 fix: String::new(),
-                retry: Retry::Backoff(std::time::Duration::ZERO),
+                retry: Retry::Backoff(Duration::ZERO),
             },
             (_, Some(why)) => {
                 let why = printable(&why, 300);

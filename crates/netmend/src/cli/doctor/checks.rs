@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use store::sink::Unfit;
+
 use super::Finding;
-use super::facts::{Facts, NeighbourTable, RECEIVE_BUFFER};
+use super::facts::{Database, Facts, NeighbourTable, RECEIVE_BUFFER};
 
 /// Every check, in the order of the printout: what hurts most comes first.
-pub(super) const ALL: [fn(&Facts) -> Finding; 12] = [
+pub(super) const ALL: [fn(&Facts) -> Finding; 13] = [
     capabilities,
     ping_sockets,
     receive_buffer,
@@ -16,6 +18,7 @@ pub(super) const ALL: [fn(&Facts) -> Finding; 12] = [
     clock_source,
     neighbours,
     dns,
+    sinks,
     disk,
     open_files,
     ports,
@@ -186,6 +189,32 @@ fn dns(facts: &Facts) -> Finding {
             "${EDITOR:-vi} /etc/resolv.conf   # remove or replace the resolvers that do not answer",
         ),
     }
+}
+
+fn sinks(facts: &Facts) -> Finding {
+    const NAME: &str = "sinks";
+    if facts.sinks.is_empty() {
+        return Finding::ok(NAME, "none to ask (--config names a configuration that has some)");
+    }
+    let (mut good, mut bad, mut fixes) = (Vec::new(), Vec::new(), Vec::new());
+    for Database { name, answer } in &facts.sinks {
+        match answer {
+            Ok(what) => good.push(format!("{name} is {what}")),
+            Err(Unfit { why, fix }) => {
+                bad.push(format!("{name}: {why}"));
+                let fix = if fix.is_empty() {
+                    "see whether it runs and this machine reaches it"
+                } else {
+                    fix
+                };
+                fixes.push(format!("{name}: {fix}"));
+            }
+        }
+    }
+    if bad.is_empty() {
+        return Finding::ok(NAME, good.join(", "));
+    }
+    Finding::fix(NAME, bad.join(", "), fixes.join("; "))
 }
 
 fn disk(facts: &Facts) -> Finding {

@@ -15,6 +15,7 @@ use nix::sys::socket::{
 };
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{getegid, geteuid, getgroups};
+use store::sink::Unfit;
 
 /// Receive buffer that a burst of 60,000 probes needs, in bytes as they are asked for.
 pub(super) const RECEIVE_BUFFER: usize = 16 << 20;
@@ -40,6 +41,8 @@ pub(super) struct Facts {
     pub(super) hosts_on_link: u64,
     /// DNS servers and what they answered.
     pub(super) resolvers: Vec<Resolver>,
+    /// The databases of the configuration and what they said.
+    pub(super) sinks: Vec<Database>,
     /// `/etc/resolv.conf` points at the stub of systemd-resolved.
     pub(super) stub: bool,
     /// Whether the clock is kept by NTP, if somebody knows.
@@ -77,6 +80,14 @@ pub(super) struct Resolver {
     pub(super) answer: Result<Duration, String>,
 }
 
+/// A database that points are passed on to.
+#[derive(Clone, Debug)]
+pub(super) struct Database {
+    pub(super) name: String,
+    /// What it is, or why it would take nothing.
+    pub(super) answer: Result<String, Unfit>,
+}
+
 /// The disk of the data folder.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
@@ -93,8 +104,12 @@ pub(super) struct Disk {
 }
 
 impl Facts {
-    /// Looks at everything that this machine knows of itself; the resolvers have been asked before.
-    pub(super) fn gather(data: &Path, hosts_on_link: u64, resolvers: Vec<Resolver>) -> Self {
+    /// Looks at everything that this machine knows of itself; others have been asked before.
+    pub(super) fn gather(
+        data: &Path,
+        hosts_on_link: u64,
+        (resolvers, sinks): (Vec<Resolver>, Vec<Database>),
+    ) -> Self {
         Self {
             capabilities: capabilities(),
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("netmend")),
@@ -105,6 +120,7 @@ impl Facts {
             neighbours: ["ipv4", "ipv6"].into_iter().filter_map(neighbour_table).collect(),
             hosts_on_link,
             resolvers,
+            sinks,
             stub: stub(),
             clock_kept: clock_kept(),
             clock_source: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
@@ -254,7 +270,7 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_looked_at() {
-        let facts = Facts::gather(&std::env::temp_dir(), 10, Vec::new());
+        let facts = Facts::gather(&std::env::temp_dir(), 10, (Vec::new(), Vec::new()));
         assert!(facts.capabilities.is_some() && facts.files.is_some());
         assert!(facts.receive_buffer.is_some_and(|bytes| bytes > 1_000));
     }

@@ -1,5 +1,5 @@
 //! `netmend doctor`: looks at this machine for what stands in the way of good measurements and prints the
-//! exact fix. `facts` looks, `checks` judges what was seen; nothing is changed.
+//! exact fix. `facts` looks, `resolvers` and `sinks` ask, `checks` judges what was seen; nothing is changed.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -15,11 +15,14 @@ use crate::report::Report;
 mod checks;
 mod facts;
 mod resolvers;
+mod sinks;
 
 use facts::Facts;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all is fine, 1 something is to be fixed, 3 bad arguments.")]
+#[command(
+    after_help = "Exit codes: 0 all is fine, 1 something is to be fixed or the configuration is wrong, 3 bad arguments."
+)]
 pub(crate) struct Args {
     /// How to print.
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -30,6 +33,9 @@ pub(crate) struct Args {
     /// Data folder of the daemon to look at [default: as `netmend run` without a config].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Configuration whose sinks are asked whether they would take points.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How many hosts on networks of this machine's own are to be probed.
     #[arg(long, value_name = "N", default_value_t = 250)]
     neighbours: u64,
@@ -74,10 +80,11 @@ impl Finding {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
-    let Args { output, fix_only, data, neighbours } = args;
+    let Args { output, fix_only, data, config, neighbours } = args;
     // Without a home it still has all the rest to look at.
     let folder = data::folder(data).unwrap_or_else(|_| PathBuf::from("."));
-    let facts = Facts::gather(&folder, neighbours, resolvers::ask());
+    let asked = (resolvers::ask(), sinks::ask(config)?);
+    let facts = Facts::gather(&folder, neighbours, asked);
     let findings: Vec<Finding> = checks::ALL.iter().map(|check| check(&facts)).collect();
     let text = match output {
         _ if fix_only => fixes(&findings),

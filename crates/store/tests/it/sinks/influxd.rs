@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -18,8 +18,32 @@ pub(crate) struct Real {
 impl Real {
     /// `influxd` 1 with its data in `dir`, on `port`.
     pub(crate) fn influxd(dir: &Path, port: u16, auth: bool) -> Self {
+        let mut command = Command::new("influxd");
+        command.arg("-config").arg(Self::config(dir, dir, port, auth));
+        Self::start(command, port, "Listening on HTTP")
+    }
+
+    /// The same with its data on a disk of so many MB: the folder `small` in `dir`, as it alone sees it.
+    pub(crate) fn influxd_on_a_small_disk(dir: &Path, port: u16, mb: u32) -> Self {
+        let small = dir.join("small");
+        std::fs::create_dir(&small).unwrap();
+        let mount = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && exec influxd -config \"$3\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", mount, "sh", &mb.to_string()]);
+        command.arg(&small).arg(Self::config(dir, &small, port, false));
+        Self::start(command, port, "Listening on HTTP")
+    }
+
+    /// A path as the server sees it, in the folders that it alone has mounted.
+    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
+        let path = path.strip_prefix("/").unwrap();
+        Path::new("/proc").join(self.child.id().to_string()).join("root").join(path)
+    }
+
+    /// Writes the configuration of an `influxd` into `dir`; its data are to be in `data`.
+    fn config(dir: &Path, data: &Path, port: u16, auth: bool) -> PathBuf {
         let config = dir.join("influxd.conf");
-        let folder = dir.display();
+        let folder = data.display();
         let rpc = free_port();
         let text = format!(
             "reporting-disabled = true\nbind-address = \"127.0.0.1:{rpc}\"\n\
@@ -30,16 +54,14 @@ impl Real {
              [monitor]\nstore-enabled = false\n[subscriber]\nenabled = false\n"
         );
         std::fs::write(&config, text).unwrap();
-        let mut command = Command::new("influxd");
-        command.arg("-config").arg(config);
-        Self::start(command, port, "Listening on HTTP")
+        config
     }
 
-    /// `prometheus` with its data in `dir`, taking remote write.
-    pub(crate) fn prometheus(dir: &Path) -> Self {
+    /// `prometheus` with its data in `dir`, taking remote write, and scraping what `jobs` say.
+    pub(crate) fn prometheus(dir: &Path, jobs: &str) -> Self {
         let port = free_port();
         let config = dir.join("prometheus.yml");
-        std::fs::write(&config, "global: { scrape_interval: 1h }\n").unwrap();
+        std::fs::write(&config, format!("scrape_configs: [{jobs}]\n")).unwrap();
         let mut command = Command::new("prometheus");
         command.args([
             format!("--config.file={}", config.display()),

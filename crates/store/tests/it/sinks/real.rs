@@ -85,8 +85,19 @@ async fn a_wrong_password_a_user_without_rights_and_a_missing_database_are_told_
     let failing = weak.now().read().failing.unwrap();
     assert!(failing.why.contains("requires admin privilege"), "{failing:?}");
     assert_eq!(failing.fix, "as administrator: CREATE DATABASE \"nt\"");
+    // Who only looks is told the same, and makes nothing.
+    let look = async |name: &str, password: &str| {
+        influx(real.url.clone(), basic(name, password)).look().await
+    };
+    let said = look("root", "no").await.unwrap_err();
+    assert!(said.why.contains("401") && said.fix.contains("`password`"), "{said:?}");
+    let said = look("root", "hunter2").await.unwrap_err();
+    assert!(said.why.contains("database not found"), "{said:?}");
+    assert!(said.fix.ends_with("as administrator: CREATE DATABASE \"nt\""), "{said:?}");
     bed.deliver(&mut root).await;
     assert_eq!(root.now().read().sent, 1);
+    let found = look("root", "hunter2").await.unwrap();
+    assert!(found.starts_with("InfluxDB 1.6"), "{found}");
 }
 
 #[tokio::test]
@@ -153,9 +164,35 @@ async fn an_influxd_killed_in_mid_write_has_every_point_after_its_restart() {
 }
 
 #[tokio::test]
+async fn an_influxd_whose_disk_is_full_has_all_that_waited_once_it_has_a_larger_one() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let small = Real::influxd_on_a_small_disk(dir.path(), port, 64);
+    let mut bed = Bed::new();
+    let [mut courier] = bed.couriers([("a", influx(small.url.clone(), Credential::None))]);
+    bed.store("before", [1.0, 2.0]);
+    bed.deliver(&mut courier).await;
+    let filler = small.inside(&dir.path().join("small/filler"));
+    let mut file = std::fs::File::create(filler).unwrap();
+    let full = std::io::copy(&mut std::io::repeat(0), &mut file).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    bed.store("meanwhile", (0..1_000).map(f64::from));
+    assert!(matches!(work(&mut courier).await, Next::After(_)));
+    let now = courier.now().read();
+    assert_eq!((now.sent, now.waiting.points, now.partial, now.refused), (2, 1_000, 0, 0));
+    let failing = now.failing.unwrap();
+    assert!(failing.why.contains("no space left"), "{failing:?}");
+    assert!(failing.fix.contains("make room"), "{failing:?}");
+    small.kill();
+    let large = Real::influxd(dir.path(), port, false);
+    bed.deliver(&mut courier).await;
+    let found = large.select("SELECT count(avg) FROM ping_rtt GROUP BY host").await;
+    assert!(found.len() == 1 && found[0].contains("count=1000\n"), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_prometheus_has_every_sample_under_the_names_of_metrics() {
     let dir = tempfile::tempdir().unwrap();
-    let real = Real::prometheus(dir.path());
+    let real = Real::prometheus(dir.path(), "");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let spooled = tempfile::tempdir().unwrap();
     let (spool, _) =
@@ -166,6 +203,7 @@ async fn a_prometheus_has_every_sample_under_the_names_of_metrics() {
     let labels =
         vec![("instance".to_owned(), "london 1".to_owned()), ("job".into(), "netmend".into())];
     let config = SinkConfig::RemoteWrite(RemoteWriteConfig { endpoint, labels });
+    assert_eq!(config.look().await.as_deref(), Ok("remote write"));
     let mut courier = Courier::new("p", config, Arc::clone(&spool), Arc::clone(&clock)).unwrap();
     // A Prometheus takes what is younger than an hour.
     let start = clock.now_ms() - Duration::from_mins(1);

@@ -22,6 +22,7 @@ fn healthy() -> Facts {
             host: "192.0.2.53".into(),
             answer: Ok(Duration::from_millis(3)),
         }],
+        sinks: vec![Database { name: "db".into(), answer: Ok("InfluxDB 1.6.7".into()) }],
         stub: false,
         clock_kept: Some(true),
         clock_source: Some("tsc".into()),
@@ -148,4 +149,19 @@ fn what_cannot_be_known_is_a_note_and_no_verdict() {
         let finding = harmed(harm);
         assert_eq!((finding.status, finding.fix), (Status::Note, None));
     }
+}
+
+#[test]
+fn a_sink_that_would_take_nothing_is_named_with_what_to_do() {
+    let unfit = |why: &str, fix: &str| Err(Unfit { why: why.into(), fix: fix.into() });
+    let found = harmed(|facts| {
+        let dead =
+            Database { name: "old".into(), answer: unfit("http://old cannot be reached", "") };
+        let shut =
+            Database { name: "new".into(), answer: unfit("http://new answers 401", "correct it") };
+        facts.sinks.extend([dead, shut]);
+    });
+    assert_eq!(found.what, "old: http://old cannot be reached, new: http://new answers 401");
+    let fix = "old: see whether it runs and this machine reaches it; new: correct it";
+    assert_eq!(found.fix.as_deref(), Some(fix));
 }
