@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::Target;
+use show::grafana::Watched;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -99,7 +99,7 @@ impl<'a> Attendant<'a> {
         let mut discover = tokio::time::interval(DISCOVER_EVERY);
         let (watcher, mut loads) = self.loader.watch()?;
         let plan = self.loader.plan();
-        self.draw(plan.grafana.as_ref().map(|both| &both.0), &plan.targets);
+        self.draw(drawn(&plan));
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
@@ -150,15 +150,13 @@ impl<'a> Attendant<'a> {
     fn take_over(&self, plan: Settings) -> (ReloadOutcome, Vec<String>) {
         let notices = &self.pipeline.present.notices;
         let differs = self.fixed.differs(&plan);
-        // A pipeline takes the plan; its targets are copied only where somebody draws them.
-        let grafana = plan.grafana.as_ref().map(|both| both.0.clone());
-        let targets = grafana.as_ref().map_or_else(Vec::new, |_| plan.targets.clone());
+        let drawn = drawn(&plan);
         if let Err(report) = self.pipeline.reload(plan) {
             self.refuse(&report);
             return (ReloadOutcome::Refused, report.chain);
         }
         notices.clear(CONFIGURATION);
-        self.draw(grafana.as_ref(), &targets);
+        self.draw(drawn);
         if differs.is_empty() {
             notices.clear(NEXT_START);
         } else {
@@ -171,10 +169,10 @@ impl<'a> Attendant<'a> {
     }
 
     /// Brings the folder of Grafana's files up to date, if there is to be one.
-    fn draw(&self, grafana: Option<&Grafana>, targets: &[Target]) {
+    fn draw(&self, drawn: Option<(Grafana, Watched)>) {
         let notices = &self.pipeline.present.notices;
-        let Some(grafana) = grafana else { return notices.clear(GRAFANA) };
-        match grafana::keep(grafana, targets) {
+        let Some((grafana, watched)) = drawn else { return notices.clear(GRAFANA) };
+        match grafana::keep(&grafana, &watched) {
             Ok(kept) => {
                 let dir = grafana.dir.display();
                 tracing::info!(%dir, kept.written, kept.removed, "dashboards are up to date");
@@ -200,6 +198,12 @@ impl<'a> Attendant<'a> {
     fn now(&self) -> model::UnixMs {
         self.pipeline.present.clock.now_ms()
     }
+}
+
+/// What a plan has drawn for Grafana; a pipeline takes the plan itself.
+fn drawn(plan: &Settings) -> Option<(Grafana, Watched)> {
+    let grafana = plan.grafana.as_ref()?.0.clone();
+    Some((grafana, grafana::watched(plan)))
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use model::Target;
-use show::grafana::{File, Settings, export};
+use show::grafana::{File, Settings, Watched, export};
 
-use crate::config::Grafana;
+use crate::config::{self, Grafana};
+use crate::polling::asked;
 use crate::report::Report;
 
 /// What became of a folder.
@@ -23,9 +23,20 @@ pub(crate) struct Kept {
     pub(crate) removed: usize,
 }
 
-/// Makes the folder what it should be for these targets.
-pub(crate) fn keep(grafana: &Grafana, targets: &[Target]) -> Result<Kept, Report> {
-    let files = export(&grafana.settings, targets);
+/// What a configuration has netmend watch, for dashboards.
+pub(crate) fn watched(settings: &config::Settings) -> Watched {
+    let devices = asked(&settings.inventory).into_iter();
+    let names = settings.orchestrators.iter().map(|one| one.name.clone());
+    Watched {
+        targets: settings.targets.clone(),
+        devices: devices.map(|one| (one.device.to_string(), one.access.interval)).collect(),
+        orchestrators: names.collect(),
+    }
+}
+
+/// Makes the folder what it should be for what is watched.
+pub(crate) fn keep(grafana: &Grafana, watched: &Watched) -> Result<Kept, Report> {
+    let files = export(&grafana.settings, watched);
     put(&grafana.dir, &files).map_err(|(path, why)| {
         Report::because(format!("cannot write {path} for Grafana"), &why)
             .help("name a folder that netmend may write to")
@@ -99,31 +110,43 @@ fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Protocol;
 
     #[test]
-    fn a_folder_follows_the_targets_and_what_is_not_ours_stays() {
+    fn a_folder_follows_what_is_watched_and_what_is_not_ours_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let text = format!("grafana: {{ dir: '{}' }}\n", folder.path().display());
-        let grafana = crate::config::from_text(&text).grafana.unwrap().0;
-        let target = |region: &str| Target::new("h", region, Protocol::Icmp);
-        let kept = keep(&grafana, &[target("a"), target("b")]).unwrap();
-        assert_eq!(kept, Kept { written: 5, unchanged: 0, removed: 0 });
+        let configured = |more: &str| {
+            let dir = folder.path().display();
+            let settings = config::from_text(&format!("grafana: {{ dir: '{dir}' }}\n{more}"));
+            (settings.grafana.clone().unwrap().0, watched(&settings))
+        };
+        let kept = |more: &str| {
+            let (grafana, watched) = configured(more);
+            keep(&grafana, &watched).unwrap()
+        };
+        let regions = "targets: { a: [h.example], b: [h.example] }\n";
+        assert_eq!(kept(regions), Kept { written: 5, unchanged: 0, removed: 0 });
         let boards = folder.path().join(Settings::DASHBOARDS);
         for foreign in ["mine.json", "netmend-notes.json", "netmend-region-0123.txt"] {
             fs::write(boards.join(foreign), "{}").unwrap();
         }
-        let kept = keep(&grafana, &[target("b")]).unwrap();
-        assert_eq!(kept, Kept { written: 1, unchanged: 3, removed: 1 });
+        let region = "targets: { b: [h.example] }\n";
+        assert_eq!(kept(region), Kept { written: 1, unchanged: 3, removed: 1 });
         assert_eq!(fs::read_dir(&boards).unwrap().count(), 5);
-        assert_eq!(keep(&grafana, &[target("b")]).unwrap().written, 0);
+        assert_eq!(kept(region).written, 0);
+        let devices = "devices:\n  sw1: { addresses: [192.0.2.1], snmp: { community: '${env:PATH}' } }\n  \
+                       sw2: { addresses: [192.0.2.2] }\n\
+                       orchestrators: { corp: { kind: vco, url: 'https://vco.example', token: '${env:PATH}' } }\n";
+        let all = format!("{region}{devices}");
+        assert_eq!(kept(&all).written, 2, "a device that is asked, and an orchestrator");
+        assert_eq!(kept(region).removed, 2);
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = format!("grafana: {{ dir: '{}/x' }}\n", file.path().display());
-        let report = keep(&crate::config::from_text(&text).grafana.unwrap().0, &[]).unwrap_err();
+        let grafana = config::from_text(&text).grafana.unwrap().0;
+        let report = keep(&grafana, &Watched::default()).unwrap_err();
         assert!(report.to_string().contains(&file.path().display().to_string()), "{report}");
     }
 }

@@ -1,17 +1,21 @@
-//! Grafana: the files that make a Grafana show what netmend watches, made from the targets. Pure: values in,
-//! texts out; whoever calls writes them where Grafana finds them. It must not ask a database, and no file
-//! holds a password.
+//! Grafana: the files that make a Grafana show what netmend watches, made from targets, devices and orchestrators.
+//! Pure: values in, texts out; whoever calls writes them where Grafana finds them. It must not ask a database,
+//! and no file holds a password.
 //!
 //! Reading order: `name`, what a name is in other languages; `query`, what a panel asks; `board`, what a
-//! dashboard is whatever the version of Grafana; `region` and `overview`, one kind of dashboard each;
-//! `current` and `grafana5`, how a version of Grafana writes it down; `provision`, what brings it in. A new
+//! dashboard is whatever the version of Grafana; `region`, `overview`, `device` and `links`, one kind of dashboard
+//! each; `current` and `grafana5`, how a version of Grafana writes it down; `provision`, what brings it in. A new
 //! kind of dashboard is one file and one line in [`export`].
+
+use std::time::Duration;
 
 use model::Target;
 
 mod board;
 mod current;
+mod device;
 mod grafana5;
+mod links;
 mod name;
 mod overview;
 mod provision;
@@ -83,6 +87,17 @@ impl Source {
     }
 }
 
+/// What dashboards are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Targets, in the order of the configuration.
+    pub targets: Vec<Target>,
+    /// Devices that are asked for their interfaces: the name of each, and how often.
+    pub devices: Vec<(String, Duration)>,
+    /// Names of the orchestrators whose WAN links are watched.
+    pub orchestrators: Vec<String>,
+}
+
 /// A file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -92,12 +107,15 @@ pub struct File {
     pub text: String,
 }
 
-/// All files for these targets. The same targets and settings give the same bytes, and a dashboard keeps its
-/// name and uid whatever happens to others.
-pub fn export(settings: &Settings, targets: &[Target]) -> Vec<File> {
-    let regions = region::regions(targets);
-    let mut boards = vec![overview::board(&settings.source, &regions)];
-    boards.extend(regions.iter().map(|region| region::board(&settings.source, region)));
+/// All files for what is watched. The same gives the same bytes, and a dashboard keeps its name and uid whatever
+/// happens to others.
+pub fn export(settings: &Settings, watched: &Watched) -> Vec<File> {
+    let source = &settings.source;
+    let regions = region::regions(&watched.targets);
+    let mut boards = vec![overview::board(source, &regions)];
+    boards.extend(regions.iter().map(|region| region::board(source, region)));
+    boards.extend(watched.devices.iter().map(|(name, every)| device::board(source, name, *every)));
+    boards.extend(watched.orchestrators.iter().map(|name| links::board(source, name)));
     board::tell_apart(&mut boards);
     let mut files = provision::files(settings);
     files.extend(boards.iter().map(|board| File {

@@ -1,4 +1,4 @@
-//! `netmend grafana export DIR`: dashboards and provisioning files for a Grafana, made from the targets. It
+//! `netmend grafana export DIR`: dashboards and provisioning files for a Grafana, made from the configuration. It
 //! speaks to no Grafana and no database.
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use show::grafana::Flavour;
 
 use super::stdout::{self, Form};
 use crate::config::{self, GrafanaWanted, Sources};
-use crate::grafana::{Kept, keep};
+use crate::grafana::{Kept, keep, watched};
 use crate::plan::refusal;
 use crate::report::Report;
 
@@ -20,7 +20,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Write dashboards and provisioning files into a folder: an overview and one dashboard a region.
+    /// Write dashboards and provisioning files into a folder: an overview, and one dashboard a region, device and
+    /// orchestrator.
     Export(Box<ExportArgs>),
 }
 
@@ -32,7 +33,7 @@ environment. With `grafana: { dir: DIR }` in the configuration the daemon keeps 
 
 Exit codes: 0 done, 1 the configuration is wrong, 3 bad arguments, 4 a system error.")]
 struct ExportArgs {
-    /// Folder to write into; made if it is not there. Dashboards of regions that are no more are removed.
+    /// Folder to write into; made if it is not there. Dashboards of what is no more are removed.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Configuration; what it says under `grafana` holds unless an option says otherwise.
@@ -97,13 +98,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         user: args.user,
         path: args.path,
     };
+    let watched = watched(&settings);
     let mut configured = settings.grafana.map(|both| both.1).unwrap_or_default();
     if typed.prometheus.is_some() && typed.prometheus != configured.prometheus {
         // Address and login of one database mean nothing to the other.
         (configured.url, configured.database, configured.user) = (None, None, None);
     }
     let grafana = typed.or(&configured).into(&args.dir).map_err(|why| Report::new(why).code(3))?;
-    let kept = keep(&grafana, &settings.targets)?;
+    let kept = keep(&grafana, &watched)?;
     stdout::print(match args.output {
         Form::Json => stdout::json_lines([kept])?,
         Form::Text => {

@@ -20,10 +20,26 @@ pub(super) struct Board {
     pub(super) title: String,
     /// What it is about, for the list of dashboards.
     pub(super) tags: Vec<&'static str>,
+    /// What can be chosen above the panels.
+    pub(super) choice: Option<Choice>,
     /// Its panels, from the top left.
     pub(super) panels: Vec<Panel>,
     /// How far down the next row begins.
     bottom: u32,
+}
+
+/// Which of many things of a kind the panels show: those that the database knows, chosen by whoever looks.
+/// Queries name it `$` and its name.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    /// Letters alone.
+    pub(super) name: &'static str,
+    /// What stands before it.
+    pub(super) label: &'static str,
+    /// What lists them, in Grafana's words for that database.
+    pub(super) query: String,
+    /// Whether all are shown until somebody chooses; else the first.
+    pub(super) all: bool,
 }
 
 /// A panel in its place.
@@ -37,6 +53,8 @@ pub(super) struct Panel {
     pub(super) place: Place,
     /// What it shows.
     pub(super) shows: Shows,
+    /// Name of the choice each of which has such a panel of its own.
+    pub(super) repeat: Option<&'static str>,
 }
 
 /// Place on the grid, whose rows are 30 pixels high.
@@ -78,6 +96,9 @@ pub(super) enum Unit {
     Milliseconds,
     Seconds,
     Percent,
+    BitsPerSecond,
+    PacketsPerSecond,
+    None,
 }
 
 impl Unit {
@@ -95,6 +116,9 @@ impl Unit {
             Unit::Milliseconds => "ms",
             Unit::Seconds => "s",
             Unit::Percent => "percent",
+            Unit::BitsPerSecond => "bps",
+            Unit::PacketsPerSecond => "pps",
+            Unit::None => "none",
         }
     }
 }
@@ -125,7 +149,7 @@ impl Board {
         // At most 8 + 9 + 16 letters and their dashes.
         let uid = format!("netmend-{what}-{:016x}", xxh3_64(identity.as_bytes()));
         let tags = vec!["netmend", what];
-        Self { uid, title, tags, panels: Vec::new(), bottom: 0 }
+        Self { uid, title, tags, choice: None, panels: Vec::new(), bottom: 0 }
     }
 
     /// A heading.
@@ -143,11 +167,19 @@ impl Board {
             }
             let id = self.panels.len() as u32 + 1;
             let place = Place { x, y: self.bottom, w, h };
-            self.panels.push(Panel { id, title, place, shows });
+            self.panels.push(Panel { id, title, place, shows, repeat: None });
             x += w;
             any = true;
         }
         self.bottom += if any { h } else { 0 };
+    }
+
+    /// A graph for each of what is chosen, `w` wide; Grafana puts them beside and below each other. It must be
+    /// the last.
+    pub(super) fn each(&mut self, h: u32, w: u32, choice: &'static str, figures: Figures) {
+        self.row(h, [(w, format!("${choice}"), Shows::Graph(figures))]);
+        let panel = self.panels.last_mut().expect("a panel was just put there");
+        panel.repeat = Some(choice);
     }
 }
 

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::Source;
-use super::board::{Board, Colour, Figures, Panel, Place, Shows, Unit};
+use super::board::{Board, Choice, Colour, Figures, GRID, Panel, Place, Shows, Unit};
 use super::provision;
 
 /// The dashboard's file.
 pub(super) fn text(board: &Board, source: &Source) -> String {
     let panels: Vec<Value> = board.panels.iter().map(|one| panel(one, source)).collect();
+    let choices: Vec<Value> = board.choice.iter().map(|choice| variable(choice, source)).collect();
     let board = json!({
         "annotations": { "list": [{
             "builtIn": 1,
@@ -39,7 +40,7 @@ pub(super) fn text(board: &Board, source: &Source) -> String {
         "refresh": "30s",
         "schemaVersion": 39,
         "tags": board.tags,
-        "templating": { "list": [] },
+        "templating": { "list": choices },
         "time": { "from": "now-6h", "to": "now" },
         "timepicker": {},
         "timezone": "browser",
@@ -50,8 +51,32 @@ pub(super) fn text(board: &Board, source: &Source) -> String {
     format!("{board:#}\n")
 }
 
+fn variable(choice: &Choice, source: &Source) -> Value {
+    let Choice { name, label, query, all } = choice;
+    let mut variable = json!({
+        "datasource": datasource(source),
+        "hide": 0,
+        "includeAll": all,
+        "label": label,
+        "multi": true,
+        "name": name,
+        "options": [],
+        "query": query,
+        // Anew whenever the time changes; in the order of people, 2 before 10.
+        "refresh": 2,
+        "regex": "",
+        "skipUrlSync": false,
+        "sort": 7,
+        "type": "query",
+    });
+    if *all {
+        variable["current"] = json!({ "selected": true, "text": ["All"], "value": ["$__all"] });
+    }
+    variable
+}
+
 fn panel(panel: &Panel, source: &Source) -> Value {
-    let Panel { id, title, place, shows } = panel;
+    let Panel { id, title, place, shows, repeat } = panel;
     let Place { x, y, w, h } = place;
     let place = json!({ "h": h, "w": w, "x": x, "y": y });
     let (kind, figures, options, custom) = match shows {
@@ -79,7 +104,7 @@ fn panel(panel: &Panel, source: &Source) -> Value {
         defaults["min"] = 0.into();
         defaults["max"] = 100.into();
     }
-    json!({
+    let mut panel = json!({
         "datasource": datasource(source),
         "fieldConfig": { "defaults": defaults, "overrides": [] },
         "gridPos": place,
@@ -89,7 +114,13 @@ fn panel(panel: &Panel, source: &Source) -> Value {
         "targets": [target(figures, source)],
         "title": title,
         "type": kind,
-    })
+    });
+    if let Some(choice) = repeat {
+        panel["repeat"] = (*choice).into();
+        panel["repeatDirection"] = "h".into();
+        panel["maxPerRow"] = (GRID / w).into();
+    }
+    panel
 }
 
 fn datasource(source: &Source) -> Value {

@@ -4,12 +4,13 @@
 use serde_json::{Value, json};
 
 use super::Source;
-use super::board::{Board, Colour, Figures, Panel, Place, Shows};
+use super::board::{Board, Choice, Colour, Figures, Panel, Place, Shows};
 use super::provision;
 
 /// The dashboard's file.
 pub(super) fn text(board: &Board, source: &Source) -> String {
     let panels: Vec<Value> = board.panels.iter().map(|one| panel(one, source)).collect();
+    let choices: Vec<Value> = board.choice.iter().map(variable).collect();
     let board = json!({
         "annotations": { "list": [{
             "builtIn": 1,
@@ -37,7 +38,7 @@ pub(super) fn text(board: &Board, source: &Source) -> String {
         "schemaVersion": 16,
         "style": "dark",
         "tags": board.tags,
-        "templating": { "list": [] },
+        "templating": { "list": choices },
         "time": { "from": "now-6h", "to": "now" },
         "timepicker": {
             "refresh_intervals": ["5s", "10s", "30s", "1m", "5m", "15m", "30m", "1h", "2h", "1d"],
@@ -51,8 +52,33 @@ pub(super) fn text(board: &Board, source: &Source) -> String {
     format!("{board:#}\n")
 }
 
+fn variable(choice: &Choice) -> Value {
+    let Choice { name, label, query, all } = choice;
+    let current = if *all { json!({ "text": "All", "value": ["$__all"] }) } else { json!({}) };
+    json!({
+        "allValue": null,
+        "current": current,
+        "datasource": provision::NAME,
+        "hide": 0,
+        "includeAll": all,
+        "label": label,
+        "multi": true,
+        "name": name,
+        "options": [],
+        "query": query,
+        "refresh": 2,
+        "regex": "",
+        "sort": 1,
+        "tagValuesQuery": "",
+        "tags": [],
+        "tagsQuery": "",
+        "type": "query",
+        "useTags": false,
+    })
+}
+
 fn panel(panel: &Panel, source: &Source) -> Value {
-    let Panel { id, title, place: Place { x, y, w, h }, shows } = panel;
+    let Panel { id, title, place: Place { x, y, w, h }, shows, repeat } = panel;
     let place = json!({ "h": h, "w": w, "x": x, "y": y });
     let (figures, mut value) = match shows {
         Shows::Heading => {
@@ -75,6 +101,11 @@ fn panel(panel: &Panel, source: &Source) -> Value {
     value["links"] = json!([]);
     value["targets"] = json!([target(figures, source)]);
     value["title"] = title.as_str().into();
+    if let Some(choice) = repeat {
+        value["repeat"] = (*choice).into();
+        value["repeatDirection"] = "h".into();
+        value["minSpan"] = (*w).into();
+    }
     value
 }
 
@@ -93,7 +124,7 @@ fn target(figures: &Figures, source: &Source) -> Value {
             "expr": query.text.replace("$__rate_interval", "$__interval"),
             "format": "time_series",
             "instant": query.instant,
-            "interval": if query.instant { "" } else { "1m" },
+            "interval": if query.instant { String::new() } else { format!("{}s", figures.step_s.max(60)) },
             "intervalFactor": 1,
             "legendFormat": query.legend,
             "refId": "A",

@@ -26,6 +26,11 @@ fn all() -> impl Iterator<Item = Settings> {
     })
 }
 
+/// Targets alone.
+fn of(targets: &[Target]) -> Watched {
+    Watched { targets: targets.to_vec(), ..Watched::default() }
+}
+
 fn boards(files: &[File]) -> Vec<Value> {
     let boards = files.iter().filter(|file| file.path.starts_with(Settings::DASHBOARDS));
     boards.map(|file| serde_json::from_str(&file.text).unwrap()).collect()
@@ -86,20 +91,20 @@ fn targets() -> Vec<Target> {
 #[test]
 fn every_target_is_in_exactly_its_panels() {
     for settings in all() {
-        let files = export(&settings, &targets());
+        let files = export(&settings, &of(&targets()));
         assert_identities(&files);
         let boards = boards(&files);
-        let of = |title: &str| boards.iter().find(|board| board["title"] == title).unwrap();
+        let titled = |title: &str| boards.iter().find(|board| board["title"] == title).unwrap();
         let named = |board, title: &str| {
             panels(board).iter().filter(|panel| panel["title"] == title).count()
         };
         let titles =
             ["a.example.net IPv4", "a.example.net IPv6", "a.example.net:443", "a.example.net:22"];
         for title in titles {
-            assert_eq!(named(of("office"), title), 1, "{title}");
-            assert_eq!(named(of("office"), &format!("{title} %")), 1, "{title} %");
+            assert_eq!(named(titled("office"), title), 1, "{title}");
+            assert_eq!(named(titled("office"), &format!("{title} %")), 1, "{title} %");
         }
-        let queries: Vec<&str> = panels(of("far")).iter().filter_map(asked).collect();
+        let queries: Vec<&str> = panels(titled("far")).iter().filter_map(asked).collect();
         for n in 0..45 {
             // Its two figures, and the two graphs of its part of the hosts.
             let host = format!("h{n}.example.net");
@@ -121,12 +126,12 @@ fn every_target_is_in_exactly_its_panels() {
 #[test]
 fn the_same_targets_give_the_same_bytes_and_a_further_region_changes_no_other() {
     for settings in all() {
-        let before = export(&settings, &targets());
-        assert_eq!(before, export(&settings, &targets()));
+        let before = export(&settings, &of(&targets()));
+        assert_eq!(before, export(&settings, &of(&targets())));
         let mut more = targets();
         more.insert(0, Target::new("new", "new", Protocol::Icmp));
         let after: BTreeMap<_, _> =
-            export(&settings, &more).into_iter().map(|file| (file.path, file.text)).collect();
+            export(&settings, &of(&more)).into_iter().map(|file| (file.path, file.text)).collect();
         let changed =
             before.iter().filter(|file| after.get(&file.path) != Some(&file.text)).count();
         assert_eq!(changed, 1, "the overview alone");
@@ -135,30 +140,62 @@ fn the_same_targets_give_the_same_bytes_and_a_further_region_changes_no_other() 
 
 #[test]
 fn a_limit_of_the_target_is_where_its_rtt_turns_red() {
-    let limits =
-        Limits { latency: Some(std::time::Duration::from_millis(40)), ..Limits::default() };
+    let limits = Limits { latency: Some(Duration::from_millis(40)), ..Limits::default() };
     let target = Target { limits, ..Target::new("h", "r", Protocol::Icmp) };
-    let of = |settings: &Settings| {
-        let files = export(settings, std::slice::from_ref(&target));
+    let drawn = |settings: &Settings| {
+        let files = export(settings, &of(std::slice::from_ref(&target)));
         let board = boards(&files).into_iter().find(|board| board["title"] == "r").unwrap();
         panels(&board).iter().find(|panel| panel["title"] == "h").unwrap().clone()
     };
-    let panel = of(&settings(Flavour::Current, influxdb()));
+    let panel = drawn(&settings(Flavour::Current, influxdb()));
     let steps = &panel["fieldConfig"]["defaults"]["thresholds"]["steps"];
     assert_eq!(steps[2], serde_json::json!({ "color": "red", "value": 40.0 }));
-    assert_eq!(of(&settings(Flavour::Grafana5, influxdb()))["thresholds"], "30,40");
-    assert_eq!(of(&settings(Flavour::Grafana5, Source::Prometheus))["thresholds"], "0.03,0.04");
+    assert_eq!(drawn(&settings(Flavour::Grafana5, influxdb()))["thresholds"], "30,40");
+    assert_eq!(drawn(&settings(Flavour::Grafana5, Source::Prometheus))["thresholds"], "0.03,0.04");
 }
 
 #[test]
 fn passwords_come_from_grafanas_environment_and_nothing_else_does() {
     let mut settings = settings(Flavour::Current, influxdb());
     settings.url = "http://db:8086/$HOME\"\n".into();
-    let files = export(&settings, &[]);
+    let files = export(&settings, &Watched::default());
     let datasource = &files[0].text;
     assert!(datasource.contains(r#"url: "http://db:8086/$$HOME\"\n""#), "{datasource}");
     assert!(datasource.contains("password: $NETMEND_GRAFANA_PASSWORD"), "{datasource}");
     assert_eq!(datasource.matches('$').count(), 3, "{datasource}");
+}
+
+#[test]
+fn devices_and_orchestrators_have_a_dashboard_each_with_a_choice_of_what_the_database_knows() {
+    for settings in all() {
+        let watched = Watched {
+            targets: vec![Target::new("h", "sw1", Protocol::Icmp)],
+            devices: vec![("sw1".into(), Duration::from_secs(30)), ("sw2".into(), Duration::ZERO)],
+            orchestrators: vec!["corp".into()],
+        };
+        let files = export(&settings, &watched);
+        assert_identities(&files);
+        let boards = boards(&files);
+        for (title, choice, all) in [
+            ("Device sw1", "interface", true),
+            ("Device sw2", "interface", true),
+            ("WAN links of corp", "edge", false),
+        ] {
+            let board = boards.iter().find(|board| board["title"] == title).unwrap();
+            let choices = board["templating"]["list"].as_array().unwrap();
+            assert_eq!((choices.len(), &choices[0]["name"]), (1, &choice.into()));
+            assert_eq!(choices[0]["includeAll"], all);
+            let named = format!("${choice}");
+            let queries: Vec<&str> = panels(board).iter().filter_map(asked).collect();
+            assert!(queries.len() >= 6 && queries.iter().all(|query| query.contains(&named)));
+            let repeated: Vec<_> = panels(board).iter().filter_map(|p| p.get("repeat")).collect();
+            assert_eq!(repeated, if all { vec![choice] } else { vec![] });
+        }
+        // Polls are thirty seconds apart; a rate of what is scraped needs more than one of them.
+        let board = boards.iter().find(|board| board["title"] == "Device sw1").unwrap();
+        let step = if settings.source == Source::Prometheus { "120s" } else { "30s" };
+        assert_eq!(panels(board)[1]["interval"], step);
+    }
 }
 
 proptest! {
@@ -174,7 +211,7 @@ proptest! {
             Target::new(&format!("fe80::1%{zone}"), region, protocol)
         }).collect();
         for settings in all() {
-            let files = export(&settings, &targets);
+            let files = export(&settings, &of(&targets));
             assert_identities(&files);
             for board in boards(&files) {
                 for query in panels(&board).iter().filter_map(asked) {

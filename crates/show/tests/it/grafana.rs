@@ -9,10 +9,12 @@ use std::path::Path;
 use std::process::Command;
 
 use model::{Family, Protocol, Target};
-use netmend_show::grafana::{File, Flavour, Settings, Source, export};
+use netmend_show::grafana::{File, Flavour, Settings, Source, Watched, export};
 use serde_json::Value;
 
 use crate::databases::Database;
+
+mod devices;
 
 /// 2026-11-21 20:00:00 UTC, on the hour as Grafana's steps are.
 const FROM: i64 = 1_795_291_200;
@@ -353,13 +355,21 @@ fn ask_influxdb(database: &Database, panel: &Value) -> Lines {
     let filter = format!("time >= {FROM}000ms and time <= {}000ms", FROM + SPAN);
     let query = text.replace("$timeFilter", &filter).replace("$__interval", &format!("{STEP}s"));
     let answer = database.influxql(&query);
-    let line = |series: &Value| {
-        let labels = serde_json::from_value(series["tags"].clone()).unwrap();
-        let points = series["values"].as_array().unwrap().iter();
-        let points = points.map(|point| (point[0].as_i64().unwrap() / 1_000, point[1].as_f64()));
-        (labels, points.collect())
+    let lines = |series: &Value| {
+        let labels: BTreeMap<_, _> = serde_json::from_value(series["tags"].clone()).unwrap();
+        let columns: Vec<String> = serde_json::from_value(series["columns"].clone()).unwrap();
+        let rows = series["values"].as_array().unwrap().clone();
+        let several = columns.len() > 2;
+        columns.into_iter().enumerate().skip(1).map(move |(place, column)| {
+            let mut labels = labels.clone();
+            if several {
+                labels.insert("column".to_owned(), column);
+            }
+            let point = |row: &Value| (row[0].as_i64().unwrap() / 1_000, row[place].as_f64());
+            (labels, rows.iter().map(point).collect())
+        })
     };
-    let lines: Lines = answer.iter().map(line).collect();
+    let lines: Lines = answer.iter().flat_map(lines).collect();
     assert!(!lines.is_empty(), "an empty frame: {query}");
     lines
 }
@@ -436,7 +446,8 @@ fn every_panel(
     let boards = std::iter::once(None).chain(regions.into_iter().map(Some));
     let mut count = 0;
     for flavour in Flavour::ALL {
-        let files = export(&settings(flavour, prometheus), targets);
+        let watched = Watched { targets: targets.to_vec(), ..Watched::default() };
+        let files = export(&settings(flavour, prometheus), &watched);
         let files: Vec<&File> = files.iter().filter(|file| is_board(file)).collect();
         assert_eq!(files.len(), boards.clone().count());
         for (file, region) in files.iter().zip(boards.clone()) {
@@ -499,8 +510,8 @@ fn dashboards_have_the_form_that_grafanas_own_types_say() {
     let mut paths = Vec::new();
     for (number, flavour) in Flavour::ALL.into_iter().enumerate() {
         for prometheus in [false, true] {
-            for (place, file) in
-                export(&settings(flavour, prometheus), &targets()).iter().enumerate()
+            let watched = Watched { targets: targets(), ..devices::watched() };
+            for (place, file) in export(&settings(flavour, prometheus), &watched).iter().enumerate()
             {
                 if is_board(file) {
                     let path = folder.path().join(format!("{number}-{prometheus}-{place}.json"));
@@ -523,12 +534,16 @@ fn dashboards_have_the_form_that_grafanas_own_types_say() {
     assert_eq!(code, Some(0), "{said}");
 
     // The check sees what is wrong.
-    let text = std::fs::read_to_string(&paths[0]).unwrap();
-    for (right, wrong) in [
-        ("\"graphTooltip\"", "\"graphTolltip\""),
-        ("\"lineWidth\"", "\"lineWidht\""),
-        ("\"reduceOptions\"", "\"reduceOption\""),
-        ("\"spanNulls\": false", "\"spanNulls\": \"no\""),
+    let read = |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let device = paths.iter().map(read).find(|text| text.contains("\"repeat\"")).unwrap();
+    let first = read(&paths[0]);
+    for (text, right, wrong) in [
+        (&first, "\"graphTooltip\"", "\"graphTolltip\""),
+        (&first, "\"lineWidth\"", "\"lineWidht\""),
+        (&first, "\"reduceOptions\"", "\"reduceOption\""),
+        (&first, "\"spanNulls\": false", "\"spanNulls\": \"no\""),
+        (&device, "\"includeAll\"", "\"includeAl\""),
+        (&device, "\"maxPerRow\"", "\"maxPerRows\""),
     ] {
         let path = folder.path().join("wrong.json");
         assert!(text.contains(right), "{right}");
