@@ -12,3 +12,5 @@ mod codec;
 mod config;
 pub mod configs;
 pub mod stored;
+#[path = "../crates/measure/tests/it/snmp/hostile.rs"]
+pub mod traps;

@@ -23,6 +23,8 @@ pub struct AgentOptions {
     pub community: String,
     /// How many interfaces it has.
     pub interfaces: u32,
+    /// What it calls its interfaces at length (`ifDescr`), their number follows.
+    pub ports: String,
     /// Whether it has counters of 64 bits.
     pub wide: bool,
     /// Longest answer in bytes.
@@ -38,6 +40,7 @@ impl AgentOptions {
             name: name.into(),
             community: "public".into(),
             interfaces,
+            ports: "SIMULATION port ".into(),
             wide: true,
             longest: LONGEST,
             habit: None,
@@ -50,6 +53,8 @@ impl AgentOptions {
 pub enum AgentHabit {
     /// It answers nothing.
     Silent,
+    /// It answers a request only when the next one comes.
+    Late,
     /// Its answers end in the middle.
     Truncated,
     /// It answers bytes that are nothing.
@@ -66,7 +71,9 @@ pub enum AgentHabit {
 type Column = (&'static [u32], fn(&Agent, u32, Duration) -> Value);
 
 const COLUMNS: [Column; 16] = [
-    (&[1, 3, 6, 1, 2, 1, 2, 2, 1, 2], |_, row, _| text(format!("SIMULATION port {row}"))),
+    (&[1, 3, 6, 1, 2, 1, 2, 2, 1, 2], |agent, row, _| {
+        text(format!("{}{row}", agent.options.ports))
+    }),
     (&[1, 3, 6, 1, 2, 1, 2, 2, 1, 5], |_, _, _| Value::Gauge32(1_000_000_000)),
     (&[1, 3, 6, 1, 2, 1, 2, 2, 1, 7], |_, _, _| Value::Integer(1)),
     (&[1, 3, 6, 1, 2, 1, 2, 2, 1, 8], |_, _, _| Value::Integer(1)),
@@ -162,9 +169,14 @@ impl Agent {
     /// The socket fails.
     pub async fn serve(&self, socket: UdpSocket, clock: &dyn Clock) -> io::Result<()> {
         let mut room = vec![0; 65_536];
+        let mut held = None;
         loop {
             let (length, from): (usize, SocketAddr) = socket.recv_from(&mut room).await?;
-            if let Some(answer) = self.answer(&room[..length], clock.monotonic()) {
+            let mut answer = self.answer(&room[..length], clock.monotonic());
+            if self.options.habit == Some(AgentHabit::Late) {
+                std::mem::swap(&mut answer, &mut held);
+            }
+            if let Some(answer) = answer {
                 // Who has gone meanwhile is no failure of ours.
                 let _ = socket.send_to(&answer, from).await;
             }

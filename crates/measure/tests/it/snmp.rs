@@ -2,6 +2,8 @@
 //! real sender.
 
 mod agent;
+#[expect(unreachable_pub, reason = "the fuzz target needs it")]
+mod hostile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +145,16 @@ async fn whatever_an_agent_does_wrong_a_poll_ends_and_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_slower_than_the_timeout_is_read_by_its_late_answers() {
+    let options = AgentOptions { habit: Some(AgentHabit::Late), ..AgentOptions::new("late", 4) };
+    let simulated = Simulated::start(options).await;
+    let reading = ask_once(&asked(simulated.address, community("public")), &SystemClock).await;
+    let reading = reading.unwrap();
+    assert_eq!(reading.interfaces.len(), 4);
+    assert!(reading.took > Duration::from_millis(500), "{:?}", reading.took);
+}
+
+#[tokio::test]
 async fn an_agent_that_finds_answers_too_big_is_asked_for_less() {
     let options =
         AgentOptions { habit: Some(AgentHabit::TooBig), ..AgentOptions::new("small", 48) };
@@ -264,4 +276,51 @@ fn traps_of_version_3_are_heard_from_known_users_alone() {
     assert!(send(1, PASSWORD, "authPriv"));
     heard.blocking_recv().unwrap();
     assert_eq!(traps.counters().refused, 1, "one listener's refusals are not another's to forget");
+}
+
+/// A trap as net-snmp's sender makes it, with these arguments of it.
+fn sent(args: &[&str]) -> Vec<u8> {
+    let ear = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a port");
+    let to = ear.local_addr().expect("it is bound").to_string();
+    assert!(agent::sender("snmptrap", &[args, &[&to], &LINK_DOWN].concat()));
+    let mut room = [0; 2_048];
+    let length = ear.recv(&mut room).expect("it was sent");
+    room[..length].to_vec()
+}
+
+/// Traps of all versions that were sent, for what follows to spoil.
+fn traps() -> Vec<Vec<u8>> {
+    let of_v3 = |more: &[&str]| {
+        let before = ["-v", "3", "-e", "0x8000000001020304"];
+        sent(&[&before, more].concat())
+    };
+    let keys = ["-a", "SHA-256", "-A", PASSWORD, "-x", "AES", "-X", PRIVACY];
+    vec![
+        sent(&["-v", "2c", "-c", "public"]),
+        of_v3(&["-u", "plain", "-l", "noAuthNoPriv"]),
+        of_v3(&[&["-u", "sha256", "-l", "authPriv"], &keys[..]].concat()),
+    ]
+}
+
+#[test]
+fn whatever_datagram_comes_in_traps_are_heard_on() {
+    use proptest::prelude::*;
+    let traps = traps();
+    for trap in &traps {
+        for length in 0..=trap.len() {
+            hostile::trap(&trap[..length]);
+        }
+    }
+    let spoiled = (0..traps.len(), prop::collection::vec((any::<u16>(), any::<u8>()), 1..8));
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let spoil = |(which, changes): (usize, Vec<(u16, u8)>)| {
+        let mut trap: Vec<u8> = traps[which].clone();
+        for (place, byte) in changes {
+            let place = usize::from(place) % trap.len();
+            trap[place] = byte;
+        }
+        hostile::trap(&trap);
+        Ok(())
+    };
+    runner.run(&spoiled, spoil).unwrap();
 }
