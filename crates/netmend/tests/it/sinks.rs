@@ -16,7 +16,7 @@ use crate::daemon::{Daemon, bare};
 // A real influxd is the same for the store's tests and for these.
 #[path = "../../../store/tests/it/sinks/influxd.rs"]
 #[expect(dead_code, reason = "what only the store's tests need")]
-mod influxd;
+pub(crate) mod influxd;
 
 use influxd::{Real, free_port};
 

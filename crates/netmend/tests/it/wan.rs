@@ -15,14 +15,14 @@ use tempfile::TempDir;
 use crate::daemon::{Daemon, bare};
 
 /// A running orchestrator.
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
-    at: String,
+    pub(crate) at: String,
     _folder: TempDir,
 }
 
 impl Peer {
-    fn start(scenario: &Value) -> Self {
+    pub(crate) fn start(scenario: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the scenario");
         let file = folder.path().join("scenario.json");
         fs::write(&file, scenario.to_string()).expect("the scenario is written");
@@ -69,7 +69,7 @@ impl Drop for Peer {
 
 /// `edges` edges with a link each, behind one gateway; the latency of the first `bad` rose in the last
 /// reading.
-fn fleet(edges: i64, bad: i64) -> Value {
+pub(crate) fn fleet(edges: i64, bad: i64) -> Value {
     let edge = |number: i64| {
         let series = |base: i64| json!({ "base": base, "noise": 1 });
         let mut latency = series(20);
