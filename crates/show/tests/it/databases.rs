@@ -66,12 +66,17 @@ impl Database {
             .spawn()
             .expect("the tests need Debian's influxdb and prometheus");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let line = lines.find(|line| line.contains(listens)).expect("it listens");
-        let address = line.rsplit_once(at).unwrap().1;
-        let address = address.split_whitespace().next().unwrap().to_owned();
-        let ready = line.contains("Listening on HTTP")
-            || lines.any(|line| line.contains("Server is ready to receive web requests"));
-        assert!(ready, "it is ready");
+        // Two of its threads tell that it listens and that it is ready, in any order.
+        let (mut address, mut ready) = (None, listens.contains("HTTP"));
+        while address.is_none() || !ready {
+            let line = lines.next().expect("it listens and is ready");
+            ready |= line.contains("Server is ready to receive web requests");
+            if line.contains(listens) {
+                let at = line.rsplit_once(at).unwrap().1;
+                address = at.split_whitespace().next().map(str::to_owned);
+            }
+        }
+        let address = address.unwrap();
         // Nobody may wait for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address, _folder: folder }
