@@ -25,6 +25,8 @@ use house::{Daemon, House, PAGES, Past, targets};
 const PACKAGES: &[&str] = &["chromium", "fonts-dejavu-core", "iproute2", "procps", "util-linux"];
 /// Time for rows to fill before anything is measured.
 const SETTLE: Duration = Duration::from_secs(10);
+/// The judge has so long to go on with what was learned.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Times each page is asked for.
 const RUNS: usize = 20;
 /// Notes when a hundred rows, or tiles, of targets are on the screen: the frame after the one in which
@@ -49,9 +51,9 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Piece {
-    /// 1,000 targets once a second: CPU and memory.
+    /// 1,000 targets once a second: CPU, memory, and a restart.
     Cpu,
-    /// 100,000 series at 10 s: memory.
+    /// 100,000 series at 10 s: memory, what judging costs, and a restart.
     Memory,
     /// A smoke graph of 10 days.
     Graph,
@@ -96,11 +98,14 @@ impl Bench {
         // The window of every target is full: 60 probes.
         pause(Duration::from_mins(1) + SETTLE);
         let found = used(&daemon, span)?;
-        let answered = counted(&daemon, "reply")?;
+        let answered = outcomes(&daemon, "reply")?;
         drop(daemon);
         println!("  {answered:.0} replies, peak RSS {:.1} MiB", found.peak_mib);
         self.goals.check("CPU in % of one core", found.cpu_pct, At::Most(5.0));
         self.goals.check("RSS in MB", found.rss_mb, At::Most(80.0));
+        let again = self.house.daemon(&self.binary, &targets, second, &data)?;
+        let took = judge_start(&again)?;
+        self.goals.check("restart: the judge of 3,000 series goes on after s", took, At::Most(2.0));
         Ok(())
     }
 
@@ -123,12 +128,18 @@ impl Bench {
         let ready = SystemClock.monotonic().saturating_sub(start).as_secs_f64();
         pause(SETTLE * 2);
         let found = used(&daemon, span)?;
-        let answered = counted(&daemon, "reply")?;
+        let answered = outcomes(&daemon, "reply")?;
         println!(
             "  serves after {ready:.1} s, {answered:.0} replies, CPU {:.1} % of one core, peak RSS {:.0} MiB",
             found.cpu_pct, found.peak_mib
         );
         self.goals.check("RSS in MB", found.rss_mb, At::Most(600.0));
+        self.goals.check("judge: CPU in % of one core", found.judge_pct, At::Most(2.0));
+        let unjudged = counted(&daemon, "netmend_samples_unjudged_total")?;
+        self.goals.check("samples that nobody judged", unjudged, At::Most(0.0));
+        drop(daemon);
+        let again = self.house.daemon(&self.binary, &targets, interval, &data)?;
+        println!("  restart: the judge goes on after {:.1} s", judge_start(&again)?);
         Ok(())
     }
 
@@ -199,6 +210,7 @@ impl Bench {
 /// What the daemon used over a span.
 struct Used {
     cpu_pct: f64,
+    judge_pct: f64,
     rss_mb: f64,
     peak_mib: f64,
 }
@@ -207,19 +219,38 @@ fn used(daemon: &Daemon<'_>, span: Duration) -> Result<Used, String> {
     let (start, before) = (SystemClock.monotonic(), daemon.usage()?);
     pause(span);
     let (wall, after) = (SystemClock.monotonic().saturating_sub(start), daemon.usage()?);
+    let percent = |before: f64, after: f64| (after - before) * 100.0 / wall.as_secs_f64();
     Ok(Used {
-        cpu_pct: (after.cpu_s - before.cpu_s) * 100.0 / wall.as_secs_f64(),
+        cpu_pct: percent(before.cpu_s, after.cpu_s),
+        judge_pct: percent(before.judge_s, after.judge_s),
         rss_mb: after.rss_mib * 1.048_576,
         peak_mib: after.peak_mib,
     })
 }
 
 /// Probes of this outcome since the start, as the daemon counts them.
-fn counted(daemon: &Daemon<'_>, outcome: &str) -> Result<f64, String> {
+fn outcomes(daemon: &Daemon<'_>, outcome: &str) -> Result<f64, String> {
+    counted(daemon, &format!("netmend_probe_outcomes_total{{outcome=\"{outcome}\"}}"))
+}
+
+/// A figure of the daemon's `/metrics`.
+fn counted(daemon: &Daemon<'_>, name: &str) -> Result<f64, String> {
     let text = String::from_utf8_lossy(&daemon.get("/metrics")?).into_owned();
-    let name = format!("netmend_probe_outcomes_total{{outcome=\"{outcome}\"}} ");
-    let value = text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.ok_or_else(|| format!("/metrics has no {name}"))
+}
+
+/// Seconds that the judge took to go on with what was learned; waits until it has.
+fn judge_start(daemon: &Daemon<'_>) -> Result<f64, String> {
+    let start = SystemClock.monotonic();
+    loop {
+        match counted(daemon, "netmend_judge_start_seconds") {
+            Err(_) if SystemClock.monotonic().saturating_sub(start) < PATIENCE => {
+                pause(Duration::from_millis(100));
+            }
+            found => return found,
+        }
+    }
 }
 
 /// Median and worst time of an answer in ms.

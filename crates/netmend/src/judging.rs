@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ pub(crate) struct Judging {
     moved: Mutex<Duration>,
     judged: AtomicU64,
     dropped: AtomicU64,
+    /// How long it took to go on with what was learned, once it was taken up.
+    took_up: OnceLock<Duration>,
 }
 
 /// What is remembered of a series beside what is learned.
@@ -130,6 +132,8 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
     /// Series that are judged.
     pub(crate) series: usize,
+    /// How long it took to go on with what was learned; `None` while it does.
+    pub(crate) took_up: Option<Duration>,
 }
 
 impl Judging {
@@ -145,6 +149,7 @@ impl Judging {
             clock,
             judged: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            took_up: OnceLock::new(),
         }
     }
 
@@ -248,6 +253,7 @@ impl Judging {
             dropped: self.dropped.load(Ordering::Relaxed),
             refused: judge.refused(),
             series: judge.len(),
+            took_up: self.took_up.get().copied(),
         }
     }
 
@@ -269,7 +275,10 @@ impl Judging {
         thread::Builder::new()
             .name("judge".into())
             .spawn(move || {
+                let began = stage.clock.monotonic();
                 stage.take_up(&*samples);
+                let took = stage.clock.monotonic().saturating_sub(began);
+                stage.took_up.get_or_init(|| took);
                 stage.work(&inbox, &*hearer);
                 stage.keep();
             })

@@ -314,6 +314,10 @@ fn judged_counters(present: &Present) -> Vec<Counter> {
         "Series that are judged.",
         judged.series as f64,
     )];
+    counters.extend(judged.took_up.map(|took| {
+        let help = "Time that the judge took at the start to go on with what was learned.";
+        Counter::gauge("netmend_judge_start_seconds", help, took.as_secs_f64())
+    }));
     let simple = [
         ("netmend_samples_judged_total", "Samples judged.", judged.judged),
         (

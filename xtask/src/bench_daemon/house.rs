@@ -57,6 +57,8 @@ pub(super) struct Usage {
     pub(super) rss_mib: f64,
     /// Its largest so far.
     pub(super) peak_mib: f64,
+    /// CPU seconds of the thread that judges.
+    pub(super) judge_s: f64,
 }
 
 /// The targets of a run, as the daemon will know them: all answer after 10 ms.
@@ -220,10 +222,6 @@ impl Daemon<'_> {
             let path = format!("/proc/{}/{name}", self.child.id());
             std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
         };
-        let stat = read("stat")?;
-        // The name in brackets may hold anything; after it come the fields 3 and on (proc(5)).
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
-        let ticks: f64 = fields.take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
         let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
             .ok()
             .flatten()
@@ -235,12 +233,35 @@ impl Daemon<'_> {
                 line.and_then(|line| line.split_whitespace().next()?.parse().ok());
             kib.map_or(f64::NAN, |kib| kib / 1024.0)
         };
+        let judge = self.thread("judge")?;
         Ok(Usage {
-            cpu_s: ticks / per_second as f64,
+            cpu_s: ticks(&read("stat")?) / per_second as f64,
+            judge_s: ticks(&read(&format!("task/{judge}/stat"))?) / per_second as f64,
             rss_mib: mib("VmRSS:"),
             peak_mib: mib("VmHWM:"),
         })
     }
+}
+
+impl Daemon<'_> {
+    /// The number of its thread of this name.
+    fn thread(&self, name: &str) -> Result<String, String> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+        let mut names = threads.flatten().map(|thread| thread.path());
+        let found = names.find(|path| {
+            std::fs::read_to_string(path.join("comm")).is_ok_and(|found| found.trim() == name)
+        });
+        let number = found.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        number.ok_or_else(|| format!("the daemon has no thread `{name}`"))
+    }
+}
+
+/// User and system time in a `stat`, in ticks. The name in brackets may hold anything; after it come the
+/// fields 3 and on (proc(5)).
+fn ticks(stat: &str) -> f64 {
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11);
+    fields.take(2).filter_map(|field| field.parse::<f64>().ok()).sum()
 }
 
 impl Drop for Daemon<'_> {
