@@ -22,6 +22,11 @@ pub(crate) struct Loss {
     pub(crate) evidence: f64,
     /// Evidence that one minute may add.
     pub(crate) evidence_a_minute: f64,
+    /// The share of it that one sample may add, and that a sparse one may: so much, and more for each second
+    /// lost, since a burst of a minute or two may lie across two of them.
+    pub(crate) evidence_a_sample: f64,
+    pub(crate) evidence_sparse: f64,
+    pub(crate) evidence_a_lost_second: f64,
     /// Smallest 5-minute loss that counts.
     pub(crate) absolute: f64,
     /// Smallest 5-minute loss that counts, in units of the usual loss.
@@ -60,6 +65,8 @@ impl Loss {
     pub(crate) const DEFAULT: Loss = Loss {
         evidence: 9.0,
         evidence_a_minute: 2.1,
+        evidence_sparse: 0.4,
+        evidence_a_lost_second: 0.008,
         margin: 1.2,
         down_after: 45.0,
         down_share: 0.35,
@@ -75,6 +82,9 @@ impl Loss {
     pub(crate) const REFERENCE: Loss = Loss {
         evidence: 11.0,
         evidence_a_minute: 2.5,
+        evidence_a_sample: 0.6,
+        evidence_sparse: 0.6,
+        evidence_a_lost_second: 0.0,
         margin: 1.0,
         down_share: 0.99,
         down_share_sparse: 0.99,
@@ -310,7 +320,10 @@ impl State {
                 self.added += gain.max(0.0);
             }
         } else {
-            gain = gain.min(rule.evidence_a_minute * dt / 60.0).min(0.6 * rule.evidence);
+            let sparse = rule.evidence_sparse + rule.evidence_a_lost_second * lost * dt;
+            let share =
+                if dt < SPARSE { f64::INFINITY } else { sparse }.min(rule.evidence_a_sample);
+            gain = gain.min(rule.evidence_a_minute * dt / 60.0).min(share * rule.evidence);
         }
         self.evidence = (self.evidence + gain).clamp(0.0, 1.3 * rule.evidence);
         if self.evidence > 0.0 {

@@ -1,5 +1,5 @@
 //! The default rule for latency and jitter: too high is what stays well above what is usual at this hour
-//! of the week, or well above the last hours. It must divide by no variance, so that a series that never
+//! of the week, or well above the last hour. It must divide by no variance, so that a series that never
 //! moves is safe. `docs/detect.md` says what each part is for and what it was measured to do.
 
 use model::{Change, Judgement, Rule, Standing, UnixMs};
@@ -43,8 +43,8 @@ impl Nm {
         Nm { absolute: 6.0, relative: 0.3, high_for: 190.0, high_samples: 1.5, clear_after: 600.0 };
 }
 
-/// Smallest jump above the last hours that counts, in units of the usual jump.
-const JUMPS: f64 = 5.0;
+/// Smallest jump above the last hour that counts, in units of the usual jump.
+const JUMPS: f64 = 4.7;
 /// Smallest rise above what is usual that counts, in units of the usual deviation.
 const DEVIATIONS: f64 = 4.5;
 /// How far one sample may pull the level, in gates.
@@ -63,22 +63,23 @@ const BURST: f64 = 2400.0;
 const TAU_BURSTS: f64 = 4.0 * 86_400.0;
 /// Time constants, in seconds: the present level,
 const TAU_LEVEL: f64 = 40.0;
-/// the last hours,
-const TAU_RECENT: f64 = 5400.0;
+/// the last hour,
+const TAU_RECENT: f64 = 3600.0;
 /// the baseline,
 const TAU_BASELINE: f64 = 12.0 * 3600.0;
 /// the usual jump and deviation over all hours,
 const TAU_DAY: f64 = 86_400.0;
 /// what is usual in an hour of the week, in time within that hour,
-const TAU_HOUR: f64 = 3.0 * 3600.0;
+const TAU_HOUR: f64 = 6.0 * 3600.0;
 /// and how much it deviates, in the same time: faster while little of it was seen.
-const TAU_HOUR_SIZE: f64 = 8.0 * 3600.0;
+const TAU_HOUR_SIZE: f64 = 12.0 * 3600.0;
 /// The share of recent time above the gates that is shown.
 const TAU_SHARE: f64 = 240.0;
 /// Time after which a higher level is the new normal, in seconds.
 const ACCEPT_AFTER: f64 = 4.0 * 3600.0;
-/// Time after which a lower level is the new normal, in seconds.
-const LOWER_AFTER: f64 = 1200.0;
+/// Time after which a lower level is the new normal, in seconds. Were it much shorter, each dip of a series
+/// that wanders would be taken for one, and the way back for a rise.
+const LOWER_AFTER: f64 = 3600.0;
 /// Time before which nothing is raised, in seconds.
 const WARM_UP: f64 = 7200.0;
 
@@ -95,7 +96,7 @@ pub(crate) struct State {
     level: f32,
     /// The same as people see it: not cut at the gate, moved by single samples no more than a few gates.
     present: f32,
-    /// The deviation of the last hours.
+    /// The deviation of the last hour.
     recent: f32,
     /// Usual size of `level - recent`.
     jump: f32,
@@ -105,7 +106,7 @@ pub(crate) struct State {
     score: f32,
     /// Share of recent time above the gates.
     share: f32,
-    /// Excess of the last sample over the last hours.
+    /// Excess of the last sample over the last hour.
     excess: f32,
     /// Short bursts that are remembered.
     bursts: f32,
@@ -148,7 +149,7 @@ struct Moment {
     excess: f64,
     /// Smallest rise that counts, whatever is usual.
     floor: f64,
-    /// Jump above the last hours that counts now.
+    /// Jump above the last hour that counts now.
     jump_gate: f64,
     /// Rise above what is usual that counts now.
     gate: f64,
@@ -343,8 +344,7 @@ impl State {
         }
         let jump = level - f64::from(self.recent);
         if quiet && self.score <= 0.0 {
-            let step = jump.clamp(-jump_gate, 0.5 * jump_gate);
-            self.recent += (rate(TAU_RECENT) * step) as f32;
+            self.recent += (rate(TAU_RECENT) * jump.clamp(-jump_gate, jump_gate)) as f32;
         }
         if quiet {
             approach(&mut self.jump, rate(TAU_DAY), jump.abs().min(1.5 * jump_gate));

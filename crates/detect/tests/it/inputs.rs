@@ -349,6 +349,40 @@ fn many_series_are_judged_apart_and_in_their_own_units() {
 }
 
 #[test]
+fn of_a_hundred_thousand_series_only_the_one_that_rises_is_raised_and_a_restart_in_mid_rise_changes_nothing()
+ {
+    const SERIES: u128 = 100_000;
+    // Spread as hashes are.
+    let id =
+        |number: u128| SeriesId(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    let new = || {
+        let mut judge = Judge::new();
+        for number in 0..SERIES {
+            judge.watch(id(number), Metric::Rtt, &Settings::default()).unwrap();
+        }
+        judge
+    };
+    let mut judge = new();
+    let mut changes = Vec::new();
+    for round in 0..14 {
+        for number in 0..SERIES {
+            let rise = if number == 4_711 && round >= 10 { 3.0 } else { 1.0 };
+            let at = UnixMs(START + round * 20 * MINUTE);
+            let value = noisy(round) * (1.0 + number as f64 / 1e5) * rise * 1000.0;
+            let judged = judge.push(&Sample { series: id(number), at, value }).unwrap();
+            changes.extend(judged.change.map(|change| (number, change)));
+        }
+        if round == 10 {
+            let kept = judge.snapshot();
+            judge = new();
+            assert_eq!(judge.restore(&kept).unwrap() as u128, SERIES);
+        }
+    }
+    assert_eq!((judge.len() as u128, judge.refused()), (SERIES, 0));
+    assert_eq!(changes, [(4_711, Change::Raised)]);
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_with_a_reason() {
     let refused =
         |metric, settings: Settings| Rules::new(metric, &settings).unwrap_err().to_string();
