@@ -22,11 +22,11 @@ const FIGURES: [(&str, &str, Option<At>); 9] = [
 
 /// Runs the measurement and prints it beside the goals.
 pub(crate) fn run() -> Result<(), String> {
-    let package = ["-p", "netmend-detect", "--example", "bench"];
+    let package = ["-p", "netmend-detect", "--example", "detectors"];
     command::run("cargo", &[&["build", "--release"], &package[..]].concat())?;
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| command::root().join("target"), std::path::PathBuf::from);
-    let program = target.join("release/examples/bench");
+    let program = target.join("release/examples/detectors");
     let out =
         Command::new(&program).output().map_err(|why| format!("{}: {why}", program.display()))?;
     if !out.status.success() {
