@@ -10,20 +10,22 @@ const LONGEST: usize = 255;
 /// before a slash (`slot1/`) and a routing engine before a dot (`re0.`) are left out.
 pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
-    // One look at the bytes decides most words; a chained name or a slot is looked at again without it.
-    let (mut any, mut all, mut joined) = (false, true, false);
+    plain(word).or_else(|| {
+        memchr::memchr2(b'@', b'/', word)?;
+        let whole = text(word)?;
+        // syslog-ng may chain names: `host@address`.
+        let first = whole.split_once('@').map_or(whole, |(first, _)| first);
+        plain(without_slot(first).as_bytes())
+    })
+}
+
+/// A name that is neither chained nor behind a slot.
+fn plain(word: &[u8]) -> Option<&str> {
+    let (mut any, mut all) = (false, true);
     for &byte in word {
         let letter = byte.is_ascii_alphanumeric() || byte >= 0x80;
         any |= letter;
-        joined |= matches!(byte, b'@' | b'/');
         all &= letter || matches!(byte, b'-' | b'.' | b'_' | b':' | b'+');
-    }
-    if joined {
-        // syslog-ng may chain names: `host@address`.
-        let whole = text(word)?;
-        let first = without_slot(whole.split_once('@').map_or(whole, |(first, _)| first));
-        let chained = first.len() < whole.len();
-        return if chained { name(first.as_bytes()) } else { None };
     }
     if !any || !all || word.len() > LONGEST {
         return None;

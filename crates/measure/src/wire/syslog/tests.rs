@@ -77,6 +77,14 @@ fn any_bytes_yield_a_record_that_lies_within_them() {
 }
 
 #[test]
+fn a_host_behind_many_slots_is_none_and_costs_no_more_than_another_word() {
+    for (slots, device) in [(1, Some("edge-1")), (2, None), (100_000, None)] {
+        let line = format!("<13>Nov 14 08:30:56 {}edge-1 app: text", "slot1/".repeat(slots));
+        assert_eq!(parse(line.as_bytes(), RECEIVED).device, device, "{slots} slots");
+    }
+}
+
+#[test]
 fn a_year_left_out_is_the_one_nearest_to_the_receipt() {
     let year = |line: &str, received: &str| {
         let mut scan = Scan::new(received.as_bytes());
