@@ -23,6 +23,9 @@ const STAYS: Duration = Duration::from_hours(7 * 24);
 /// How long a test and a report stay.
 const PASSES: Duration = Duration::from_mins(5);
 
+/// What is found out of a link after the link itself, or changes while it is bad: no part of its name.
+const LATER: [&str; 3] = ["isp", "gateway", "site"];
+
 /// Which Alertmanager is told.
 #[derive(Clone, Debug)]
 pub struct AlertmanagerConfig {
@@ -124,11 +127,15 @@ fn one(message: &Message, alert: &Alert, severity: Severity, ends: UnixMs) -> Po
     let mut labels = labels(&alert.subject);
     labels.insert("severity".to_owned(), severity.as_str().to_owned());
     labels.insert("site".to_owned(), printable(&message.site, 200));
-    let annotations = BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         ("summary", words::headline(alert)),
         ("description", words::facts(alert, message.at)),
         ("netmend_alert", alert.id.to_string()),
     ]);
+    if let Subject::Link(link) = &alert.subject {
+        let later = link.labels().filter(|(name, _)| LATER.contains(name));
+        annotations.extend(later.map(|(name, value)| (name, printable(value, 400))));
+    }
     Posted {
         labels,
         annotations,
@@ -157,7 +164,7 @@ fn labels(subject: &Subject) -> BTreeMap<String, String> {
         Subject::Link(link) => {
             set("alertname", "netmend_link");
             set("link", &link.id);
-            for (label, value) in link.labels() {
+            for (label, value) in link.labels().filter(|(label, _)| !LATER.contains(label)) {
                 set(label, value);
             }
         }

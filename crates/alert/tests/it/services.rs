@@ -10,8 +10,8 @@ use alert::channel::{
     Alertmanager, AlertmanagerConfig, Channel, Chat, HttpConfig, PagerDuty, PagerDutyConfig,
     Receiver, Secret, Sent, Service,
 };
-use model::Severity;
-use model::alert::{Alert, Entry, Happening, Message, MessageKind};
+use model::alert::{Alert, Entry, Happening, LinkSubject, Message, MessageKind, Subject};
+use model::{Severity, wan};
 use serde_json::{Value, json};
 
 use crate::messages::{self, NOW};
@@ -234,6 +234,39 @@ fn what_is_no_key_or_address_is_refused_without_being_shown() {
     let config = HttpConfig::new("hooks.example.com/hunter2");
     let refused = Chat::new(Service::Slack, &config).unwrap_err().to_string();
     assert!(refused.contains("slack") && !refused.contains("hunter2"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_link_is_one_alert_though_more_of_it_is_found_out_meanwhile() {
+    let found = |gateway: Option<&str>| {
+        let link = LinkSubject {
+            series: wan::key("vco", "7"),
+            orchestrator: "vco".into(),
+            enterprise: "Acme".into(),
+            edge: "london".into(),
+            wan: "GE3".into(),
+            id: "7".into(),
+            interface: Some("GE3".into()),
+            isp: gateway.map(|_| "Carrier".into()),
+            gateway: gateway.map(Into::into),
+            site: gateway.map(|_| "London office".into()),
+        };
+        let alert = Alert { subject: Subject::Link(link), ..messages::alert("unused") };
+        messages::message(MessageKind::Firing, 1, vec![alert])
+    };
+    let mut alerts = Vec::new();
+    for gateway in [None, Some("gw1")] {
+        let post = posted(alertmanager, found(gateway), 1).await.remove(0);
+        assert_documented(&post["body"], &documented("alertmanager"), "alertmanager");
+        alerts.push(post["body"][0].clone());
+    }
+    let expected = json!({
+        "alertname": "netmend_link", "severity": "warning", "site": "london-1", "orchestrator": "vco",
+        "enterprise": "Acme", "edge": "london", "wan": "GE3", "link": "7", "interface": "GE3",
+    });
+    assert_eq!((&alerts[0]["labels"], &alerts[1]["labels"]), (&expected, &expected));
+    let annotations = &alerts[1]["annotations"];
+    assert_eq!((&annotations["gateway"], &annotations["isp"]), (&json!("gw1"), &json!("Carrier")));
 }
 
 /// A real Alertmanager from Debian's packages, on loopback.
