@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use super::keys::keys;
 use super::problem::{Problem, quote};
-use super::raw::{Folder, Label, duration, text_schema};
+use super::raw::{Certificates, Label, duration, text_schema};
 use super::reader::{Read, Reader, key_text};
 use super::secret::Text;
 use super::source::At;
@@ -143,7 +143,7 @@ keys! {
         /// Who gets it.
         to: Lines,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
     }
 }
 
@@ -155,7 +155,7 @@ keys! {
         /// What messages are signed with.
         secret: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
     }
@@ -167,7 +167,7 @@ keys! {
         /// The address that the chat gave for it, best as `${env:NAME}` or `${file:PATH}`: who has it can write.
         url: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
     }
@@ -181,7 +181,7 @@ keys! {
         /// Where events go, events.pagerduty.com if not given.
         url: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
     }
@@ -197,7 +197,7 @@ keys! {
         /// The login's password, best as `${env:NAME}` or `${file:PATH}`.
         password: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
     }

@@ -372,12 +372,10 @@ impl<'e> Loader<'e> {
             std::fs::read(path).ok().hash(&mut self.reader.digest);
         }
         self.inputs.files.extend(read);
-        let (files, patterns) = self.singles.named();
-        let found = patterns.iter().flat_map(|pattern| glob::expand(pattern));
-        for path in files.iter().cloned().chain(found) {
+        let patterns = self.singles.patterns();
+        for path in patterns.iter().flat_map(|pattern| glob::expand(pattern)) {
             (&path, std::fs::read(&path).ok()).hash(&mut self.reader.digest);
         }
-        self.inputs.files.extend(files);
         self.inputs.patterns.extend(patterns);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);

@@ -2,7 +2,6 @@
 //! reads the files that are named and opens no connection.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::time::Duration;
 
 use measure::meraki;
@@ -13,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::judged::{Hidden, Line, Lines, Wait};
 use super::keys::keys;
 use super::problem::{Problem, Problems, quote};
-use super::raw::{Folder, Label, duration, text_schema};
+use super::raw::{Certificates, Label, duration, text_schema};
 use super::reader::{Read, Reader, key_text};
 use super::source::At;
 use super::units::{self, DURATION_HELP};
@@ -42,7 +41,7 @@ keys! {
         /// Whose login it is, enterprise or operator; one after the other is tried if not given.
         login: LoginName,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// Proxy to go through, `http://HOST:PORT`; what `HTTPS_PROXY` says if not given.
         proxy: Hidden,
         /// Customers to watch, by name or number; all that the credential sees if not given.
@@ -150,24 +149,16 @@ pub(crate) struct Orchestrator {
 }
 
 impl RawOrchestrators {
-    /// What the keys mean; `folder` is where their file lies.
-    pub(crate) fn orchestrators(
-        &self,
-        folder: &Path,
-        problems: &mut Problems,
-    ) -> Vec<Orchestrator> {
+    /// What the keys mean.
+    pub(crate) fn orchestrators(&self, problems: &mut Problems) -> Vec<Orchestrator> {
         let one = |(name, raw): &(At<Label>, At<RawOrchestrator>)| {
-            orchestrator(&name.value.0, raw, folder).map_err(|problem| problems.push(problem)).ok()
+            orchestrator(&name.value.0, raw).map_err(|problem| problems.push(problem)).ok()
         };
         self.0.iter().filter_map(one).collect()
     }
 }
 
-fn orchestrator(
-    name: &str,
-    at: &At<RawOrchestrator>,
-    folder: &Path,
-) -> Result<Orchestrator, Problem> {
+fn orchestrator(name: &str, at: &At<RawOrchestrator>) -> Result<Orchestrator, Problem> {
     let raw = &at.value;
     let missing = |what: &str, help: &str| {
         Problem::new(at.span, format!("the orchestrator {} needs {what}", quote(name)))
@@ -198,15 +189,7 @@ fn orchestrator(
     if let Some(empty) = empty.into_iter().find(|hidden| hidden.value.0.value().trim().is_empty()) {
         return Err(Problem::new(empty.span, "the credential is empty"));
     }
-    let ca = match &raw.ca {
-        None => None,
-        Some(At { value: Folder(path), span }) => {
-            let path = folder.join(path);
-            let read = std::fs::read(&path);
-            let why = |why| Problem::new(*span, format!("cannot read {}: {why}", path.display()));
-            Some(read.map_err(why)?)
-        }
-    };
+    let ca = raw.ca.as_ref().map(|ca| ca.value.0.clone());
     let proxy = raw.proxy.as_ref().map(|proxy| proxy.value.0.value().to_owned());
     let timeout = raw.timeout.as_ref().map_or(vco::Config::TIMEOUT, |timeout| timeout.value.0);
     let client = match (kind.value, credential) {

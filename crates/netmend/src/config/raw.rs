@@ -514,6 +514,16 @@ impl Read for Folder {
     }
 }
 
+/// PEM certificates, out of the file that is typed.
+#[derive(Debug)]
+pub(crate) struct Certificates(pub(crate) Vec<u8>);
+
+impl Read for Certificates {
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.file(node).map(Self)
+    }
+}
+
 /// Paths and patterns of further files.
 #[derive(Debug, Default)]
 pub(crate) struct Includes(pub(crate) Vec<At<Folder>>);

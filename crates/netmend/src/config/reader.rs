@@ -21,7 +21,7 @@ pub(crate) struct Reader<'e> {
     pub(crate) problems: Problems,
     /// Where references lead.
     pub(crate) surroundings: Surroundings<'e>,
-    /// Files that references named.
+    /// Files that were named and read.
     pub(crate) files: Vec<PathBuf>,
     /// Of all that was read, references included.
     pub(crate) digest: DefaultHasher,
@@ -73,6 +73,25 @@ impl Reader<'_> {
                 }
             }
             _ => self.expected(node, wanted),
+        }
+    }
+
+    /// What is in the file that a scalar names, relative to the file it stands in. It is watched as that is.
+    pub(crate) fn file(&mut self, node: &Node<'_>) -> Option<Vec<u8>> {
+        let path = self.parsed(node, "a path", "write a file's path", |text| {
+            (!text.is_empty()).then(|| PathBuf::from(text))
+        })?;
+        let path = self.surroundings.folder.join(path);
+        self.files.push(path.clone());
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                bytes.hash(&mut self.digest);
+                Some(bytes)
+            }
+            Err(why) => {
+                let what = format!("cannot read {}: {why}", path.display());
+                self.refuse(Problem::new(node.span, what))
+            }
         }
     }
 

@@ -91,8 +91,7 @@ pub(crate) struct Singles {
     detect: Option<At<RawDetect>>,
     verdict: RawVerdict,
     login: Option<At<RawLogin>>,
-    /// Each with the folder of its file.
-    sinks: Vec<(At<RawSink>, PathBuf)>,
+    sinks: Vec<At<RawSink>>,
     spool: Option<At<RawSpool>>,
     grafana: Option<At<Option<(Grafana, Wanted)>>>,
     snmp: Option<At<RawSnmp>>,
@@ -137,7 +136,7 @@ impl Singles {
             self.devices_at.get_or_insert(raw.span);
         }
         if let Some(raw) = raw.orchestrators.take() {
-            self.ask(&raw, folder, problems);
+            self.ask(&raw, problems);
         }
         let grafana = raw.grafana.take().map(|raw| {
             let span = raw.span;
@@ -145,8 +144,7 @@ impl Singles {
         });
         once("grafana", &mut self.grafana, grafana, problems);
         once("login", &mut self.login, raw.login.take(), problems);
-        let sinks = raw.sinks.take().into_iter().flat_map(|list| list.value.0);
-        self.sinks.extend(sinks.map(|one| (one, folder.to_owned())));
+        self.sinks.extend(raw.sinks.take().into_iter().flat_map(|list| list.value.0));
         once("spool", &mut self.spool, raw.spool.take(), problems);
         once("snmp", &mut self.snmp, raw.snmp.take(), problems);
         once("site", &mut self.site, raw.site.take(), problems);
@@ -156,8 +154,7 @@ impl Singles {
         once("heartbeat", &mut self.heartbeat, raw.heartbeat.take(), problems);
         once("pages", &mut self.pages, raw.pages.take(), problems);
         once("detect", &mut self.detect, raw.detect.take(), problems);
-        let notify = raw.notify.take().into_iter().flat_map(|list| list.value.0);
-        self.verdict.notify.extend(notify.map(|one| (one, folder.to_owned())));
+        self.verdict.notify.extend(raw.notify.take().into_iter().flat_map(|list| list.value.0));
         let windows = raw.maintenance.take().into_iter().flat_map(|list| list.value.0);
         self.verdict.maintenance.extend(windows);
     }
@@ -225,13 +222,8 @@ impl Singles {
     }
 
     /// Takes the orchestrators of one file; a name that another file has given is a problem.
-    fn ask(
-        &mut self,
-        raw: &At<RawOrchestrators>,
-        folder: &std::path::Path,
-        problems: &mut Problems,
-    ) {
-        for one in raw.value.orchestrators(folder, problems) {
+    fn ask(&mut self, raw: &At<RawOrchestrators>, problems: &mut Problems) {
+        for one in raw.value.orchestrators(problems) {
             let same = self.orchestrators.iter().find(|(known, _)| known.name == one.name);
             if let Some((known, first)) = same {
                 let what = format!("the orchestrator `{}` is given in two files", known.name);
@@ -242,14 +234,13 @@ impl Singles {
         }
     }
 
-    /// Files that are named and read by others, and globs of such: certificates that are trusted, and what
-    /// messages mean. A change of one is a change of the configuration.
-    pub(crate) fn named(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let files = self.verdict.certificates();
+    /// Globs of files that are read by others: what messages mean. A change of one is a change of the
+    /// configuration.
+    pub(crate) fn patterns(&self) -> Vec<PathBuf> {
         let folder = self.syslog.as_ref().and_then(|syslog| syslog.value.patterns.as_ref());
         let globs =
             folder.into_iter().flat_map(|folder| ["*.yaml", "*.yml"].map(|end| folder.join(end)));
-        (files, globs.collect())
+        globs.collect()
     }
 
     /// Reads the files that hold devices; returns them.

@@ -1,7 +1,5 @@
 //! The keys `sinks` and `spool`: where what is measured is passed on to, and what is kept for those that do not
-//! take it. It reads the files that are named and opens no connection.
-
-use std::path::{Path, PathBuf};
+//! take it. It opens no connection.
 
 use schemars::JsonSchema;
 use store::sink::{
@@ -11,7 +9,7 @@ use store::sink::{
 use super::judged::{Hidden, Line, Wait, WebAddress};
 use super::keys::keys;
 use super::problem::{Problem, Problems, quote};
-use super::raw::{Bytes, Flag, Folder, Label, Period, Tags};
+use super::raw::{Bytes, Certificates, Flag, Label, Period, Tags};
 use super::reader::{Read, Reader, key_text};
 use super::source::{At, Span};
 use super::yaml::Node;
@@ -51,7 +49,7 @@ keys! {
         /// Whether what is sent is packed, true if not given.
         gzip: Flag,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
         /// Tags that all points get, such as { site: london-1 }.
@@ -72,7 +70,7 @@ keys! {
         /// Token, instead of name and password.
         token: Hidden,
         /// File of PEM certificates that are trusted instead of the system's.
-        ca: Folder,
+        ca: Certificates,
         /// How long an answer may take, 10s if not given.
         timeout: Wait,
         /// Labels that all series get; job (netmend) and instance (the site) if not given here.
@@ -99,15 +97,11 @@ pub(crate) struct Sink {
     pub(crate) config: SinkConfig,
 }
 
-/// What the entries of all files mean, each with the folder of its file; `site` is where this instance stands.
-pub(crate) fn sinks(
-    all: &[(At<RawSink>, PathBuf)],
-    site: &str,
-    problems: &mut Problems,
-) -> Vec<Sink> {
+/// What the entries of all files mean; `site` is where this instance stands.
+pub(crate) fn sinks(all: &[At<RawSink>], site: &str, problems: &mut Problems) -> Vec<Sink> {
     let mut known: Vec<(Sink, Span)> = Vec::new();
-    for (raw, folder) in all {
-        match raw.value.sink(raw.span, folder, site) {
+    for raw in all {
+        match raw.value.sink(raw.span, site) {
             Err(problem) => problems.push(problem),
             Ok(sink) => match known.iter().find(|(other, _)| other.name == sink.name) {
                 Some((_, first)) => problems.push(
@@ -133,10 +127,10 @@ impl RawSpool {
 }
 
 impl RawSink {
-    fn sink(&self, span: Span, folder: &Path, site: &str) -> Result<Sink, Problem> {
+    fn sink(&self, span: Span, site: &str) -> Result<Sink, Problem> {
         let (default_name, config) = match (&self.influxdb, &self.remote_write) {
-            (Some(raw), None) => raw.value.config(raw.span, folder)?,
-            (None, Some(raw)) => raw.value.config(raw.span, folder, site)?,
+            (Some(raw), None) => raw.value.config(raw.span)?,
+            (None, Some(raw)) => raw.value.config(raw.span, site)?,
             _ => {
                 let what = "a sink is one of `influxdb` and `remote_write`";
                 return Err(Problem::new(span, what).allowed("make an entry of the list of each"));
@@ -150,7 +144,7 @@ impl RawSink {
 }
 
 impl RawInflux {
-    fn config(&self, span: Span, folder: &Path) -> Result<(String, SinkConfig), Problem> {
+    fn config(&self, span: Span) -> Result<(String, SinkConfig), Problem> {
         let access = Access {
             url: &self.url,
             username: &self.username,
@@ -159,7 +153,7 @@ impl RawInflux {
             ca: &self.ca,
             timeout: &self.timeout,
         };
-        let endpoint = access.endpoint(span, folder, "http://HOST:8086")?;
+        let endpoint = access.endpoint(span, "http://HOST:8086")?;
         let text = |line: &Option<At<Line>>| line.as_ref().map(|line| line.value.0.clone());
         let place = match (text(&self.database), text(&self.bucket), text(&self.org)) {
             (Some(_), Some(_), _) => {
@@ -189,12 +183,7 @@ impl RawInflux {
 }
 
 impl RawRemoteWrite {
-    fn config(
-        &self,
-        span: Span,
-        folder: &Path,
-        site: &str,
-    ) -> Result<(String, SinkConfig), Problem> {
+    fn config(&self, span: Span, site: &str) -> Result<(String, SinkConfig), Problem> {
         let access = Access {
             url: &self.url,
             username: &self.username,
@@ -203,7 +192,7 @@ impl RawRemoteWrite {
             ca: &self.ca,
             timeout: &self.timeout,
         };
-        let endpoint = access.endpoint(span, folder, "http://HOST:9090/api/v1/write")?;
+        let endpoint = access.endpoint(span, "http://HOST:9090/api/v1/write")?;
         let mut labels =
             self.labels.as_ref().map_or_else(Default::default, |at| at.value.0.clone());
         for label in labels.keys() {
@@ -237,12 +226,12 @@ struct Access<'a> {
     username: &'a Option<At<Line>>,
     password: &'a Option<At<Hidden>>,
     token: &'a Option<At<Hidden>>,
-    ca: &'a Option<At<Folder>>,
+    ca: &'a Option<At<Certificates>>,
     timeout: &'a Option<At<Wait>>,
 }
 
 impl Access<'_> {
-    fn endpoint(&self, span: Span, folder: &Path, example: &str) -> Result<Endpoint, Problem> {
+    fn endpoint(&self, span: Span, example: &str) -> Result<Endpoint, Problem> {
         let missing = |what: &str, help: &str| {
             Err(Problem::new(span, format!("this sink needs {what}")).allowed(help))
         };
@@ -269,15 +258,7 @@ impl Access<'_> {
                 return Err(Problem::new(token.span, what).allowed("give one of them"));
             }
         };
-        let ca = match self.ca {
-            None => None,
-            Some(At { value: Folder(path), span }) => {
-                let path = folder.join(path);
-                let why =
-                    |why| Problem::new(*span, format!("cannot read {}: {why}", path.display()));
-                Some(std::fs::read(&path).map_err(why)?)
-            }
-        };
+        let ca = self.ca.as_ref().map(|ca| ca.value.0.clone());
         let timeout = self.timeout.as_ref().map_or(Endpoint::TIMEOUT, |timeout| timeout.value.0);
         Ok(Endpoint { url: url.value.0.clone(), credential, ca, timeout })
     }

@@ -2,7 +2,6 @@
 //! It reads the files that are named and opens no connection.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,31 +223,21 @@ impl Amounts {
 #[derive(Debug, Default)]
 pub(crate) struct RawVerdict {
     pub(crate) detect: Option<At<RawDetect>>,
-    pub(crate) notify: Vec<(At<RawNotify>, std::path::PathBuf)>,
+    pub(crate) notify: Vec<At<RawNotify>>,
     pub(crate) maintenance: Vec<At<RawMaintenance>>,
     pub(crate) heartbeat: Option<String>,
     pub(crate) pages: Option<String>,
 }
 
 impl RawVerdict {
-    /// The files of certificates that are trusted.
-    pub(crate) fn certificates(&self) -> Vec<std::path::PathBuf> {
-        let named = self.notify.iter().flat_map(|(raw, folder)| {
-            let smtp = raw.value.smtp.as_ref().and_then(|smtp| smtp.value.ca.as_ref());
-            let webhook = raw.value.webhook.as_ref().and_then(|webhook| webhook.value.ca.as_ref());
-            smtp.into_iter().chain(webhook).map(|ca| folder.join(&ca.value.0))
-        });
-        named.collect()
-    }
-
     /// Puts it together; `hello` is how mail servers are greeted.
     pub(crate) fn finish(self, hello: &str, problems: &mut Problems) -> Verdict {
         let judging =
             self.detect.map_or_else(JudgingRules::default, |raw| judging(&raw.value, problems));
         let mut routes: Vec<Route> = Vec::new();
         let mut receivers: Receivers = HashMap::new();
-        for (raw, folder) in &self.notify {
-            let made = told(raw, folder, hello, &judging.zone_name, problems);
+        for raw in &self.notify {
+            let made = told(raw, hello, &judging.zone_name, problems);
             let Some((route, receiver)) = made else { continue };
             if receivers.insert(route.name.clone(), Arc::new(receiver)).is_some() {
                 let what = format!("two receivers are called `{}`", route.name);
@@ -342,13 +331,12 @@ fn ready(
 
 fn told(
     raw: &At<RawNotify>,
-    folder: &Path,
     hello: &str,
     zone: &str,
     problems: &mut Problems,
 ) -> Option<(Route, Receiver)> {
     let value = &raw.value;
-    let channels = ways::channels(value, folder, hello, problems)?;
+    let channels = ways::channels(value, hello, problems)?;
     let Some(first) = channels.first() else {
         let ways = "`smtp`, `webhook`, `slack`, `teams`, `pagerduty` or `alertmanager`";
         problems.push(Problem::new(raw.span, format!("a receiver needs a way to it: {ways}")));

@@ -1,7 +1,5 @@
-//! What was typed about the ways to a receiver, ready to be used: mail, webhook, chats and the rest. It reads the
-//! certificates that are named and opens no connection.
-
-use std::path::Path;
+//! What was typed about the ways to a receiver, ready to be used: mail, webhook, chats and the rest.
+//! It opens no connection.
 
 use alert::channel::{
     Alertmanager, AlertmanagerConfig, BadChannel, Channel, Chat, HttpConfig, Login, PagerDuty,
@@ -12,13 +10,12 @@ use super::judged::{
     Hidden, RawAlertmanager, RawChat, RawNotify, RawPagerDuty, RawSmtp, RawWebhook, Wait,
 };
 use super::problem::{Problem, Problems};
-use super::raw::Folder;
+use super::raw::Certificates;
 use super::source::{At, Span};
 
 /// All ways of a receiver; `None` if one of them is wrong.
 pub(super) fn channels(
     raw: &RawNotify,
-    folder: &Path,
     hello: &str,
     problems: &mut Problems,
 ) -> Option<Vec<Channel>> {
@@ -26,21 +23,21 @@ pub(super) fn channels(
     let mut made = Vec::new();
     let mut add = |span, channel| made.push(noted(span, channel, problems));
     if let Some(raw) = smtp {
-        add(raw.span, mail(raw, folder, hello).map(Channel::Smtp));
+        add(raw.span, mail(raw, hello).map(Channel::Smtp));
     }
     if let Some(raw) = webhook {
-        add(raw.span, hook(raw, folder).map(Channel::Webhook));
+        add(raw.span, hook(raw).map(Channel::Webhook));
     }
     for (service, raw) in [(Service::Slack, slack), (Service::Teams, teams)] {
         if let Some(raw) = raw {
-            add(raw.span, chat(raw, service, folder).map(Channel::Chat));
+            add(raw.span, chat(raw, service).map(Channel::Chat));
         }
     }
     if let Some(raw) = duty {
-        add(raw.span, pagerduty(raw, folder).map(Channel::PagerDuty));
+        add(raw.span, pagerduty(raw).map(Channel::PagerDuty));
     }
     if let Some(raw) = manager {
-        add(raw.span, alertmanager(raw, folder).map(Channel::Alertmanager));
+        add(raw.span, alertmanager(raw).map(Channel::Alertmanager));
     }
     made.into_iter().collect()
 }
@@ -49,7 +46,7 @@ fn noted<T>(span: Span, made: Result<T, BadChannel>, problems: &mut Problems) ->
     made.map_err(|why| problems.push(Problem::new(span, why.to_string()))).ok()
 }
 
-fn mail(raw: &At<RawSmtp>, folder: &Path, hello: &str) -> Result<Smtp, BadChannel> {
+fn mail(raw: &At<RawSmtp>, hello: &str) -> Result<Smtp, BadChannel> {
     let raw = &raw.value;
     let lacks = |key: &str| missing("mail", key);
     let server = raw.server.as_ref().ok_or_else(|| lacks("server"))?;
@@ -71,37 +68,37 @@ fn mail(raw: &At<RawSmtp>, folder: &Path, hello: &str) -> Result<Smtp, BadChanne
         login,
         from: address(&from.value.0)?,
         to: to.value.0.iter().map(|to| address(&to.value.0)).collect::<Result<_, _>>()?,
-        ca: certificates(raw.ca.as_ref(), folder)?,
+        ca: pem(raw.ca.as_ref()),
         hello: hello.to_owned(),
         timeouts: SmtpTimeouts::default(),
     })
 }
 
-fn hook(raw: &At<RawWebhook>, folder: &Path) -> Result<Webhook, BadChannel> {
+fn hook(raw: &At<RawWebhook>) -> Result<Webhook, BadChannel> {
     let RawWebhook { url, secret, ca, timeout } = &raw.value;
     let url = needed(url.as_ref(), "the webhook", "url")?;
     Webhook::new(&WebhookConfig {
-        http: http(url, ca.as_ref(), timeout.as_ref(), folder)?,
+        http: http(url, ca.as_ref(), timeout.as_ref()),
         secret: secret.as_ref().map(hidden),
     })
 }
 
-fn chat(raw: &At<RawChat>, service: Service, folder: &Path) -> Result<Chat, BadChannel> {
+fn chat(raw: &At<RawChat>, service: Service) -> Result<Chat, BadChannel> {
     let RawChat { url, ca, timeout } = &raw.value;
     let url = needed(url.as_ref(), service.as_str(), "url")?;
-    Chat::new(service, &http(url, ca.as_ref(), timeout.as_ref(), folder)?)
+    Chat::new(service, &http(url, ca.as_ref(), timeout.as_ref()))
 }
 
-fn pagerduty(raw: &At<RawPagerDuty>, folder: &Path) -> Result<PagerDuty, BadChannel> {
+fn pagerduty(raw: &At<RawPagerDuty>) -> Result<PagerDuty, BadChannel> {
     let RawPagerDuty { routing_key, url, ca, timeout } = &raw.value;
     let url = url.as_ref().map_or_else(|| Secret::new(PagerDutyConfig::URL), hidden);
     PagerDuty::new(&PagerDutyConfig {
-        http: http(url, ca.as_ref(), timeout.as_ref(), folder)?,
+        http: http(url, ca.as_ref(), timeout.as_ref()),
         routing_key: needed(routing_key.as_ref(), "pagerduty", "routing_key")?,
     })
 }
 
-fn alertmanager(raw: &At<RawAlertmanager>, folder: &Path) -> Result<Alertmanager, BadChannel> {
+fn alertmanager(raw: &At<RawAlertmanager>) -> Result<Alertmanager, BadChannel> {
     const WHAT: &str = "alertmanager";
     let RawAlertmanager { url, user, password, ca, timeout } = &raw.value;
     let url = needed(url.as_ref(), WHAT, "url")?;
@@ -112,18 +109,17 @@ fn alertmanager(raw: &At<RawAlertmanager>, folder: &Path) -> Result<Alertmanager
         (None, Some(_)) => return Err(missing(WHAT, "user")),
         (None, None) => None,
     };
-    let http = http(url, ca.as_ref(), timeout.as_ref(), folder)?;
+    let http = http(url, ca.as_ref(), timeout.as_ref());
     Alertmanager::new(&AlertmanagerConfig { http, login })
 }
 
-fn http(
-    url: Secret,
-    ca: Option<&At<Folder>>,
-    timeout: Option<&At<Wait>>,
-    folder: &Path,
-) -> Result<HttpConfig, BadChannel> {
+fn http(url: Secret, ca: Option<&At<Certificates>>, timeout: Option<&At<Wait>>) -> HttpConfig {
     let timeout = timeout.map_or(HttpConfig::TIMEOUT, |at| at.value.0);
-    Ok(HttpConfig { url, ca: certificates(ca, folder)?, timeout })
+    HttpConfig { url, ca: pem(ca), timeout }
+}
+
+fn pem(ca: Option<&At<Certificates>>) -> Option<Vec<u8>> {
+    ca.map(|at| at.value.0.clone())
 }
 
 fn hidden(typed: &At<Hidden>) -> Secret {
@@ -136,11 +132,4 @@ fn needed(typed: Option<&At<Hidden>>, what: &str, key: &str) -> Result<Secret, B
 
 fn missing(what: &str, key: &str) -> BadChannel {
     BadChannel(format!("{what} needs `{key}`"))
-}
-
-fn certificates(path: Option<&At<Folder>>, folder: &Path) -> Result<Option<Vec<u8>>, BadChannel> {
-    let Some(At { value, .. }) = path else { return Ok(None) };
-    let path = folder.join(&value.0);
-    let read = std::fs::read(&path);
-    read.map(Some).map_err(|why| BadChannel(format!("cannot read {}: {why}", path.display())))
 }

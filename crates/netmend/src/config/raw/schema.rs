@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Bytes, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label, PayloadSize, Port,
-    Ports, RawTarget, Regions, SourceAddress, Tags,
+    Bytes, Certificates, Device, Dscp, FamilyChoice, Flag, Folder, Host, Includes, Label,
+    PayloadSize, Port, Ports, RawTarget, Regions, SourceAddress, Tags,
 };
 
 text_schema!(Label, { "type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 128 });
@@ -43,6 +43,7 @@ text_schema!(SourceAddress, { "type": "string" });
 text_schema!(Device, { "type": "string", "minLength": 1, "maxLength": 15 });
 text_schema!(Tags, { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } });
 text_schema!(Folder, { "type": "string", "minLength": 1 });
+text_schema!(Certificates, { "type": "string", "minLength": 1 });
 text_schema!(Includes, {
     "anyOf": [
         { "type": "string", "minLength": 1 },
