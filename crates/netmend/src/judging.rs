@@ -208,13 +208,7 @@ impl Judging {
         let now = self.clock.now_ms();
         let mut count = 0;
         for ids in ids.chunks(TOGETHER) {
-            {
-                let mut judge = self.judge();
-                for id in ids {
-                    judge.renew(*id);
-                }
-            }
-            count += self.replay(samples, ids, (now - RELEARN, now))?;
+            count += self.replay(samples, ids, (now - RELEARN, now), true)?;
         }
         Ok(count)
     }
@@ -347,7 +341,7 @@ impl Judging {
         let ids: Vec<SeriesId> = lock(&self.known).keys().copied().collect();
         let mut read = 0;
         for ids in ids.chunks(TOGETHER) {
-            match self.replay(samples, ids, (now - REPLAY, now)) {
+            match self.replay(samples, ids, (now - REPLAY, now), false) {
                 Ok(count) => read += count,
                 Err(why) => {
                     tracing::warn!(%why, "cannot read what was measured before");
@@ -363,15 +357,17 @@ impl Judging {
         tracing::info!(samples = read, "judged again what was measured before");
     }
 
-    /// Judges the stored samples of some series that were not judged yet; gives how many.
+    /// Judges the stored samples of some series that were not judged yet, or `anew` all of them; gives how
+    /// many.
     fn replay(
         &self,
         samples: &dyn Samples,
         ids: &[SeriesId],
         (oldest, now): (UnixMs, UnixMs),
+        anew: bool,
     ) -> Result<u64, store::Error> {
         let from = |id: &SeriesId| {
-            let last = self.judge().last(*id);
+            let last = if anew { None } else { self.judge().last(*id) };
             last.map_or(oldest, |last| UnixMs(last.0 + 1).max(oldest))
         };
         let froms: Vec<UnixMs> = ids.iter().map(from).collect();
@@ -382,6 +378,10 @@ impl Judging {
         for ((id, from), answer) in ids.iter().zip(froms).zip(samples.range(&query)?) {
             let RangeAnswer::Samples(values) = answer else { continue };
             let (mut judge, mut known) = (self.judge(), lock(&self.known));
+            if anew {
+                // Not sooner: a sample that came in between would make all before it too old to be judged.
+                judge.renew(*id);
+            }
             for (at, value) in values.into_iter().filter(|(at, _)| *at >= from) {
                 count += 1;
                 let change =
