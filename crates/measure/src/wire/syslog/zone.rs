@@ -86,6 +86,11 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     if !ends || (name.len() > KNOWN && try_scan.peek() != b':') {
         return None;
     }
+    // Before a blank a zone is in capitals, a host mostly is not.
+    let is_upper = name.iter().all(u8::is_ascii_uppercase);
+    if !is_upper && matches!(try_scan.peek(), b' ' | b'\t' | 0) {
+        return None;
+    }
     let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let mut found = known.map_or(Zone::Unknown, |&(_, offset)| Zone::East(offset));
     if known.is_some()
@@ -96,7 +101,7 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     let plain = known.is_some() || AMBIGUOUS.iter().any(|known| known.eq_ignore_ascii_case(name));
     let fits = match try_scan.peek() {
         b':' => plain || is_unknown_zone(name, try_scan),
-        b' ' | b'\t' | 0 => plain && name.iter().all(u8::is_ascii_uppercase),
+        b' ' | b'\t' | 0 => plain && is_upper,
         b']' | b'|' | b',' => plain,
         _ => false,
     };
