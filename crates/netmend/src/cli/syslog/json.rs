@@ -66,7 +66,8 @@ pub(super) fn meaning(out: &mut Vec<u8>, meaning: Option<&Meaning<'_>>) {
     out.extend_from_slice(b"}}\n");
 }
 
-fn optional(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
+// The keys' lengths are known when it is compiled, so that to copy one is a move or two.
+fn optional<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Option<&str>) {
     out.extend_from_slice(key);
     match value {
         Some(value) => string(out, value.as_bytes()),
@@ -74,7 +75,7 @@ fn optional(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
     }
 }
 
-fn number(out: &mut Vec<u8>, key: &[u8], value: Option<u64>) {
+fn number<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Option<u64>) {
     out.extend_from_slice(key);
     match value {
         Some(value) => digits(out, value, 1),
@@ -127,16 +128,15 @@ fn time(out: &mut Vec<u8>, stamp: &Stamp) {
     out.push(b'"');
 }
 
+/// Text between quotes; bytes that are none are U+FFFD.
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    if bytes.is_ascii() {
-        escaped(out, bytes);
-    } else {
-        for chunk in bytes.utf8_chunks() {
-            escaped(out, chunk.valid().as_bytes());
-            if !chunk.invalid().is_empty() {
-                out.extend_from_slice("\u{FFFD}".as_bytes());
-            }
+    let (plain, rest) = bytes.split_at(plain(bytes));
+    out.extend_from_slice(plain);
+    for chunk in rest.utf8_chunks() {
+        escaped(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{FFFD}".as_bytes());
         }
     }
     out.push(b'"');
@@ -145,22 +145,51 @@ fn string(out: &mut Vec<u8>, bytes: &[u8]) {
 /// UTF-8 with what JSON forbids escaped (RFC 8259, section 7), and DEL, which terminals act upon.
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut start = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..at]);
-        start = at + 1;
+    let mut left = bytes;
+    loop {
+        let (plain, rest) = left.split_at(plain(left));
+        out.extend_from_slice(plain);
+        let Some((&byte, rest)) = rest.split_first() else { return };
+        left = rest;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\t' => out.extend_from_slice(b"\\t"),
+            0x80.. => out.push(byte),
             _ => {
                 let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
             }
         }
     }
-    out.extend_from_slice(&bytes[start..]);
+}
+
+/// How many bytes at the start are ASCII that is printed as it is.
+fn plain(bytes: &[u8]) -> usize {
+    let is_plain = |byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    // Sixteen at once, without a branch a byte: the compiler makes vectors of it.
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let all = |chunk: &&[u8; 16]| chunk.iter().fold(true, |all, &byte| all & is_plain(byte));
+    let at = 16 * chunks.iter().take_while(all).count();
+    at + bytes[at..].iter().take_while(|&&byte| is_plain(byte)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_back_as_the_text_they_are_and_bear_no_control_characters(
+            bytes in prop::collection::vec(prop_oneof![b' '..=b'~', any::<u8>()], 0..80),
+        ) {
+            let mut out = Vec::new();
+            string(&mut out, &bytes);
+            let text: String = serde_json::from_slice(&out).expect("it is JSON");
+            prop_assert_eq!(&text, &*String::from_utf8_lossy(&bytes));
+            prop_assert!(out.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
+        }
+    }
 }
