@@ -14,6 +14,8 @@ use serde_json::Value;
 use crate::daemon::{Daemon, bare};
 use crate::disk::{Disk, fill};
 
+mod storm;
+
 const DOWN: &str =
     "<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
 
@@ -178,6 +180,16 @@ fn count(folder: &Path) -> usize {
     ask(folder, &["lines", "-n", "10000000"]).len()
 }
 
+/// Text that does not compress much, so that whoever keeps it needs room for it.
+fn noise(seed: u64) -> String {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'!' + (state >> 58) as u8)
+    };
+    std::iter::repeat_with(next).take(20_000).collect()
+}
+
 #[test]
 fn lines_wait_while_the_disk_is_full_and_none_is_lost() {
     const LINES: usize = 100;
@@ -188,15 +200,8 @@ fn lines_wait_while_the_disk_is_full_and_none_is_lost() {
     let filler = folder.path().join("filler");
     fill(&filler);
     let mut stream = TcpStream::connect(at).unwrap();
-    let mut state = 1_u64;
     for number in 0..LINES {
-        // Text that does not compress much, so that the store needs room for it.
-        let noise: String = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            char::from(b'!' + (state >> 58) as u8)
-        })
-        .take(20_000)
-        .collect();
+        let noise = noise(number as u64);
         stream.write_all(format!("<187>noise {noise} {number}\n").as_bytes()).unwrap();
     }
     daemon.log_until("the store does not take syslog lines");
@@ -205,6 +210,85 @@ fn lines_wait_while_the_disk_is_full_and_none_is_lost() {
     let lines = ask_for(folder.path(), &["lines", "noise"], LINES);
     let numbers: Vec<u64> = lines.iter().map(number).collect();
     assert_eq!(numbers, (0..LINES as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_under_the_archive_loses_no_line_of_the_store_and_is_told_and_recovered_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    std::fs::create_dir(&archive).unwrap();
+    let _disk = Disk::mount(&archive, 1);
+    let at = free();
+    let mut daemon =
+        start(folder.path(), &format!("syslog: {{ tcp: '{at}', archive: archive }}\n"));
+    let mut stream = TcpStream::connect(at).unwrap();
+    let mut send = |text: &str| stream.write_all(format!("<190>sw1 {text}\n").as_bytes()).unwrap();
+    send("before");
+    ask_for(folder.path(), &["lines"], 1);
+    let filler = archive.join("filler");
+    fill(&filler);
+    send(&format!("meanwhile {}", noise(7)));
+    let entry = daemon.log_until("the archive of lines cannot be written; the store has them");
+    assert!(entry["why"].as_str().unwrap().contains("No space left"), "{entry}");
+    ask_for(folder.path(), &["lines"], 2);
+    std::fs::remove_file(&filler).unwrap();
+    send("after");
+    daemon.log_until("the archive of lines is written again");
+    ask_for(folder.path(), &["lines"], 3);
+    let mut texts = Vec::new();
+    for day in std::fs::read_dir(&archive).unwrap() {
+        for hour in std::fs::read_dir(day.unwrap().path()).unwrap() {
+            let bytes = std::fs::read(hour.unwrap().path()).unwrap();
+            let plain = zstd::stream::decode_all(&bytes[..]).expect("every frame is whole");
+            texts.push(String::from_utf8(plain).unwrap());
+        }
+    }
+    let texts = texts.concat();
+    assert!(texts.contains("before") && texts.contains("after"), "{texts}");
+    assert!(!texts.contains("meanwhile"), "there was no room for it: {texts}");
+}
+
+#[test]
+fn patterns_that_are_written_beside_a_running_daemon_count_from_then_on() {
+    const PATTERNS: &str = "\
+messages:
+  - kind: link
+    code: [ACME-5-PORT]
+    text: ['Port {interface} went {state}']
+    object: [interface]
+    fault: [down]
+    clear: [up]
+";
+    let folder = tempfile::tempdir().unwrap();
+    let patterns = folder.path().join("patterns.d");
+    std::fs::create_dir(&patterns).unwrap();
+    let write = |text: &str| {
+        std::fs::write(patterns.join("half"), text).unwrap();
+        std::fs::rename(patterns.join("half"), patterns.join("acme.yaml")).unwrap();
+    };
+    let at = free();
+    let mut daemon =
+        start(folder.path(), &format!("syslog: {{ tcp: '{at}', patterns: patterns.d }}\n"));
+    let mut stream = TcpStream::connect(at).unwrap();
+    let mut say = |state: &str| {
+        let line = format!("<189>1: acme1: Nov 22 02:00:00: %ACME-5-PORT: Port 7 went {state}\n");
+        stream.write_all(line.as_bytes()).unwrap();
+    };
+    say("down");
+    ask_for(folder.path(), &["lines"], 1);
+    assert_eq!(ask(folder.path(), &["events", "list"]).len(), 0, "nobody knows what it means");
+    write(PATTERNS);
+    daemon.log_until("configuration taken over");
+    say("down");
+    let events = ask_for(folder.path(), &["events", "list"], 1);
+    assert_eq!((&events[0]["object"], &events[0]["count"]), (&"7".into(), &1.into()));
+    write(&PATTERNS.replace("{interface}", "{interfce}"));
+    let entry = daemon.log_until("is refused");
+    assert!(entry["report"].as_str().unwrap().contains("acme.yaml:4:"), "{entry}");
+    // What was known before still is.
+    say("up");
+    let over = ask_for(folder.path(), &["events", "list", "--state", "suppressed"], 1);
+    assert_eq!(over[0]["object"], "7", "{over:#?}");
 }
 
 #[test]
