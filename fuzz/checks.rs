@@ -11,6 +11,11 @@ mod codec;
 #[path = "../crates/netmend/src/config/mod.rs"]
 mod config;
 pub mod configs;
+pub mod frames;
+#[path = "../crates/measure/src/syslog/framing.rs"]
+mod framing;
 pub mod stored;
 #[path = "../crates/measure/tests/it/snmp/hostile.rs"]
 pub mod traps;
+// The files of its crate say `crate::wire`.
+use measure::wire;

@@ -2,9 +2,10 @@
 //! form in the tests both call these, so that what one finds the other keeps found.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 
 use measure::discover::{RouteDump, parse_resolv_conf, parse_route_messages};
-use measure::wire::syslog::{self, DeviceTime, Meanings, Rule, Template};
+use measure::wire::syslog::{self, DeviceTime, HeaderFormat, Meanings, Rule, Template};
 use measure::wire::{self, Cookie, Message, Reject, Slot, icmp, netlink, tcp};
 use model::{Family, UnixMs};
 
@@ -211,10 +212,25 @@ pub fn host_literal(bytes: &[u8]) {
     }
 }
 
-/// A syslog line: its record lies within it, its codes are whole, its times exist, and what it is said to
-/// mean is text that can be shown. The same bytes as a datagram come apart into all of their parts.
+/// A syslog line, also with headers of users: its record lies within it, its codes are whole, its times exist,
+/// and what it is said to mean is text that can be shown. The same bytes as a datagram come apart into all of
+/// their parts.
 pub fn syslog_line(bytes: &[u8]) {
-    let record = syslog::parse(bytes, UnixMs(1_795_305_600_000));
+    static OWN: LazyLock<[HeaderFormat; 2]> = LazyLock::new(|| {
+        [
+            "{time} <{device}> {app}#{pid} {severity} {code} >> {message...}",
+            "{relay...}: {_} {seq}/{device}: {...} {message...}",
+        ]
+        .map(|text| HeaderFormat::new(text).expect("it is one"))
+    });
+    let received = UnixMs(1_795_305_600_000);
+    for record in [syslog::parse(bytes, received), syslog::parse_with(bytes, received, &*OWN)] {
+        syslog_record(bytes, &record);
+    }
+    assert_eq!(syslog::split(bytes).map(<[u8]>::len).sum::<usize>(), bytes.len());
+}
+
+fn syslog_record(bytes: &[u8], record: &syslog::Record<'_>) {
     let within = |part: &[u8]| {
         let (whole, part) = (bytes.as_ptr_range(), part.as_ptr_range());
         part.is_empty() || (whole.start <= part.start && part.end <= whole.end)
@@ -238,8 +254,7 @@ pub fn syslog_line(bytes: &[u8]) {
     let apps = record.app.map(str::to_owned).into_iter().collect();
     let meanings =
         Meanings::new(vec![Rule { codes, apps, texts: vec![template], ..Rule::default() }]);
-    if let Some(meaning) = meanings.of(&record) {
+    if let Some(meaning) = meanings.of(record) {
         assert!(meaning.fields().all(|(_, value)| !value.chars().any(char::is_control)));
     }
-    assert_eq!(syslog::split(bytes).map(<[u8]>::len).sum::<usize>(), bytes.len());
 }

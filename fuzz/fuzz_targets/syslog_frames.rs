@@ -1,0 +1,4 @@
+//! Fuzzes the cutting of streams into messages; what must hold stands in `frames`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| netmend_fuzz::frames::stream(bytes));
