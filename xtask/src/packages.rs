@@ -1,5 +1,6 @@
 //! What the chores need from Debian's packages and from crates.io, and how it gets onto the machine.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command;
@@ -46,6 +47,30 @@ pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
     apt(prefix, &args, &missing)
 }
 
+/// Unpacks a Debian package into a folder, with what it needs and the machine lacks: for one that cannot be
+/// installed beside those of the tests. Returns the root of what was unpacked.
+pub(crate) fn unpack(wanted: &str, folder: &Path) -> Result<PathBuf, String> {
+    println!("xtask: unpacking {wanted} from Debian's packages");
+    let (archives, root) = (folder.join("archives"), folder.join("root"));
+    for path in [&archives.join("partial"), &root] {
+        std::fs::create_dir_all(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    }
+    let prefix: &[&str] = if is_root() { &[] } else { &["sudo"] };
+    apt(prefix, &["update", "-qq"], &[wanted])?;
+    let cache = format!("Dir::Cache::archives={}", archives.display());
+    let download = ["install", "-y", "-qq", "--no-install-recommends", "--download-only"];
+    apt(prefix, &[&download[..], &["-o", &cache, wanted]].concat(), &[wanted])?;
+    let unreadable = |why| format!("{}: {why}", archives.display());
+    for entry in std::fs::read_dir(&archives).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == "deb") {
+            let (package, root) = (path.display().to_string(), root.display().to_string());
+            command::run("dpkg-deb", &["--extract", &package, &root])?;
+        }
+    }
+    Ok(root)
+}
+
 /// Installs a cargo subcommand from crates.io unless it is there.
 pub(crate) fn install_cargo(name: &str) -> Result<(), String> {
     let subcommand = name.strip_prefix("cargo-").unwrap_or(name);
@@ -70,7 +95,6 @@ fn apt(prefix: &[&str], args: &[&str], missing: &[&str]) -> Result<(), String> {
     let mut line: Vec<&str> = prefix.to_vec();
     line.push("apt-get");
     line.extend(args);
-    command::run_in(line[0], &line[1..], &[("DEBIAN_FRONTEND", "noninteractive")]).map_err(|why| {
-        format!("{why}\nthe tests need these Debian packages: {}", missing.join(" "))
-    })
+    command::run_in(line[0], &line[1..], &[("DEBIAN_FRONTEND", "noninteractive")])
+        .map_err(|why| format!("{why}\nthese Debian packages are needed: {}", missing.join(" ")))
 }

@@ -22,9 +22,11 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Who receives.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Receiver {
+pub(super) enum Receiver<'a> {
     Netmend,
     Rsyslog,
+    /// With the root of what was unpacked of it.
+    SyslogNg(&'a Path),
 }
 
 /// What was found of one.
@@ -34,6 +36,19 @@ pub(super) struct Figures {
     pub(super) lines_per_second: f64,
     /// CPU of the receiving process, user and system, in microseconds a line.
     pub(super) cpu_us: f64,
+}
+
+impl Figures {
+    /// Before anything was found.
+    pub(super) const WORST: Self = Self { lines_per_second: 0.0, cpu_us: f64::INFINITY };
+
+    /// The better of each.
+    pub(super) fn better(self, other: Self) -> Self {
+        Self {
+            lines_per_second: self.lines_per_second.max(other.lines_per_second),
+            cpu_us: self.cpu_us.min(other.cpu_us),
+        }
+    }
 }
 
 /// What became of datagrams.
@@ -69,10 +84,19 @@ impl Running {
     }
 }
 
-impl Receiver {
+impl Receiver<'_> {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Netmend => "netmend",
+            Self::Rsyslog => "rsyslog",
+            Self::SyslogNg(_) => "syslog-ng",
+        }
+    }
+
     /// Sends the lines of a file over TCP and waits until the receiver has written all of them.
     pub(super) fn tcp(self, scratch: &Path, lines: &Path, count: u64) -> Result<Figures, String> {
-        let output = scratch.join(format!("{self:?}.json"));
+        let output = scratch.join(format!("{}.json", self.name()));
         let address = free()?;
         let running = self.start(scratch, address, &output)?;
         let mut stream = connect(address)?;
@@ -85,7 +109,7 @@ impl Receiver {
         let cpu = running.cpu()?.saturating_sub(before);
         match sender.join() {
             Ok(Ok(_)) => {}
-            other => return Err(format!("{self:?}: the lines could not be sent: {other:?}")),
+            other => return Err(format!("{}: the lines cannot be sent: {other:?}", self.name())),
         }
         drop(fs::remove_file(&output));
         Ok(Figures {
@@ -95,6 +119,12 @@ impl Receiver {
     }
 
     fn start(self, scratch: &Path, address: SocketAddr, output: &Path) -> Result<Running, String> {
+        let configure = |text: String| {
+            let path = scratch.join(format!("{}.conf", self.name()));
+            fs::write(&path, text)
+                .map_err(|why| format!("{}: {why}", path.display()))
+                .map(|()| path)
+        };
         let mut command = match self {
             Receiver::Netmend => {
                 let mut command = Command::new(netmend());
@@ -103,16 +133,26 @@ impl Receiver {
                 command
             }
             Receiver::Rsyslog => {
-                let config = scratch.join("rsyslog.conf");
-                fs::write(&config, rsyslog(scratch, address, output))
-                    .map_err(|why| format!("{}: {why}", config.display()))?;
+                let config = configure(rsyslog(scratch, address, output))?;
                 let mut command = Command::new("/usr/sbin/rsyslogd");
                 command.arg("-n").arg("-f").arg(config).arg("-i").arg(scratch.join("rsyslog.pid"));
                 command
             }
+            Receiver::SyslogNg(root) => {
+                let config = configure(syslog_ng(address, output))?;
+                let files = |name: &str| scratch.join(format!("syslog-ng.{name}"));
+                let modules = root.join("usr/lib/syslog-ng");
+                let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
+                command.args(["--foreground", "--no-caps", "--cfgfile"]).arg(config);
+                command.arg("--persist-file").arg(files("persist"));
+                command.arg("--pidfile").arg(files("pid")).arg("--control").arg(files("control"));
+                command.arg("--module-path").arg(module_folder(&modules)?);
+                command.env("LD_LIBRARY_PATH", libraries(root)?);
+                command
+            }
         };
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-        child.map(Running).map_err(|why| format!("{self:?}: {why}"))
+        child.map(Running).map_err(|why| format!("{}: {why}", self.name()))
     }
 }
 
@@ -140,6 +180,45 @@ action(type="omfile" file="{}" template="json" ioBufferSize="256k" flushOnTXEnd=
         address.port(),
         output.display()
     )
+}
+
+/// syslog-ng with its defaults, parsing into the same kinds of fields; flow control keeps it from losing lines.
+fn syslog_ng(address: SocketAddr, output: &Path) -> String {
+    format!(
+        r#"@version: 3.38
+options {{ keep-hostname(yes); use-dns(no); dns-cache(no); stats-freq(0); }};
+source lines {{
+  network(ip("{}") port({}) transport("tcp") log-msg-size(65536) flags(store-raw-message));
+}};
+destination json {{
+  file("{}" template("$(format-json device=$HOST relay=$SOURCEIP app=$PROGRAM pid=$PID facility=$FACILITY_NUM severity=$LEVEL_NUM device_time=$S_ISODATE message=$MSG raw=$RAWMSG)\n"));
+}};
+log {{ source(lines); destination(json); flags(flow-control); }};
+"#,
+        address.ip(),
+        address.port(),
+        output.display()
+    )
+}
+
+/// The folder of syslog-ng's modules, which bears its version.
+fn module_folder(folder: &Path) -> Result<PathBuf, String> {
+    let missing = |why: &dyn std::fmt::Display| format!("{}: {why}", folder.display());
+    let entries = fs::read_dir(folder).map_err(|why| missing(&why))?.filter_map(Result::ok);
+    let mut folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    folders.next().ok_or_else(|| missing(&"no folder of modules"))
+}
+
+/// Where the libraries lie that were unpacked.
+fn libraries(root: &Path) -> Result<String, String> {
+    let mut found = vec![root.join("usr/lib/syslog-ng")];
+    for folder in ["lib", "usr/lib"].map(|name| root.join(name)) {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let folders = entries.filter_map(Result::ok).map(|entry| entry.path());
+        found.extend(folders.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")));
+    }
+    let joined = std::env::join_paths(found).map_err(|why| why.to_string())?;
+    joined.into_string().map_err(|path| format!("{} is no text", path.to_string_lossy()))
 }
 
 /// Sends datagrams at a rate to netmend and counts what it wrote.
