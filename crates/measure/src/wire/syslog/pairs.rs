@@ -171,24 +171,24 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
     record.format = Format::Pairs;
     record.message = body;
     let bar = memchr::memchr(b'|', &body[..body.len().min(64)]).is_some();
-    let separator = if bar { b'|' } else { b' ' };
-    let get = |key: &str| value(body, key.as_bytes(), separator);
-    let host = ["devname", "device_name", "hostname", "fw", "dvchost", "ION_HOST"]
-        .iter()
+    let values = Values::of(body, if bar { b'|' } else { b' ' });
+    let get = |key: Key| values.0[key as usize];
+    let host = [Key::DevName, Key::DeviceName, Key::HostName, Key::Fw, Key::DvcHost, Key::IonHost]
+        .into_iter()
         .find_map(|key| get(key).and_then(host::name));
     if bar {
-        check_point(record, &get, host);
+        check_point(record, get, host);
     } else {
         // A relay's header, or the product's name in its place (`fortigate date=...`), stands before it.
         let outer = record.device.filter(|outer| host.is_some() && Some(*outer) != host);
         record.relay = outer.or(record.relay);
         record.device = host.or(record.device);
     }
-    let code = ["logid", "log_id", "eventid"].iter().find_map(|key| get(key));
-    let code = code.or_else(|| (get("id") == Some(b"firewall")).then(|| get("m")).flatten());
+    let code = get(Key::LogId).or(get(Key::LogIdApart)).or(get(Key::EventId));
+    let code = code.or_else(|| get(Key::M).filter(|_| get(Key::Id) == Some(b"firewall")));
     record.code = code.and_then(text).map(|code| Code::plain(code, None));
-    record.app = record.app.or(get("type").or_else(|| get("product")).and_then(text));
-    if let Some(stamp) = date(&get, received) {
+    record.app = record.app.or(get(Key::Type).or(get(Key::Product)).and_then(text));
+    if let Some(stamp) = date(get, received) {
         record.time = Some(DeviceTime::Wall(stamp));
     }
     true
@@ -197,10 +197,10 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
 /// Check Point: the gateway is the origin; `hostname` is the log server that exports (`-lm`).
 fn check_point<'l>(
     record: &mut Record<'l>,
-    get: &impl Fn(&str) -> Option<&'l [u8]>,
+    get: impl Fn(Key) -> Option<&'l [u8]>,
     exporter: Option<&'l str>,
 ) {
-    let name = get("originsicname").or_else(|| get("origin_sic_name")).and_then(sic_name);
+    let name = get(Key::SicName).or_else(|| get(Key::SicNameApart)).and_then(sic_name);
     record.device = name.or(exporter).or(record.device);
     record.relay = exporter.filter(|exporter| name.is_some_and(|name| name != *exporter));
 }
@@ -221,8 +221,8 @@ fn sic_name(value: &[u8]) -> Option<&str> {
 }
 
 /// `date=2026-04-29 time=13:58:46`, quoted or not, or `time=1777471126.123`.
-fn date<'l>(get: &impl Fn(&str) -> Option<&'l [u8]>, received: UnixMs) -> Option<stamp::Stamp> {
-    let time = get("time")?;
+fn date<'l>(get: impl Fn(Key) -> Option<&'l [u8]>, received: UnixMs) -> Option<stamp::Stamp> {
+    let time = get(Key::Time)?;
     if let Some(stamp) = stamp::epoch(&mut Scan::new(time)) {
         return Some(stamp);
     }
@@ -230,32 +230,116 @@ fn date<'l>(get: &impl Fn(&str) -> Option<&'l [u8]>, received: UnixMs) -> Option
         Some(DeviceTime::Wall(stamp)) => Some(stamp),
         _ => None,
     };
-    let Some(date) = get("date") else { return read(time) };
+    let Some(date) = get(Key::Date) else { return read(time) };
     // Put together on the stack: both are short.
     let mut joined = [b' '; 40];
     let (date, time) = (date.get(..10)?, &time[..time.len().min(20)]);
     joined[..10].copy_from_slice(date);
     joined[11..11 + time.len()].copy_from_slice(time);
-    let zone = get("tz");
+    let zone = get(Key::Zone);
     let stamp = read(&joined[..11 + time.len()])?;
     let offset = zone.and_then(|zone| zone::read(&mut Scan::new(zone), false)?.offset());
     Some(stamp::Stamp { offset: offset.or(stamp.offset), ..stamp })
 }
 
-/// The value of a key: up to the separator, or between quotes.
+/// Keys whose values say something.
+#[derive(Clone, Copy)]
+enum Key {
+    DevName,
+    DeviceName,
+    HostName,
+    Fw,
+    DvcHost,
+    IonHost,
+    SicName,
+    SicNameApart,
+    LogId,
+    LogIdApart,
+    EventId,
+    Id,
+    M,
+    Type,
+    Product,
+    Time,
+    Date,
+    Zone,
+}
+
+impl Key {
+    /// How many there are.
+    const COUNT: usize = Self::Zone as usize + 1;
+    /// Letters of the longest name.
+    const LONGEST: usize = 15;
+
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"devname" => Self::DevName,
+            b"device_name" => Self::DeviceName,
+            b"hostname" => Self::HostName,
+            b"fw" => Self::Fw,
+            b"dvchost" => Self::DvcHost,
+            b"ION_HOST" => Self::IonHost,
+            b"originsicname" => Self::SicName,
+            b"origin_sic_name" => Self::SicNameApart,
+            b"logid" => Self::LogId,
+            b"log_id" => Self::LogIdApart,
+            b"eventid" => Self::EventId,
+            b"id" => Self::Id,
+            b"m" => Self::M,
+            b"type" => Self::Type,
+            b"product" => Self::Product,
+            b"time" => Self::Time,
+            b"date" => Self::Date,
+            b"tz" => Self::Zone,
+            _ => return None,
+        })
+    }
+}
+
+/// The values of those keys.
+struct Values<'l>([Option<&'l [u8]>; Key::COUNT]);
+
+impl<'l> Values<'l> {
+    /// Looks at each pair once; of a key that stands twice the first counts.
+    fn of(body: &'l [u8], separator: u8) -> Self {
+        let mut values = [None; Key::COUNT];
+        for at in memchr::memchr_iter(b'=', body) {
+            // No further back than the longest name and what stands before it.
+            let before = &body[at.saturating_sub(Key::LONGEST + 1)..at];
+            let start = before.iter().rposition(|&byte| byte == separator || byte == b' ');
+            let name = match start {
+                Some(start) => &before[start + 1..],
+                None if before.len() == at => before,
+                None => continue,
+            };
+            let Some(key) = Key::named(name) else { continue };
+            let place = &mut values[key as usize];
+            if place.is_none() {
+                *place = Some(until(&body[at + 1..], separator));
+            }
+        }
+        Self(values)
+    }
+}
+
+/// The value of a key, if it is there.
 fn value<'l>(body: &'l [u8], key: &[u8], separator: u8) -> Option<&'l [u8]> {
     for at in memchr::memmem::find_iter(body, key) {
         let starts = at == 0 || body[at - 1] == separator || body[at - 1] == b' ';
         let Some(rest) = body[at + key.len()..].strip_prefix(b"=") else { continue };
-        if !starts {
-            continue;
+        if starts {
+            return Some(until(rest, separator));
         }
-        let mut scan = Scan::new(rest);
-        return Some(if scan.eat(b'"') {
-            scan.take_while(|byte| byte != b'"')
-        } else {
-            scan.take_while(|byte| byte != separator)
-        });
     }
     None
+}
+
+/// A value: up to the separator, or between quotes.
+fn until(rest: &[u8], separator: u8) -> &[u8] {
+    let mut scan = Scan::new(rest);
+    if scan.eat(b'"') {
+        scan.take_while(|byte| byte != b'"')
+    } else {
+        scan.take_while(|byte| byte != separator)
+    }
 }

@@ -443,8 +443,11 @@ pub(super) fn is_month(mut scan: Scan<'_>) -> bool {
 }
 
 fn is_weekday(bytes: &[u8]) -> bool {
-    const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
-    matches!(bytes.get(3), Some(b' ' | b',')) && DAYS.iter().any(|day| bytes.starts_with(day))
+    matches!(
+        bytes.first_chunk::<4>(),
+        Some([day @ .., b' ' | b','])
+            if matches!(day, b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun")
+    )
 }
 
 fn is_leap(year: i16) -> bool {
