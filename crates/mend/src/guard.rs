@@ -152,8 +152,8 @@ pub enum Todo {
     Run,
     /// Ask a person.
     Ask,
-    /// Tell people what it would do.
-    Suggest,
+    /// Look at the device what it would do, then ask a person.
+    Look,
     /// Look again at this time.
     Hold(UnixMs),
     /// Nothing, ever.
@@ -213,8 +213,10 @@ fn decide(
         }
         (Mode::Observe, None) => (Todo::Record, format!("observe: {name} would run")),
         (_, Some(stop)) => stop,
-        (Mode::Suggest, None) => (Todo::Suggest, format!("suggest: {name} could run")),
-        (Mode::Approve, None) if approved(case) => (Todo::Run, String::new()),
+        (Mode::Suggest | Mode::Approve, None) if approved(case) => (Todo::Run, String::new()),
+        (Mode::Suggest, None) => {
+            (Todo::Look, format!("suggest: it is looked at what {name} would do"))
+        }
         (Mode::Approve, None) => (Todo::Ask, why),
         (Mode::Auto, None) => (Todo::Run, String::new()),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::event::{EventState, Mode};
 use model::{Event, UnixMs};
-use store::{EventPlan, PlannedRule};
+use store::{Ask, EventPlan, PlannedRule};
 
 use crate::guard::{self, Case, Outcome, Todo};
 use crate::script::{Found, Remediation};
@@ -46,10 +46,10 @@ pub fn planned(case: &Case<'_>, remediation: &Remediation) -> (EventPlan, Outcom
     let (event, said) = (case.event, outcome.said.clone());
     let rule = Some(rule(remediation, case.mode));
     let plan = match outcome.what {
-        Todo::Run => plan(event, EventState::Queued, said, case.now, rule),
+        Todo::Run | Todo::Look => plan(event, EventState::Queued, said, case.now, rule),
         Todo::Ask => {
             let expires = case.now + case.limits.approval;
-            let ask = Some((case.now, expires));
+            let ask = Some(Ask { asked: case.now, expires, would: None });
             EventPlan { ask, ..plan(event, EventState::AwaitingApproval, said, expires, rule) }
         }
         Todo::Hold(until) => {
@@ -58,7 +58,7 @@ pub fn planned(case: &Case<'_>, remediation: &Remediation) -> (EventPlan, Outcom
             plan(event, EventState::Held, said, until, rule)
         }
         Todo::Suppress => plan(event, EventState::Suppressed, said, case.now, rule),
-        Todo::Suggest | Todo::Record => plan(event, EventState::Recorded, said, case.now, rule),
+        Todo::Record => plan(event, EventState::Recorded, said, case.now, rule),
     };
     (plan, outcome)
 }

@@ -35,7 +35,7 @@ pub use children::{Children, Program};
 pub use error::ScriptError;
 pub use execution::Execution;
 pub use facts::Facts;
-pub use host::{Host, HostError, Reply};
+pub use host::{Host, HostError, Paper, Reply};
 pub use library::{Found, Origin, Remediation, Remediations};
 pub use loader::{Loading, check, load};
 pub use meta::{Condition, Meta, Step, Verdict, VerdictKind};

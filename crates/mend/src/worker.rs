@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use model::event::EventState;
 use model::run::{Exchange, Measured, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult};
-use model::{Clock, Event, UnixMs};
+use model::{Clock, Event, Login, UnixMs};
 use store::{Change, EventMove, RunChange, State};
 
 use crate::endpoint::Endpoint;
@@ -25,7 +25,7 @@ use crate::queue;
 use crate::script::{self, Children, Execution, Facts, Remediation, Verdict, VerdictKind};
 use crate::session::{HostKeys, Limits, Session, SessionError};
 
-use host::WorkerHost;
+use host::{WorkerHost, one_line};
 use record::write;
 
 /// How long a worker is taken for alive after it said so last; it says so at least three times as often.
@@ -88,6 +88,19 @@ pub trait Switch: Send + Sync {
     fn stopped(&self) -> Option<String>;
 }
 
+/// Knows which credentials devices refuse: asked before each login, told right after, so that of many workers none
+/// tries one that another has just used up.
+pub trait Logins: Send + Sync {
+    /// Why nobody logs in with this, one sentence; `None` if one may.
+    fn blocked(&self, login: &Login) -> Option<String>;
+
+    /// A device refused it, in these words. Gives what is to be kept of that.
+    fn refused(&self, login: &Login, said: &str) -> Change;
+
+    /// A device let us in. Gives what is to be kept of that, if anything is.
+    fn accepted(&self, login: &Login) -> Option<Change>;
+}
+
 /// What workers share.
 #[derive(Clone)]
 pub struct Tools {
@@ -95,6 +108,8 @@ pub struct Tools {
     pub scripts: Arc<dyn Scripts>,
     /// Stops everything.
     pub switch: Arc<dyn Switch>,
+    /// Knows which credentials are refused.
+    pub logins: Arc<dyn Logins>,
     /// Measures.
     pub prober: Arc<dyn Prober>,
     /// Knows what is usual.
@@ -128,17 +143,27 @@ pub struct Task {
     pub endpoint: Endpoint,
     /// Whether an earlier run of this event may have changed the device.
     pub changed_before: bool,
+    /// How far it may go.
+    pub errand: Errand,
+}
+
+/// How far a run may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// Repair it.
+    Repair,
+    /// Repair it by what a person has said yes to and by nothing else, as [`script::Paper::entries`] tells it.
+    Exactly(Vec<String>),
+    /// See what the repair would send. Then a person is asked, whose answer may take so long; with `None` it is
+    /// only noted.
+    Look(Option<Duration>),
 }
 
 /// How a run ended, for those who count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The device let us in; the rest is as the stored run says.
+    /// As the stored run says.
     Over(RunState),
-    /// As the stored run says; it never came to a session, and nobody refused the credential.
-    Unopened(RunState),
-    /// The device refused the credential, in these words.
-    Refused(String),
     /// It is written down no more: somebody else took this worker for dead, the store is closed, or the worker
     /// panicked and its run was given up.
     Lost,
@@ -150,16 +175,17 @@ struct Work {
     reason: String,
     /// Whether it may be tried again.
     again: bool,
-    refused: Option<String>,
+    /// What a dry run has shown.
+    would: Option<Vec<String>>,
 }
 
 impl Work {
     fn failed(reason: impl Into<String>) -> Self {
-        Self { state: RunState::Failure, reason: reason.into(), again: true, refused: None }
+        Self { again: true, ..Self::over(RunState::Failure, reason) }
     }
 
     fn over(state: RunState, reason: impl Into<String>) -> Self {
-        Self { state, reason: reason.into(), again: false, refused: None }
+        Self { state, reason: reason.into(), again: false, would: None }
     }
 }
 
@@ -190,7 +216,6 @@ async fn work(tools: &Tools, task: Task) -> Ending {
         before: tools.prober.before(&targets),
         targets,
         transcript: Vec::new(),
-        opened: false,
         reverts: None,
         tools,
         task,
@@ -209,8 +234,6 @@ struct Worker<'a> {
     targets: Vec<ProofTarget>,
     before: Vec<Measured>,
     transcript: Vec<Exchange>,
-    /// Whether the device let us in.
-    opened: bool,
     /// When the device has taken back what was not confirmed.
     reverts: Option<UnixMs>,
 }
@@ -218,6 +241,10 @@ struct Worker<'a> {
 impl Worker<'_> {
     /// The work on the device and the proof of it.
     async fn work(&mut self) -> Result<Work, Ending> {
+        let login = self.task.endpoint.login.clone();
+        if let Some(why) = self.tools.logins.blocked(&login) {
+            return Ok(Work::over(RunState::Cancelled, why));
+        }
         self.audit("login", &format!("{} as {}", self.run.device, self.task.endpoint.login.user))
             .await?;
         let limits = Limits {
@@ -228,9 +255,14 @@ impl Worker<'_> {
         let opened = Session::open(&self.task.endpoint, &self.tools.keys, limits, clock).await;
         let session = match opened {
             Ok(session) => session,
-            Err(why) => return Ok(Self::unopened(&why)),
+            Err(why) => {
+                if matches!(why, SessionError::Authentication { .. }) {
+                    self.note(Some(self.tools.logins.refused(&login, &chain(&why)))).await?;
+                }
+                return Ok(Self::unopened(&why));
+            }
         };
-        self.opened = true;
+        self.note(self.tools.logins.accepted(&login)).await?;
         let mut host =
             WorkerHost::new(self.tools, &self.task, self.run.clone(), session, self.deadline);
         let (scripts, facts) = (Arc::clone(&self.tools.scripts), self.facts.clone());
@@ -266,13 +298,10 @@ impl Worker<'_> {
     fn unopened(why: &SessionError) -> Work {
         let said = chain(why);
         match why {
-            SessionError::Authentication { .. } => {
-                Work { refused: Some(said.clone()), ..Work::over(RunState::Failure, said) }
-            }
-            // Who shows another key is not asked again.
-            SessionError::HostKey(_) | SessionError::Credential { .. } => {
-                Work::over(RunState::Failure, said)
-            }
+            // Who shows another key or refuses a credential is not asked again.
+            SessionError::Authentication { .. }
+            | SessionError::HostKey(_)
+            | SessionError::Credential { .. } => Work::over(RunState::Failure, said),
             _ => Work::failed(said),
         }
     }
@@ -283,10 +312,13 @@ impl Worker<'_> {
         host: &mut WorkerHost<'_>,
     ) -> Result<(), Stop> {
         let meta = self.task.remediation.meta.clone();
+        let looks = matches!(self.task.errand, Errand::Look(_));
         let checked = self.step(script, host, script::Step::Check).await?;
         match checked.kind {
             VerdictKind::Yes => {}
-            VerdictKind::No if self.task.changed_before && meta.has(script::Step::Verify) => {
+            VerdictKind::No
+                if self.task.changed_before && meta.has(script::Step::Verify) && !looks =>
+            {
                 // An earlier run may have repaired it before it was cut off.
                 return self.verify(script, host, &meta).await;
             }
@@ -295,6 +327,9 @@ impl Worker<'_> {
                 return Err(Stop::Work(Work::over(RunState::NotNeeded, said)));
             }
             VerdictKind::Escalate => return Err(escalated(&checked)),
+        }
+        if looks {
+            return Err(self.look(script, host).await);
         }
         let fixed = match self.step(script, host, script::Step::Fix).await {
             Ok(fixed) => fixed,
@@ -318,6 +353,24 @@ impl Worker<'_> {
             return Err(stop);
         }
         Ok(())
+    }
+
+    /// Runs the fix on paper: what would change the device is written down instead of being sent.
+    async fn look(&mut self, script: &mut dyn Steps, host: &mut WorkerHost<'_>) -> Stop {
+        host.only_look();
+        let fixed = match self.step(script, host, script::Step::Fix).await {
+            Ok(fixed) => fixed,
+            Err(stop) => return stop,
+        };
+        if fixed.kind == VerdictKind::Escalate {
+            return escalated(&fixed);
+        }
+        let would = host.paper().to_vec();
+        let said = match would.as_slice() {
+            [] => format!("{} would send nothing", self.run.remediation),
+            entries => format!("{} would send: {}", self.run.remediation, one_line(entries)),
+        };
+        Stop::Work(Work { would: Some(would), ..Work::over(RunState::Looked, said) })
     }
 
     /// Asks `verify` until it says yes or its time is over.

@@ -51,6 +51,8 @@ words! {
         Held = "held",
         /// A person or the kill switch ended it.
         Cancelled = "cancelled",
+        /// A dry run: it was only looked at what would be sent.
+        Looked = "looked",
     }
 }
 
@@ -247,6 +249,10 @@ pub struct Approval {
     pub expires: UnixMs,
     /// Why a person is asked, one sentence.
     pub reason: String,
+    /// What the repair would send, as a dry run on the device has shown, an entry of some lines for each thing
+    /// that it does: the yes is to this and to nothing else. `None`: nobody looked.
+    #[serde(default)]
+    pub would: Option<Vec<String>>,
     /// The answer.
     pub decision: Option<Decision>,
 }

@@ -12,7 +12,7 @@ mod scripts;
 mod signals;
 mod switch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -88,7 +88,7 @@ struct Shared {
     shelf: Arc<Shelf>,
     switch: Arc<KillSwitch>,
     modes: Modes,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
     around: Arc<Around>,
     telling: Arc<Telling>,
     /// Remediations that failed too often, and why.
@@ -99,20 +99,15 @@ struct Shared {
     tools: Tools,
     /// Which start of the daemon this is.
     epoch: u64,
+    /// Events of which a person wants to see what would be done.
+    looks: Mutex<BTreeSet<EventId>>,
     /// Devices that a worker is at, by the event.
     busy: Mutex<HashMap<EventId, String>>,
     /// Runs that have ended since the thread looked last.
-    ended: Mutex<Vec<Ended>>,
+    ended: Mutex<Vec<(EventId, Ending)>>,
     /// Why too much fails at once, and until when that holds.
     storm: Mutex<Option<(String, UnixMs)>>,
     present: Mutex<Arc<MendNow>>,
-}
-
-/// A run that has ended.
-struct Ended {
-    event: EventId,
-    login: model::Login,
-    ending: Ending,
 }
 
 impl Mending {
@@ -142,9 +137,11 @@ impl Mending {
         let children = Arc::new(children::children(rules.settings.workers as usize));
         let telling = Arc::clone(&present.telling);
         let around = Arc::new(Around::new(present, Arc::clone(&rules.inventory)));
+        let credentials = Arc::new(Credentials::read(&*state).map_err(failed)?);
         let tools = Tools {
             scripts: Arc::clone(&children) as _,
             switch: Arc::clone(&switch) as _,
+            logins: Arc::clone(&credentials) as _,
             prober: Arc::clone(&around) as _,
             judge: Arc::clone(&around) as _,
             state: Arc::clone(&state),
@@ -154,7 +151,7 @@ impl Mending {
         };
         let shared = Arc::new(Shared {
             modes: Modes::read(&*state).map_err(failed)?,
-            credentials: Credentials::read(&*state).map_err(failed)?,
+            credentials,
             told: Mutex::new(judged::read(&*state).map_err(failed)?),
             rules: Mutex::new(Arc::new(rules)),
             state,
@@ -167,6 +164,7 @@ impl Mending {
             bell,
             tools,
             epoch,
+            looks: Mutex::default(),
             busy: Mutex::default(),
             ended: Mutex::default(),
             storm: Mutex::default(),
@@ -314,20 +312,11 @@ impl Shared {
     fn take_ended(&self) {
         let ended =
             std::mem::take(&mut *self.ended.lock().expect("no holder of this lock can panic"));
-        for Ended { event, login, ending } in ended {
-            self.busy.lock().expect("no holder of this lock can panic").remove(&event);
-            let change = match &ending {
-                Ending::Refused(said) => Some(self.credentials.refused(&login, said)),
-                Ending::Over(_) => self.credentials.accepted(&login),
-                // Who was not reached said nothing of the credential.
-                Ending::Unopened(_) => None,
-                Ending::Lost => {
-                    tracing::warn!(%event, "a run was taken from its worker");
-                    None
-                }
-            };
-            if let Some(Err(why)) = change.map(|change| self.state.apply(vec![change])) {
-                tracing::warn!(%why, "a refused login was not written down");
+        let mut busy = self.busy.lock().expect("no holder of this lock can panic");
+        for (event, ending) in ended {
+            busy.remove(&event);
+            if ending == Ending::Lost {
+                tracing::warn!(%event, "a run was taken from its worker");
             }
         }
     }

@@ -49,9 +49,12 @@ pub(crate) fn about_event(event: EventId, word: &str, note: String) -> Result<Me
     match word {
         "approve" => Ok(MendOrder::Approve { event, note }),
         "reject" => Ok(MendOrder::Reject { event, note }),
+        "look" => Ok(MendOrder::Look { event }),
         "retry" => Ok(MendOrder::Retry { event }),
         "cancel" => Ok(MendOrder::Cancel { event }),
-        _ => Err(Refusal::Unknown("an event is approved, rejected, retried or cancelled".into())),
+        _ => Err(Refusal::Unknown(
+            "an event is approved, rejected, looked at, retried or cancelled".into(),
+        )),
     }
 }
 

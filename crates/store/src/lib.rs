@@ -42,8 +42,8 @@ pub use error::Error;
 pub use lines::{FilePosition, LineBatch, LineQuery, LineRetention, LineView, StoredLine};
 pub use lock::DataLock;
 pub use mending::{
-    Answered, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan, Offender,
-    PlannedRule, PrecedentQuery, Precedents, RuleRecord, RunChange, RunQuery,
+    Answered, Ask, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan,
+    Offender, PlannedRule, PrecedentQuery, Precedents, RuleRecord, RunChange, RunQuery,
 };
 pub use samples::{
     Appended, Batch, Bucket, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,

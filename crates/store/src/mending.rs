@@ -22,8 +22,19 @@ pub struct EventPlan {
     pub not_before: UnixMs,
     /// What is to be run; `None` leaves that as it is.
     pub rule: Option<PlannedRule>,
-    /// With [`EventState::AwaitingApproval`]: when it was asked, and when the question is void.
-    pub ask: Option<(UnixMs, UnixMs)>,
+    /// With [`EventState::AwaitingApproval`]: the question.
+    pub ask: Option<Ask>,
+}
+
+/// A question to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// When it was asked.
+    pub asked: UnixMs,
+    /// When it is void.
+    pub expires: UnixMs,
+    /// See [`model::run::Approval::would`].
+    pub would: Option<Vec<String>>,
 }
 
 /// A remediation as it was when an event was planned.

@@ -187,7 +187,7 @@ fn who_is_not_sure_to_be_the_device_starts_nothing_by_itself() {
 #[test]
 fn the_mode_says_how_far_it_goes_and_a_yes_holds_half_an_hour() {
     for (mode, what) in
-        [(Mode::Observe, Todo::Record), (Mode::Suggest, Todo::Suggest), (Mode::Approve, Todo::Ask)]
+        [(Mode::Observe, Todo::Record), (Mode::Suggest, Todo::Look), (Mode::Approve, Todo::Ask)]
     {
         check(&Bed::with(|bed| bed.mode = mode), what, mode.as_str());
     }

@@ -26,6 +26,34 @@ pub trait Host: Send {
     fn wait(&mut self, time: Duration) -> Reply<'_>;
 }
 
+/// What a fix sends, or would send: an entry for each thing that it does, so that one that stops half-way is another,
+/// in lines that people read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paper(Vec<String>);
+
+impl Paper {
+    /// Lines for the configuration.
+    pub fn configure(&mut self, lines: &[String]) {
+        let lines: Vec<String> = lines.iter().map(|line| format!("(config) {line}")).collect();
+        self.0.push(lines.join("\n"));
+    }
+
+    /// A command that does something.
+    pub fn command(&mut self, command: &str) {
+        self.0.push(command.to_owned());
+    }
+
+    /// A pause.
+    pub fn wait(&mut self, time: Duration) {
+        self.0.push(format!("(wait {time:?})"));
+    }
+
+    /// What was written down.
+    pub fn entries(&self) -> &[String] {
+        &self.0
+    }
+}
+
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {

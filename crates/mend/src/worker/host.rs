@@ -9,8 +9,8 @@ use model::run::{Exchange, Run, StepResult};
 use store::{AuditNote, Change as Put, RunChange};
 
 use super::carrier::Carrier;
-use super::{LEASE, Task, Tools, stored, write};
-use crate::script::{Host, HostError, Reply, Step};
+use super::{Errand, LEASE, Task, Tools, stored, write};
+use crate::script::{Host, HostError, Paper, Reply, Step};
 use crate::session::{Change, Entry, Expect, Session, SessionError};
 
 pub(super) struct WorkerHost<'a> {
@@ -32,6 +32,12 @@ pub(super) struct WorkerHost<'a> {
     reverts: Option<Duration>,
     /// Whether anything was sent that does not undo itself.
     lasting: bool,
+    /// What the fix has sent, or would have.
+    paper: Paper,
+    /// Nothing is sent that changes the device.
+    looks: bool,
+    /// The only lines that the fix may send, if a person has said yes to these.
+    allowed: Option<Vec<String>>,
 }
 
 /// Time for the proof and the confirmation, beyond that of the run itself.
@@ -61,7 +67,23 @@ impl<'a> WorkerHost<'a> {
             lost: false,
             reverts: None,
             lasting: false,
+            paper: Paper::default(),
+            looks: false,
+            allowed: match &task.errand {
+                Errand::Exactly(lines) => Some(lines.clone()),
+                Errand::Repair | Errand::Look(_) => None,
+            },
         }
+    }
+
+    /// From now on nothing is sent that changes the device.
+    pub(super) fn only_look(&mut self) {
+        self.looks = true;
+    }
+
+    /// What was sent, or would have been.
+    pub(super) fn paper(&self) -> &[String] {
+        self.paper.entries()
     }
 
     /// A step begins.
@@ -206,6 +228,24 @@ impl<'a> WorkerHost<'a> {
         }
     }
 
+    /// Writes down what the fix is about to do; `true` if it is to be done. Refuses what nobody said yes to.
+    fn meant(&mut self, write: impl FnOnce(&mut Paper)) -> Result<bool, HostError> {
+        if self.step != Some(Step::Fix) {
+            return Ok(true);
+        }
+        write(&mut self.paper);
+        let written = self.paper.entries();
+        match &self.allowed {
+            Some(allowed) if !allowed.starts_with(written) => {
+                let now = one_line(&written[written.len() - 1..]);
+                let why = format!("the yes was to something else: now it would send {now}");
+                self.refused = Some(why.clone());
+                Err(HostError::Held(why))
+            }
+            _ => Ok(!self.looks),
+        }
+    }
+
     fn taken_over(&mut self) -> HostError {
         self.lost = true;
         HostError::Held("another start of netmend has taken this run over".into())
@@ -239,6 +279,11 @@ impl<'a> WorkerHost<'a> {
     }
 }
 
+/// Entries of a paper in one line.
+pub(super) fn one_line(entries: &[String]) -> String {
+    entries.join("; ").replace('\n', "; ")
+}
+
 /// What was said, with the step that each exchange belongs to.
 fn exchanges(entries: Vec<Entry>, begun: &[(usize, Step)]) -> Vec<Exchange> {
     let exchange = |(number, entry): (usize, Entry)| {
@@ -269,6 +314,10 @@ impl Host for WorkerHost<'_> {
         Box::pin(async move {
             self.gate()?;
             self.carries(lines).await?;
+            let clean: Vec<String> = lines.iter().map(|line| self.session.redacted(line)).collect();
+            if !self.meant(|paper| paper.configure(&clean))? {
+                return Ok(String::new());
+            }
             // Of several changes one alone can wait to be confirmed.
             self.confirm().await?;
             self.announce("configure", lines).await?;
@@ -292,6 +341,10 @@ impl Host for WorkerHost<'_> {
             self.gate()?;
             let lines = [command.to_owned()];
             self.carries(&lines).await?;
+            let clean = self.session.redacted(command);
+            if !self.meant(|paper| paper.command(&clean))? {
+                return Ok(String::new());
+            }
             self.announce("command", &lines).await?;
             self.gate()?;
             self.lasting = true;
@@ -303,6 +356,9 @@ impl Host for WorkerHost<'_> {
     fn wait(&mut self, time: Duration) -> Reply<'_> {
         Box::pin(async move {
             self.gate()?;
+            if !self.meant(|paper| paper.wait(time))? {
+                return Ok(String::new());
+            }
             let clock = Arc::clone(&self.tools.clock);
             tokio::time::sleep(time.min(self.deadline.saturating_sub(clock.monotonic()))).await;
             Ok(String::new())

@@ -6,9 +6,12 @@ use std::time::Duration;
 use model::UnixMs;
 use model::event::EventState;
 use model::run::{Exchange, RunState};
-use store::{Applied, AuditNote, Change, EventMove, RunChange, State};
+use store::{
+    Applied, Ask, AuditNote, Change, EventChange, EventMove, EventPlan, PlannedRule, RunChange,
+    State,
+};
 
-use super::{ESCALATED, Ending, LEASE, Work, Worker};
+use super::{ESCALATED, Ending, Errand, LEASE, Work, Worker};
 use crate::queue;
 use crate::script;
 
@@ -23,16 +26,13 @@ impl Worker<'_> {
         self.run.state = work.state;
         self.run.reason.clone_from(&work.reason);
         self.run.ended = Some(now);
-        let moved = self.moved(&work, now);
         let transcript = Some(std::mem::take(&mut self.transcript));
-        if let Err(ending) = self.put(Some(moved), transcript).await {
+        let mut changes = self.changes(Some(self.moved(&work, now)), transcript);
+        changes.extend(self.question(&work, now));
+        if let Err(ending) = write(&self.tools.state, changes).await {
             return ending;
         }
-        match work.refused {
-            Some(said) => Ending::Refused(said),
-            None if self.opened => Ending::Over(work.state),
-            None => Ending::Unopened(work.state),
-        }
+        Ending::Over(work.state)
     }
 
     /// What becomes of the event.
@@ -41,6 +41,7 @@ impl Worker<'_> {
         let (to, not_before) = match work.state {
             RunState::Success => (EventState::Success, now),
             RunState::NotNeeded => (EventState::Suppressed, now),
+            RunState::Looked => (EventState::Recorded, now),
             // What would have cut off the device would do so again: that is for people.
             RunState::Held => (EventState::Escalated, now),
             RunState::Cancelled if !self.run.changed => {
@@ -66,6 +67,27 @@ impl Worker<'_> {
         EventMove { to, reason, not_before }
     }
 
+    /// After a dry run: what a person is asked, if one shall be.
+    fn question(&self, work: &Work, now: UnixMs) -> Option<Change> {
+        let (Errand::Look(Some(time)), Some(would)) = (&self.task.errand, &work.would) else {
+            return None;
+        };
+        let expires = now + *time;
+        Some(Change::Event(EventChange::Plan(Box::new(EventPlan {
+            id: self.run.event,
+            from: vec![EventState::Recorded],
+            to: EventState::AwaitingApproval,
+            reason: work.reason.clone(),
+            not_before: expires,
+            rule: Some(PlannedRule {
+                remediation: self.run.remediation.clone(),
+                script_sha256: self.run.script_sha256.clone(),
+                mode: self.run.mode,
+            }),
+            ask: Some(Ask { asked: now, expires, would: Some(would.clone()) }),
+        }))))
+    }
+
     fn may_again(&self, work: &Work, meta: &script::Meta) -> bool {
         let safe = meta.idempotent || !self.run.changed;
         let few = self.run.attempt <= meta.retries && self.run.attempt < queue::ATTEMPTS;
@@ -77,6 +99,11 @@ impl Worker<'_> {
         event: Option<EventMove>,
         transcript: Option<Vec<Exchange>>,
     ) -> Result<(), Ending> {
+        write(&self.tools.state, self.changes(event, transcript)).await
+    }
+
+    /// The run as it is now, with an entry of the audit.
+    fn changes(&self, event: Option<EventMove>, transcript: Option<Vec<Exchange>>) -> Vec<Change> {
         let lease_until = self.tools.clock.now_ms() + LEASE;
         let run = Box::new(self.run.clone());
         let put = Change::Run(RunChange::Put { run, lease_until, event, transcript });
@@ -88,7 +115,15 @@ impl Worker<'_> {
             run: Some(self.run.id),
             detail: self.run.reason.clone(),
         });
-        write(&self.tools.state, vec![put, done]).await
+        vec![put, done]
+    }
+
+    /// Writes something down besides.
+    pub(super) async fn note(&self, change: Option<Change>) -> Result<(), Ending> {
+        match change {
+            Some(change) => write(&self.tools.state, vec![change]).await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn audit(&self, action: &str, detail: &str) -> Result<(), Ending> {

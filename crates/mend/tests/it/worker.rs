@@ -7,14 +7,14 @@ use lab::{Device, DeviceOptions, Dialect, Misbehaviour};
 use mend::proof::{Judge, Measuring, Prober, ProofTarget};
 use mend::script::{Facts, Host, Meta, Pattern, Remediation, Step, Verdict, VerdictKind};
 use mend::session::{HostKeys, Limits};
-use mend::worker::{self, Ending, Scripts, Stepping, Steps, Switch, Task, Tools};
+use mend::worker::{self, Ending, Errand, Logins, Scripts, Stepping, Steps, Switch, Task, Tools};
 use mend::{Endpoint, Platform};
 use model::event::{EventState, Evidence, Mode, Origin as Told};
 use model::run::{Measured, Run, RunId, RunState};
 use model::{EventId, Judgement, Login, Secret, SeriesId, SystemClock, UnixMs};
 use store::{
     AuditQuery, Change, Claim, ClaimLimits, Claimed, EventChange, EventPlan, EventQuery,
-    EventReport, PlannedRule, Query, RunQuery, State, StateFile, Value,
+    EventReport, Memo, PlannedRule, Query, RunQuery, State, StateFile, Value,
 };
 
 const PORT: &str = "GigabitEthernet0/1";
@@ -111,6 +111,29 @@ impl Switch for Pause {
     }
 }
 
+/// What was said of credentials.
+#[derive(Default)]
+struct Heard {
+    blocked: bool,
+    said: Mutex<Vec<&'static str>>,
+}
+
+impl Logins for Heard {
+    fn blocked(&self, _: &Login) -> Option<String> {
+        self.blocked.then(|| "it was refused twice".into())
+    }
+
+    fn refused(&self, _: &Login, _: &str) -> Change {
+        self.said.lock().unwrap().push("refused");
+        Change::Memo(Memo { key: "refused".into(), body: Some(Vec::new()) })
+    }
+
+    fn accepted(&self, _: &Login) -> Option<Change> {
+        self.said.lock().unwrap().push("accepted");
+        None
+    }
+}
+
 /// Measures what a test says.
 struct Probes(Vec<Measured>);
 
@@ -143,6 +166,7 @@ struct Bench {
     device: Device,
     state: Arc<StateFile>,
     pause: Arc<Pause>,
+    heard: Arc<Heard>,
     tools: Tools,
     task: Task,
     _folder: tempfile::TempDir,
@@ -169,9 +193,11 @@ impl Bench {
             .unwrap();
         let state = Arc::new(StateFile::open(folder.path(), &SystemClock).unwrap());
         let pause = Arc::new(Pause::default());
+        let heard = Arc::new(Heard::default());
         let tools = Tools {
             scripts: Arc::new(Bounce { before_fix: Arc::new(|| ()) }),
             switch: Arc::clone(&pause) as _,
+            logins: Arc::clone(&heard) as _,
             prober: Arc::new(Probes(Vec::new())),
             judge: Arc::new(Unjudged),
             state: Arc::clone(&state) as _,
@@ -190,8 +216,9 @@ impl Bench {
         let mut remediation = remediation();
         remediation.meta.platforms = vec![platform];
         let remediation = Arc::new(remediation);
-        let task = Task { run, event, remediation, endpoint, changed_before: false };
-        Self { device, state, pause, tools, task, _folder: folder }
+        let errand = Errand::Repair;
+        let task = Task { run, event, remediation, endpoint, changed_before: false, errand };
+        Self { device, state, pause, heard, tools, task, _folder: folder }
     }
 
     async fn work(&self) -> (Ending, Run) {
@@ -467,14 +494,22 @@ async fn a_device_that_refuses_the_login_is_told_apart_from_one_that_hangs_or_is
     let mut refused = Bench::new(|_| ()).await;
     refused.task.endpoint.login.password = Some(Secret::new("wrong"));
     let (ending, run) = refused.work().await;
-    assert!(matches!(ending, Ending::Refused(_)), "{ending:?}");
+    assert_eq!(ending, Ending::Over(RunState::Failure), "{run:#?}");
+    assert_eq!(*refused.heard.said.lock().unwrap(), ["refused"]);
     assert_eq!(refused.event().state, EventState::Failure, "{}", run.reason);
     let hangs = Bench::new(|options| options.misbehaviours = vec![Misbehaviour::Hang]).await;
     let (ending, run) = hangs.work().await;
     assert_eq!(ending, Ending::Over(RunState::Failure), "{run:#?}");
+    assert_eq!(*hangs.heard.said.lock().unwrap(), ["accepted"]);
     assert_eq!(hangs.event().state, EventState::Queued, "nothing was changed: it is tried again");
     let mut gone = Bench::new(|_| ()).await;
     gone.task.endpoint.login.port = 1;
     let (ending, run) = gone.work().await;
-    assert_eq!(ending, Ending::Unopened(RunState::Failure), "{run:#?}");
+    assert_eq!(ending, Ending::Over(RunState::Failure), "{run:#?}");
+    assert_eq!(*gone.heard.said.lock().unwrap(), [""; 0], "that says nothing of the credential");
+    let mut blocked = Bench::new(|_| ()).await;
+    blocked.tools.logins = Arc::new(Heard { blocked: true, ..Heard::default() });
+    let (_, run) = blocked.work().await;
+    assert_eq!((run.state, blocked.device.logins()), (RunState::Cancelled, 0), "{run:#?}");
+    assert_eq!(blocked.event().state, EventState::Held, "{}", run.reason);
 }

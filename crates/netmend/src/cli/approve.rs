@@ -62,6 +62,7 @@ struct View<'a> {
     device: &'a str,
     remediation: &'a str,
     reason: &'a str,
+    would: Option<&'a [String]>,
     asked: Option<Timestamp>,
     expires: Option<Timestamp>,
 }
@@ -85,16 +86,23 @@ fn list(common: &Common) -> Result<ExitCode, Report> {
             device: &one.device,
             remediation: &one.remediation,
             reason: &one.reason,
+            would: one.would.as_deref(),
             asked: time(one.asked),
             expires: time(one.expires),
         }))?,
         Form::Text => {
             let row = |one: &Approval| {
                 let Approval { event, device, remediation, reason, expires, .. } = one;
-                format!(
-                    "#{event:<6} {device}  {remediation}  until {}  {reason}\n",
-                    local(*expires)
-                )
+                let until = local(*expires);
+                let head =
+                    format!("#{event:<6} {device}  {remediation}  until {until}  {reason}\n");
+                let would = one
+                    .would
+                    .iter()
+                    .flatten()
+                    .flat_map(|entry| entry.lines())
+                    .map(|line| format!("        {line}\n"));
+                std::iter::once(head).chain(would).collect::<String>()
             };
             waiting.iter().map(row).collect::<Vec<_>>().concat()
         }

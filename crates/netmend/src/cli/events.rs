@@ -48,6 +48,8 @@ enum Command {
     Show(ShowArgs),
     /// Print events as they happen and change, until interrupted.
     Follow(FollowArgs),
+    /// Log in to the device of an event and see what would be done, without doing it.
+    Look(ChangeArgs),
     /// Open an event that is over again: it is handled as if it had just happened.
     Retry(ChangeArgs),
     /// End an open event: nothing more is done about it.
@@ -154,6 +156,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         Command::List(args) => list(&args),
         Command::Show(args) => show(&args),
         Command::Follow(args) => follow(&args.filter),
+        Command::Look(args) => tell(&args.common, &MendOrder::Look { event: args.id }),
         Command::Retry(args) => tell(&args.common, &MendOrder::Retry { event: args.id }),
         Command::Cancel(args) => tell(&args.common, &MendOrder::Cancel { event: args.id }),
     }

@@ -28,7 +28,7 @@ const PAGE: u32 = 10_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-States: running, verifying (open); success, failure, timed_out, unknown, not_needed, held, cancelled (over). Times \
+States: running, verifying (open); success, failure, timed_out, unknown, not_needed, held, cancelled, looked (over). Times \
 are RFC 3339 (2026-11-22T02:00:00Z) or a span before now (15m, 2h, 3d).
 
 Exit codes: 0 done, 1 nothing was found or the audit was changed, 3 bad arguments, 4 the store cannot be read.")]

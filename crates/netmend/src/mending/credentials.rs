@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use mend::worker::Logins;
 use model::Login;
 use serde::{Deserialize, Serialize};
 use store::{Change, Memo, Query, State, Value};
@@ -51,28 +52,6 @@ impl Credentials {
         Ok(Self(Mutex::new(kept.unwrap_or_default())))
     }
 
-    /// A device refused a login; gives what is to be kept.
-    pub(super) fn refused(&self, login: &Login, said: &str) -> Change {
-        let mut all = self.0.lock().expect("no holder of this lock can panic");
-        let one = all.entry(name(login)).or_insert(Refusals { count: 0, said: String::new() });
-        one.count += 1;
-        said.clone_into(&mut one.said);
-        change(&all)
-    }
-
-    /// A device let us in: what was refused before does not count.
-    pub(super) fn accepted(&self, login: &Login) -> Option<Change> {
-        let mut all = self.0.lock().expect("no holder of this lock can panic");
-        all.remove(&name(login)).map(|_| change(&all))
-    }
-
-    /// Why nobody logs in with this any more.
-    pub(super) fn blocked(&self, login: &Login) -> Option<String> {
-        let all = self.0.lock().expect("no holder of this lock can panic");
-        let name = name(login);
-        all.get(&name).filter(|one| one.count >= MOST).map(|one| sentence(&name, one))
-    }
-
     /// Those that are not tried any more.
     pub(super) fn all_blocked(&self) -> Vec<String> {
         let all = self.0.lock().expect("no holder of this lock can panic");
@@ -88,6 +67,28 @@ impl Credentials {
     /// All of them are tried again.
     pub(super) fn forget(&self) {
         self.0.lock().expect("no holder of this lock can panic").clear();
+    }
+}
+
+impl Logins for Credentials {
+    fn refused(&self, login: &Login, said: &str) -> Change {
+        let mut all = self.0.lock().expect("no holder of this lock can panic");
+        let one = all.entry(name(login)).or_insert(Refusals { count: 0, said: String::new() });
+        one.count += 1;
+        said.clone_into(&mut one.said);
+        change(&all)
+    }
+
+    // What was refused before does not count any more.
+    fn accepted(&self, login: &Login) -> Option<Change> {
+        let mut all = self.0.lock().expect("no holder of this lock can panic");
+        all.remove(&name(login)).map(|_| change(&all))
+    }
+
+    fn blocked(&self, login: &Login) -> Option<String> {
+        let all = self.0.lock().expect("no holder of this lock can panic");
+        let name = name(login);
+        all.get(&name).filter(|one| one.count >= MOST).map(|one| sentence(&name, one))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mend::guard::{self, Case, Outcome, Scene, Todo};
 use mend::queue::{self, planned, unplanned};
 use mend::script::{Facts, Found, Remediation};
-use mend::worker::{self, LEASE, Task};
+use mend::worker::{self, Errand, LEASE, Logins as _, Task};
 use mend::{Endpoint, Platform};
 use model::event::{EventState, Evidence, Mode};
 use model::run::{Run, RunId, RunState};
@@ -19,7 +19,7 @@ use store::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Ended, Rules, Shared, switch};
+use super::{Rules, Shared, switch};
 
 /// Events that are planned at a time.
 const MANY: u32 = 500;
@@ -35,6 +35,10 @@ struct Around<'a> {
     partner: Option<&'a str>,
     remediation: &'a Remediation,
     mode: Mode,
+    /// Whether a person wants to see what would be done, and no more.
+    wanted: bool,
+    /// Whether a dry run ends with a question.
+    asks: bool,
     before: Precedents,
     scene: Scene,
 }
@@ -177,8 +181,17 @@ impl Shared {
         };
         self.note_breaker(remediation, &before, rules);
         // Of two instances that watch the same devices one alone repairs.
-        let mode = if rules.settings.owner { allowed.mode } else { Mode::Observe };
-        Ok(Around { rules, device, partner, remediation, mode, before, scene })
+        let owner = rules.settings.owner;
+        let asks = allowed.mode != Mode::Observe;
+        let wanted =
+            self.looks.lock().expect("no holder of this lock can panic").contains(&event.id);
+        let mode = match allowed.mode {
+            _ if !owner => Mode::Observe,
+            // A person wants to see it.
+            _ if wanted => Mode::Suggest,
+            mode => mode,
+        };
+        Ok(Around { rules, device, partner, remediation, mode, wanted, asks, before, scene })
     }
 
     /// Remembers, for people, whether a remediation has lost our trust.
@@ -276,18 +289,21 @@ impl Shared {
         let around = self.around(&event, Some(device), remediation, rules, now)?;
         let case = around.case(&event, now);
         let outcome = guard::ask(&case);
-        if outcome.what != Todo::Run {
+        if !matches!(outcome.what, Todo::Run | Todo::Look) {
             let (mut plan, _) = planned(&case, remediation);
             plan.from = vec![EventState::Queued];
             return Ok(Some(plan));
         }
+        let errand = self.errand(&event, &around, outcome.what)?;
         let endpoint = match Endpoint::of(&rules.inventory, &event.device) {
             Ok(endpoint) => endpoint,
             Err(why) => {
                 return Ok(Some(replan(&event, EventState::Recorded, &why.to_string(), now)));
             }
         };
-        let run = self.run_of(&event, &endpoint, remediation, (around.mode, &outcome), now);
+        let mut run = self.run_of(&event, &endpoint, remediation, (around.mode, &outcome), now);
+        // Who only looks may look again.
+        run.idempotent |= matches!(errand, Errand::Look(_));
         let claim = Claim {
             event: event.id,
             run,
@@ -297,7 +313,10 @@ impl Shared {
         };
         let plan = match self.state.claim(claim)? {
             Claimed::Run(run) => {
-                self.work(*run, event, Arc::clone(remediation), endpoint, runtime)?;
+                let changed_before = run.attempt > 1 && self.changed_before(&event)?;
+                let (run, remediation) = (*run, Arc::clone(remediation));
+                let task = Task { run, event, remediation, endpoint, changed_before, errand };
+                self.work(task, runtime);
                 return Ok(None);
             }
             Claimed::Busy(note) => replan(&event, EventState::Queued, &note.said, now + BUSY),
@@ -344,15 +363,36 @@ impl Shared {
         }
     }
 
-    fn work(
-        self: &Arc<Self>,
-        run: Run,
-        event: Event,
-        remediation: Arc<Remediation>,
-        endpoint: Endpoint,
-        runtime: &Runtime,
-    ) -> Result<(), store::Error> {
-        let changed_before = run.attempt > 1 && self.changed_before(&event)?;
+    /// How far a run may go that nothing speaks against.
+    fn errand(
+        &self,
+        event: &Event,
+        around: &Around<'_>,
+        what: Todo,
+    ) -> Result<Errand, store::Error> {
+        let looking = || Errand::Look(around.asks.then_some(around.rules.settings.guards.approval));
+        if what == Todo::Look || around.wanted {
+            return Ok(looking());
+        }
+        if event.plan.as_ref().is_none_or(|plan| plan.approved.is_none()) {
+            return Ok(Errand::Repair);
+        }
+        // The yes was to what was shown then.
+        let found = self.state.find(&Query::Approvals { event: Some(event.id), limit: 1 })?;
+        let would = found.into_iter().find_map(|record| match record.value {
+            Value::Approval(approval) => approval.would,
+            _ => None,
+        });
+        Ok(match would {
+            Some(lines) => Errand::Exactly(lines),
+            None if around.mode == Mode::Suggest => looking(),
+            None => Errand::Repair,
+        })
+    }
+
+    fn work(self: &Arc<Self>, task: Task, runtime: &Runtime) {
+        let (run, event) = (&task.run, &task.event);
+        self.looks.lock().expect("no holder of this lock can panic").remove(&event.id);
         self.busy
             .lock()
             .expect("no holder of this lock can panic")
@@ -365,18 +405,16 @@ impl Shared {
             worker = run.worker,
             "a run begins"
         );
-        let login = endpoint.login.clone();
         let (id, event_id) = (run.id, event.id);
-        let task = Task { run, event, remediation, endpoint, changed_before };
         let shared = Arc::clone(self);
         runtime.spawn(async move {
             let ending = worker::run(&shared.tools, task).await;
             tracing::info!(run = id.0, event = event_id.0, ?ending, "a run has ended");
-            let ended = Ended { event: event_id, login, ending };
-            shared.ended.lock().expect("no holder of this lock can panic").push(ended);
+            let mut ended = shared.ended.lock().expect("no holder of this lock can panic");
+            ended.push((event_id, ending));
+            drop(ended);
             shared.bell.ring();
         });
-        Ok(())
     }
 
     fn changed_before(&self, event: &Event) -> Result<bool, store::Error> {

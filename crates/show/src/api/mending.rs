@@ -154,6 +154,7 @@ struct Question {
     device: String,
     remediation: String,
     reason: Option<String>,
+    would: Option<Vec<String>>,
     asked: Option<String>,
     expires: Option<String>,
 }
@@ -165,6 +166,7 @@ impl Question {
             device: approval.device,
             remediation: approval.remediation,
             reason: some(approval.reason),
+            would: approval.would,
             asked: rfc3339(approval.asked),
             expires: rfc3339(approval.expires),
         }

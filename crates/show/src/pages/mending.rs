@@ -55,7 +55,7 @@ pub(super) fn sign(state: RunState) -> &'static str {
         RunState::Success => "resolved",
         RunState::Failure => "critical",
         RunState::TimedOut | RunState::Unknown => "warning",
-        RunState::NotNeeded | RunState::Cancelled => "accepted",
+        RunState::NotNeeded | RunState::Cancelled | RunState::Looked => "accepted",
         RunState::Held => "no_data",
     }
 }
@@ -191,10 +191,21 @@ pub(super) fn question(waiting: &Waiting, now: UnixMs) -> Markup {
                     "asked " (format::since(approval.asked, now)) " ago, expires in "
                     (format::since(now, approval.expires))
                 }
+                @if let Some(would) = &approval.would {
+                    p.why { "A yes is to what it would send now, and to nothing else:" }
+                    (lines(would))
+                }
             }
             (answers(approval.event))
         }
     }
+}
+
+/// What would be sent.
+fn lines(would: &[String]) -> Markup {
+    html! { @if would.is_empty() { p.about { "nothing" } } @else {
+        pre.sent { @for line in would.iter().flat_map(|entry| entry.lines()) { (printable(line, SENTENCE)) "\n" } }
+    } }
 }
 
 /// What an event is, in a line.

@@ -220,7 +220,7 @@ fn move_to(one: &RemediationNow, mode: &str, words: &str, question: Option<Strin
 fn meaning(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "It is noted what it would do; nothing is run.",
-        Mode::Suggest => "People are told what it would do; nothing is run.",
+        Mode::Suggest => "It looks at the device, and a person is asked with what it would send.",
         Mode::Approve => "It runs once a person says yes.",
         Mode::Auto => "It runs by itself.",
     }
@@ -306,6 +306,11 @@ fn source(text: &str) -> String {
 pub(super) fn event_buttons(event: &Event) -> Markup {
     let busy = matches!(event.state, EventState::Running | EventState::Verifying);
     html! { @if Who::now().may(Right::Mend) && !busy {
+        @if event.plan.is_some() {
+            form.plain hx-post={ "/events/" (event.id) "/look" } hx-target="find .problem" hx-swap="outerHTML" {
+                button type="submit" { "Dry run" } (signs::problem(""))
+            }
+        }
         @let (word, words) = if event.state.is_open() { ("cancel", "End this event") } else { ("retry", "Handle it again") };
         form.plain hx-post={ "/events/" (event.id) "/" (word) } hx-target="find .problem" hx-swap="outerHTML" {
             button type="submit" { (words) } (signs::problem(""))

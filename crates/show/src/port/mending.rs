@@ -56,6 +56,11 @@ pub enum MendOrder {
         /// How far.
         mode: Option<Mode>,
     },
+    /// Log in to the device of an event and see what would be done about it, without doing it.
+    Look {
+        /// Which event.
+        event: EventId,
+    },
     /// Open an event that is over: it is handled as if it had just happened.
     Retry {
         /// Which event.

@@ -12,8 +12,8 @@ use model::run::{
 };
 use netmend_show::{MendNow, MendOrder, Mending, Refusal, RemediationNow};
 use store::{
-    AuditNote, Change, Claim, ClaimLimits, Claimed, EventChange, EventMove, EventPlan, EventReport,
-    PlannedRule, RunChange, State as _, StateFile, StoredLine,
+    Ask, AuditNote, Change, Claim, ClaimLimits, Claimed, EventChange, EventMove, EventPlan,
+    EventReport, PlannedRule, RunChange, State as _, StateFile, StoredLine,
 };
 
 use crate::world::{NOW, World};
@@ -133,7 +133,7 @@ pub(crate) fn plan(state: &StateFile, id: u64, name: &str, mode: Mode, to: Event
         reason: if asks { "its mode is approve".into() } else { String::new() },
         not_before: at,
         rule: Some(rule),
-        ask: asks.then_some((at, at + Duration::from_mins(30))),
+        ask: asks.then_some(Ask { asked: at, expires: at + Duration::from_mins(30), would: None }),
     };
     put(state, vec![Change::Event(EventChange::Plan(Box::new(plan)))]);
 }

@@ -11,7 +11,7 @@ use crate::state::{Record, Value};
 
 /// Asks, where a plan says so. The event has been moved already.
 pub(super) fn ask(db: &Connection, revision: i64, plan: &EventPlan) -> rusqlite::Result<()> {
-    let (Some((asked, expires)), Some(rule)) = (plan.ask, &plan.rule) else { return Ok(()) };
+    let (Some(asking), Some(rule)) = (&plan.ask, &plan.rule) else { return Ok(()) };
     let id = plan.id.0.cast_signed();
     let device: String = db
         .prepare_cached("SELECT device FROM event WHERE id = ?1")?
@@ -20,9 +20,10 @@ pub(super) fn ask(db: &Connection, revision: i64, plan: &EventPlan) -> rusqlite:
         event: plan.id,
         device,
         remediation: rule.remediation.clone(),
-        asked,
-        expires,
+        asked: asking.asked,
+        expires: asking.expires,
         reason: plan.reason.clone(),
+        would: asking.would.clone(),
         decision: None,
     };
     db.prepare_cached("UPDATE approval SET open = 0, revision = ?2 WHERE event = ?1 AND open = 1")?
@@ -30,7 +31,7 @@ pub(super) fn ask(db: &Connection, revision: i64, plan: &EventPlan) -> rusqlite:
     db.prepare_cached(
         "INSERT INTO approval (revision, event, open, expires, body) VALUES (?1, ?2, 1, ?3, ?4)",
     )?
-    .execute(params![revision, id, expires.0, json(&approval)?])?;
+    .execute(params![revision, id, asking.expires.0, json(&approval)?])?;
     // An answer to an earlier question is none to this one.
     db.prepare_cached("UPDATE event SET approved_by = NULL, approved_at = NULL WHERE id = ?1")?
         .execute([id])?;

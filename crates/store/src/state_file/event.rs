@@ -180,11 +180,7 @@ fn clear(db: &Connection, revision: i64, fingerprint: u64, at: UnixMs) -> rusqli
     };
     db.prepare_cached(sql)?.execute(params![known.id, revision, at.0])?;
     if known.state == EventState::AwaitingApproval {
-        // Nobody needs to answer any more.
-        db.prepare_cached(
-            "UPDATE approval SET open = 0, revision = ?2 WHERE event = ?1 AND open = 1",
-        )?
-        .execute(params![known.id, revision])?;
+        close_question(db, revision, known.id)?;
     }
     Ok(())
 }
@@ -211,7 +207,17 @@ pub(super) fn move_on(
              WHERE id = ?1",
         )?
         .execute(params![id.0.cast_signed(), revision, to.as_str(), reason, at.0])?;
+    if moved == 1 && found == Some(EventState::AwaitingApproval) {
+        close_question(db, revision, id.0.cast_signed())?;
+    }
     Ok(moved == 1)
+}
+
+/// Nobody needs to answer any more.
+fn close_question(db: &Connection, revision: i64, event: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE approval SET open = 0, revision = ?2 WHERE event = ?1 AND open = 1")?
+        .execute(params![event, revision])?;
+    Ok(())
 }
 
 /// Writes what is to be done about an event, if it is in one of the states that the plan expects.

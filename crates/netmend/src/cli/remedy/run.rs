@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mend::Platform;
 use mend::script::{
-    Cast, Casts, Exchange, Execution, Facts, Host, HostError, Recorder, Remediation, Reply,
+    Cast, Casts, Exchange, Execution, Facts, Host, HostError, Paper, Recorder, Remediation, Reply,
     ScriptError, Step, Verdict, VerdictKind, outcome, sample,
 };
 use mend::session::{Change, Expect, Limits, Session, SessionError};
@@ -161,9 +161,9 @@ impl Attempt<'_> {
         if !self.remediation.meta.has(Step::Fix) {
             return Ok(ExitCode::SUCCESS);
         }
-        let mut paper = Vec::new();
+        let mut paper = Paper::default();
         self.step(Step::Fix, Some(&mut paper)).await?;
-        stdout::print(format!("fix would send:\n{}", indented(&paper)))?;
+        stdout::print(format!("fix would send:\n{}", indented(paper.entries())))?;
         if args.dry_run || !(args.yes || agreed(&args.device)?) {
             return Ok(if args.dry_run { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -191,15 +191,11 @@ impl Attempt<'_> {
     }
 
     /// Runs a step and tells what came of it; with `paper` changes are written there instead of being sent.
-    async fn step(
-        &mut self,
-        step: Step,
-        paper: Option<&mut Vec<String>>,
-    ) -> Result<Verdict, Report> {
+    async fn step(&mut self, step: Step, paper: Option<&mut Paper>) -> Result<Verdict, Report> {
         let limit = self.remediation.meta.timeout;
         let dry = paper.is_some();
         let result = if let Some(paper) = paper {
-            let mut host = Paper { host: &mut self.host, sent: paper };
+            let mut host = OnPaper { host: &mut self.host, paper };
             self.execution.step(step, &mut host, limit).await
         } else {
             let mut host = Recorder::new(&mut self.host, step, &mut self.exchanges);
@@ -244,12 +240,12 @@ fn told(step: Step, why: &ScriptError) -> Report {
     }
 }
 
-fn indented(lines: &[String]) -> String {
-    if lines.is_empty() {
+fn indented(entries: &[String]) -> String {
+    if entries.is_empty() {
         return "  (nothing)\n".to_owned();
     }
     let mut text = String::new();
-    for line in lines {
+    for line in entries.iter().flat_map(|entry| entry.lines()) {
         let _ = writeln!(text, "  {line}");
     }
     text
@@ -350,28 +346,28 @@ impl Host for SessionHost {
 }
 
 /// Asks the device, and writes what would change it on paper.
-struct Paper<'h> {
+struct OnPaper<'h> {
     host: &'h mut SessionHost,
-    sent: &'h mut Vec<String>,
+    paper: &'h mut Paper,
 }
 
-impl Host for Paper<'_> {
+impl Host for OnPaper<'_> {
     fn show<'a>(&'a mut self, command: &'a str) -> Reply<'a> {
         self.host.show(command)
     }
 
     fn configure<'a>(&'a mut self, lines: &'a [String]) -> Reply<'a> {
-        self.sent.extend(lines.iter().map(|line| format!("(config) {line}")));
+        self.paper.configure(lines);
         Box::pin(async { Ok(String::new()) })
     }
 
     fn command<'a>(&'a mut self, command: &'a str, _expect: &'a [Expect]) -> Reply<'a> {
-        self.sent.push(command.to_owned());
+        self.paper.command(command);
         Box::pin(async { Ok(String::new()) })
     }
 
     fn wait(&mut self, time: Duration) -> Reply<'_> {
-        self.sent.push(format!("(wait {time:?})"));
+        self.paper.wait(time);
         Box::pin(async { Ok(String::new()) })
     }
 }

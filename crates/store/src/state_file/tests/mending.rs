@@ -7,7 +7,7 @@ use model::{EventId, UnixMs};
 use super::*;
 use crate::check_audit;
 use crate::mending::{
-    Answered, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan,
+    Answered, Ask, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan,
     PlannedRule, PrecedentQuery, RunChange, RunQuery,
 };
 use crate::state::{EventQuery, EventReport};
@@ -46,7 +46,11 @@ fn plan(id: u64, to: EventState) -> EventChange {
         reason: "mode is approve".into(),
         not_before: NOW,
         rule: Some(rule),
-        ask: (to == EventState::AwaitingApproval).then_some((NOW, UnixMs(NOW.0 + 1_000))),
+        ask: (to == EventState::AwaitingApproval).then_some(Ask {
+            asked: NOW,
+            expires: UnixMs(NOW.0 + 1_000),
+            would: None,
+        }),
     }))
 }
 
