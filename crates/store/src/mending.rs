@@ -254,8 +254,8 @@ pub struct PrecedentQuery {
 /// What happened before: on the device, to its partner, with the remediation, everywhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Precedents {
-    /// The last run on the device that began before the event was told.
-    pub own: Option<Run>,
+    /// Runs on the device that began before the event was told, and were not over for an hour by then; newest first.
+    pub own: Vec<Run>,
     /// Who configured the device within the last hour, and when last.
     pub configured: Vec<(String, UnixMs)>,
     /// An event of the partner that is not over, told within the last 15 minutes.

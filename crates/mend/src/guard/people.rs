@@ -6,13 +6,14 @@ pub(super) fn look(case: &Case<'_>) -> Verdict {
     let own = case.device.and_then(|device| device.login.as_ref()).map(|login| login.user.as_str());
     let limits = case.limits;
     // A device may not tell who it was: then it was us if we were there.
-    let session = case.before.own.as_ref().map(|run| (run.started, run.ended));
     let somebody = case.before.configured.iter().filter(|(user, at)| {
-        let ours = match session {
-            Some((from, until)) if user.is_empty() => {
-                *at >= from && until.is_none_or(|until| *at <= until + limits.self_caused)
-            }
-            _ => own == Some(user.as_str()),
+        let ours = if user.is_empty() {
+            case.before.own.iter().any(|run| {
+                let until = run.ended.map(|ended| ended + limits.self_caused);
+                *at >= run.started && until.is_none_or(|until| *at <= until)
+            })
+        } else {
+            own == Some(user.as_str())
         };
         !ours && *at + limits.people > case.now
     });

@@ -6,20 +6,16 @@ use model::{Event, Run};
 use super::{Case, Verdict};
 
 pub(super) fn look(case: &Case<'_>) -> Verdict {
-    let Some(run) = &case.before.own else { return Verdict::Pass };
     let event = case.event;
-    let ours = run.id.0 != 0
-        && run.event != event.id
-        && run.ended.is_none_or(|ended| event.first <= ended + case.limits.self_caused);
-    if !ours {
-        return Verdict::Pass;
-    }
     let user =
         case.device.and_then(|device| device.login.as_ref()).map(|login| login.user.as_str());
-    match mark(event, run, user) {
-        Some(mark) => {
-            let said = format!("self-caused: run {} was at {mark} at that time", run.id);
-            Verdict::Suppress(said)
+    let mut lately = case.before.own.iter().filter(|run| {
+        run.event != event.id
+            && run.ended.is_none_or(|ended| event.first <= ended + case.limits.self_caused)
+    });
+    match lately.find_map(|run| Some((run.id, mark(event, run, user)?))) {
+        Some((run, mark)) => {
+            Verdict::Suppress(format!("self-caused: run {run} was at {mark} at that time"))
         }
         None => Verdict::Pass,
     }

@@ -83,8 +83,8 @@ impl Bed {
 
     /// A run of ours on the device that shut and enabled a port, over for so long.
     fn own_run(&mut self, port: &str, ago: Duration) {
-        self.before.own = Some(Run {
-            id: RunId(3),
+        let run = Run {
+            id: RunId(3 + self.before.own.len() as u64),
             event: EventId(2),
             attempt: 1,
             device: "sw1".into(),
@@ -105,7 +105,8 @@ impl Bed {
             guards: Vec::new(),
             steps: Vec::new(),
             proof: None,
-        });
+        };
+        self.before.own.insert(0, run);
     }
 }
 
@@ -231,6 +232,12 @@ fn what_we_caused_ourselves_is_no_fault() {
     check(&run("GigabitEthernet0/1", moment), Todo::Suppress, "self-caused: run 3 was at Gi0/1");
     check(&run("GigabitEthernet0/2", moment), Todo::Run, "");
     check(&run("GigabitEthernet0/1", Duration::from_secs(61)), Todo::Run, "");
+    // Another run since then does not hide the one before.
+    let two = Bed::with(|bed| {
+        bed.own_run("GigabitEthernet0/1", moment);
+        bed.own_run("GigabitEthernet0/2", Duration::from_secs(1));
+    });
+    check(&two, Todo::Suppress, "self-caused: run 3 was at Gi0/1");
     let login = Bed::with(|bed| {
         bed.own_run("GigabitEthernet0/2", moment);
         bed.event.fields.insert("user".into(), "netmend".into());

@@ -14,6 +14,9 @@ use crate::state::{Record, Value};
 
 /// How long ago somebody may have configured a device for that to be told.
 const CONFIGURED: Duration = Duration::from_hours(1);
+/// How long ago our own runs on a device may have ended, and how many of them are looked at.
+const OWN: Duration = Duration::from_hours(1);
+const OWN_MOST: u32 = 20;
 /// How long ago the partner's trouble may have been told last.
 const PARTNER: Duration = Duration::from_mins(15);
 /// How many results of a remediation are looked at.
@@ -30,10 +33,14 @@ pub(super) fn find(db: &Connection, query: &PrecedentQuery) -> rusqlite::Result<
     let now = query.now;
     let own = db
         .prepare_cached(
-            "SELECT body FROM run WHERE device = ?1 AND started <= ?2 ORDER BY started DESC LIMIT 1",
+            "SELECT body FROM run WHERE device = ?1 AND started <= ?2 AND (ended IS NULL OR ended >= ?3)
+             ORDER BY started DESC LIMIT ?4",
         )?
-        .query_row(params![query.device, query.told.0], run::body)
-        .optional()?;
+        .query_map(
+            params![query.device, query.told.0, (query.told - OWN).0, OWN_MOST],
+            run::body,
+        )?
+        .collect::<Result<_, _>>()?;
     let configured = db
         .prepare_cached("SELECT user, at FROM configured WHERE device = ?1 AND at >= ?2")?
         .query_map(params![query.device, (now - CONFIGURED).0], |row| {

@@ -331,7 +331,7 @@ fn a_transcript_is_kept_whole_and_a_fault_that_comes_back_is_counted() {
     let found = state.find(&Query::Precedents(Box::new(query))).unwrap();
     let Value::Precedents(before) = &found[0].value else { panic!("{found:?}") };
     assert_eq!((before.ineffective, before.results.as_slice()), (1, &[RunState::Success][..]));
-    assert_eq!(before.own.as_ref().map(|run| run.id), Some(run.id));
+    assert_eq!(before.own.iter().map(|run| run.id).collect::<Vec<_>>(), [run.id]);
     let found = state.find(&Query::Offenders { from: UnixMs(0), limit: 5 }).unwrap();
     let Value::Offender(offender) = &found[0].value else { panic!("{found:?}") };
     assert_eq!((offender.device.as_str(), offender.came_back), ("sw1", 1));
