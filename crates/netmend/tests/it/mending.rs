@@ -4,7 +4,9 @@
 mod faults;
 mod frr;
 mod guards;
+mod looks;
 mod repairs;
+mod starts;
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -40,6 +42,25 @@ def fix(event, device):
 def verify(event, device):
     return device.interface(event.interface).oper == "up"
 "#;
+
+/// The same for events of this code that name no interface: it is always the first port that is repaired.
+fn literal(code: &str) -> String {
+    format!(
+        r#"
+remediation(match = ["{code}"], platforms = ["ios"], timeout = "30s", idempotent = True)
+
+def check(event, device):
+    port = device.interface("{PORT}")
+    return port.admin == "up" and port.oper == "down"
+
+def fix(event, device):
+    device.config(["interface {PORT}", "shutdown", "no shutdown"])
+
+def verify(event, device):
+    return device.interface("{PORT}").oper == "up"
+"#
+    )
+}
 
 /// Devices, a daemon that may repair them, and the ways to both.
 struct World {
@@ -174,12 +195,17 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Sends lines from the address of a device, by its number from 0.
+    /// Sends lines from the address of a device, by its number from 0, as errors.
     fn say_all(&self, number: usize, messages: &[String]) {
+        self.say_as(187, number, messages);
+    }
+
+    /// The same with another priority.
+    fn say_as(&self, priority: u8, number: usize, messages: &[String]) {
         let mut stream = self.stream(number);
         let name = number + 1;
         let lines: Vec<String> =
-            messages.iter().map(|message| format!("<187>7: r{name}: {message}\n")).collect();
+            messages.iter().map(|message| format!("<{priority}>7: r{name}: {message}\n")).collect();
         stream.write_all(lines.concat().as_bytes()).expect("the line is sent");
     }
 
@@ -201,9 +227,14 @@ impl World {
 
     /// Runs a command of netmend on the data of this world.
     fn command(&self, args: &[&str]) -> Output {
+        self.netmend(args).output().expect("the binary was built for this test")
+    }
+
+    /// The same, to be changed before it runs.
+    fn netmend(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
         command.args(args).arg("--data").arg(self.path("data"));
-        command.output().expect("the binary was built for this test")
+        command
     }
 
     /// What a command prints as JSON lines.

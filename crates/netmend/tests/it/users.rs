@@ -10,7 +10,7 @@ use crate::daemon::{Daemon, command};
 const NETMEND: &str = env!("CARGO_BIN_EXE_netmend");
 
 /// Runs `netmend user ...` with this on its standard input.
-fn user(data: &Path, arguments: &[&str], input: &str) -> Output {
+pub(crate) fn user(data: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(NETMEND);
     command.arg("user").args(arguments).arg("--data").arg(data);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -46,6 +46,44 @@ fn log_in(address: SocketAddr, form: &str) -> String {
     ask(address, &head, form)
 }
 
+/// The cookie of an answer.
+fn cookie(answer: &str) -> String {
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    cookie.expect("a cookie").split(';').next().expect("its value").to_owned()
+}
+
+/// Somebody who has logged in with a browser.
+pub(crate) struct Visitor {
+    address: SocketAddr,
+    cookie: String,
+}
+
+impl Visitor {
+    /// Logs in with the fields of the form.
+    pub(crate) fn new(address: SocketAddr, form: &str) -> Self {
+        Self { address, cookie: cookie(&log_in(address, form)) }
+    }
+
+    /// A page.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let head = format!("GET {path} HTTP/1.1\r\ncookie: {}", self.cookie);
+        ask(self.address, &head, "")
+    }
+
+    /// Sends a form as a page of ours does; gives the answer.
+    pub(crate) fn post(&self, path: &str, form: &str) -> String {
+        let page = self.get("/");
+        let token = page.split_once("netmend-token\" content=\"").expect("pages carry a token").1;
+        let token = &token[..32];
+        let Self { address, cookie } = self;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\norigin: http://{address}\r\ncookie: {cookie}\r\n\
+             x-netmend-token: {token}\r\ncontent-type: application/x-www-form-urlencoded"
+        );
+        ask(*address, &head, form)
+    }
+}
+
 #[test]
 fn a_user_made_before_the_start_closes_the_pages_and_opens_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -64,8 +102,7 @@ fn a_user_made_before_the_start_closes_the_pages_and_opens_them() {
     assert!(log_in(at, "name=anna&password=wrong+horse").starts_with("HTTP/1.1 401"));
     let entered = log_in(at, "name=anna&password=correct+horse");
     assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
-    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: "));
-    let cookie = cookie.expect("a cookie").split(';').next().expect("its value").to_owned();
+    let cookie = cookie(&entered);
     let me = ask(at, &format!("GET /api/v1/me HTTP/1.1\r\ncookie: {cookie}"), "");
     assert!(me.contains("\"name\":\"anna\",\"role\":\"operator\""), "{me}");
 

@@ -17,6 +17,7 @@ use crate::daemon::{Daemon, bare};
 /// A running orchestrator.
 pub(crate) struct Peer {
     child: Child,
+    /// Its URL.
     pub(crate) at: String,
     _folder: TempDir,
 }
@@ -43,7 +44,7 @@ impl Peer {
     }
 
     /// What it answers from now on instead of the truth.
-    fn set_faults(&self, faults: &Value) {
+    pub(crate) fn set_faults(&self, faults: &Value) {
         let host = self.at.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).expect("the peer listens");
         let body = faults.to_string();
@@ -56,6 +57,21 @@ impl Peer {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the peer answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+impl Peer {
+    /// What happens now, each with the edge and the severity; nothing else happened before.
+    pub(crate) fn tell(&self, all: &[(&str, &str, &str)]) {
+        let now = jiff::Timestamp::from_millisecond(SystemClock.now_ms().0).expect("a date");
+        let event = |(id, (edge, what, severity)): (usize, &(&str, &str, &str))| {
+            json!({ "id": id + 1, "eventTime": now.to_string(), "event": what, "severity": severity,
+                "message": format!("{what} <b>"), "detail": "", "edgeName": edge })
+        };
+        let data: Vec<Value> = all.iter().enumerate().map(event).collect();
+        let events = json!({ "metaData": { "more": false }, "data": data });
+        self.set_faults(&json!([{ "match": { "method": "event/getEnterpriseEvents" },
+            "do": { "type": "result", "value": events } }]));
     }
 }
 
@@ -190,15 +206,7 @@ fn after_a_restart_nothing_is_stored_twice_and_events_in_between_are_told() {
     });
     first.signal(Signal::SIGTERM);
     drop(first);
-    let now = jiff::Timestamp::from_millisecond(SystemClock.now_ms().0).unwrap();
-    let event = |id: u64, what: &str, severity: &str| {
-        json!({ "id": id, "eventTime": now.to_string(), "event": what, "severity": severity,
-            "message": format!("{what} <b>"), "detail": "", "edgeName": "edge-002" })
-    };
-    let events = json!({ "metaData": { "more": false },
-        "data": [event(1, "EDGE_DOWN", "ALERT"), event(2, "EDGE_NEWS", "INFO")] });
-    peer.set_faults(&json!([{ "match": { "method": "event/getEnterpriseEvents" },
-        "do": { "type": "result", "value": events } }]));
+    peer.tell(&[("edge-002", "EDGE_DOWN", "ALERT"), ("edge-002", "EDGE_NEWS", "INFO")]);
     let second = daemon(folder.path(), &peer);
     let told = second.wait_for("/api/v1/events", |answer| {
         let events = answer["events"].as_array()?;

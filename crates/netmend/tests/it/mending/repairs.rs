@@ -72,6 +72,28 @@ fn a_fault_that_comes_back_names_the_event_before() {
 }
 
 #[test]
+fn a_fault_that_comes_back_after_its_repair_is_listed() {
+    // It repairs another port than the one that was told of, so that it is no doing of ours.
+    let world = World::new(&Plan { bounce: &literal("LINK-3-UPDOWN"), ..Plan::default() });
+    let other = "GigabitEthernet0/3";
+    world.say(0, &down(other));
+    world.event(1, "success");
+    world.say(0, &up(other));
+    world.until(&["events", "list"], |events| !events[0]["cleared"].is_null());
+    world.devices[0].break_interface(PORT);
+    world.say(0, &down(other));
+    let event = world.event(2, "success");
+    assert_eq!(event["parent"], 1, "{event:#}");
+    let (_, page) = world.daemon().get("/remediations");
+    let listed = page.split_once("Faults that come back").expect("a list of them").1;
+    for words in ["r1", "LINK-3-UPDOWN", other] {
+        assert!(listed.contains(words), "{words} is not in {listed}");
+    }
+    let (_, page) = world.daemon().get("/incidents/event-2");
+    assert!(page.contains("href=\"/events/1\""), "the event before is not linked: {page}");
+}
+
+#[test]
 fn a_file_that_is_changed_counts_at_once_and_a_broken_one_leaves_what_was() {
     let world = World::new(&Plan { devices: 2, ..Plan::default() });
     let until = |broken: bool| {
