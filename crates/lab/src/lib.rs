@@ -7,10 +7,11 @@
 //! [`SimulatedNetwork`] puts a world behind the seam of the kernel's sockets, in the process and by any clock.
 //! [`Simulation`] puts it behind a TUN device in a [`Namespace`], for real sockets and other people's tools.
 //!
-//! [`Device`] is a network device with a command line over SSH; [`Agent`] one that answers SNMP.
+//! [`Device`] is a network device with a command line over SSH; [`Agent`] one that answers SNMP;
+//! [`Orchestrator`] an SD-WAN's.
 //!
 //! Reading order: `prefix`, `behaviour`, `scenario`, `packet`, `world`, `queue`, `in_process`, `namespace`,
-//! `tun`, `simulation`, `words`; `device`, `agent`.
+//! `tun`, `simulation`, `words`; `device`, `agent`, `orchestrator`.
 
 mod agent;
 mod behaviour;
@@ -18,6 +19,7 @@ mod device;
 mod histogram;
 mod in_process;
 mod namespace;
+mod orchestrator;
 mod packet;
 mod prefix;
 mod queue;
@@ -37,6 +39,9 @@ pub use device::{Device, DeviceOptions, Dialect, KeyKind, Misbehaviour};
 pub use histogram::Histogram;
 pub use in_process::SimulatedNetwork;
 pub use namespace::{Namespace, NamespaceError};
+pub use orchestrator::{
+    Certificate, Failing, Of, Orchestrator, OrchestratorFault, OrchestratorOptions, Trouble, What,
+};
 pub use prefix::{Prefix, PrefixError};
 pub use scenario::{Every, Hosts, Phase, Position, Scenario, ScenarioError};
 pub use simulation::{Options, Report as SimulationReport, Simulation, SimulationError};
