@@ -42,9 +42,11 @@ impl<'c> Chart<'c> {
         }
         let limits = curve.limit.iter().chain(&curve.usual).map(|(_, value)| *value);
         let limit = limits.filter(|limit| limit.is_finite()).fold(0.0, f64::max);
-        // A few outliers must not press the rest to the ground: they leave at the top.
+        // A few outliers must not press the rest to the ground: they leave at the top. What the alert is about
+        // is none, though it be a single reading.
         let most = levels[(levels.len() - 1) * 98 / 100];
-        let largest = levels[levels.len() - 1].min((most * 1.5).max(limit * 2.0));
+        let seen = (most * 1.5).max(limit * 2.0).max(wrong(curve));
+        let largest = levels[levels.len() - 1].min(seen);
         let top = round_up((largest.max(limit) * 1.05).max(f64::MIN_POSITIVE));
         let top = if curve.metric == Metric::Loss { top.clamp(1.0, 100.0) } else { top };
         top.is_finite().then_some(Self { curve, top })
@@ -164,6 +166,16 @@ impl<'c> Chart<'c> {
         let share = (value / self.top).clamp(0.0, 1.0);
         HEIGHT as f32 - MARGIN - share as f32 * (HEIGHT as f32 - 2.0 * MARGIN)
     }
+}
+
+/// The middle one of the levels while it was too high; 0 if there is none.
+fn wrong(curve: &Curve) -> f64 {
+    let from = curve.bad.0 - curve.step;
+    let within = |at: UnixMs| from < at && at <= curve.bad.1;
+    let levels = curve.level.iter().filter(|(at, level)| within(*at) && level.is_finite());
+    let mut levels: Vec<f64> = levels.map(|(_, level)| *level).collect();
+    levels.sort_by(f64::total_cmp);
+    levels.get(levels.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The next number that is easy to read: 60, 75, 80, 100, 120, ...

@@ -17,6 +17,8 @@ const LONGEST: Duration = Duration::from_hours(48);
 /// About so many points over the width.
 const POINTS: i64 = 240;
 const MINUTE: i64 = 60_000;
+/// Minutes between two readings of a WAN link.
+const LINK_STEP: i64 = 5;
 
 /// One metric of one target around an alert, in the unit of the metric. Times ascend.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +74,9 @@ impl Curves for StoreCurves {
         let (metric, until) =
             (worst.metric, worst.ended.map_or(now, |ended| ended + BEFORE / 4).min(now));
         let from = (worst.since - BEFORE).max(until - LONGEST);
-        let minutes = ((until.0 - from.0) / MINUTE / POINTS).max(1);
+        // Readings of links are so far apart: in shorter buckets each would be a dot among gaps.
+        let least = if matches!(alert.subject, Subject::Link(_)) { LINK_STEP } else { 1 };
+        let minutes = ((until.0 - from.0) / MINUTE / POINTS).max(least);
         let step = Duration::from_secs(minutes.unsigned_abs() * 60);
         let band = |which| band(&alert.subject, worst.series, metric, which);
         let series: Vec<SeriesId> = [Some(worst.series), band(Band::Usual), band(Band::Limit)]
