@@ -72,11 +72,10 @@ pub fn subject(message: &Message) -> String {
     }
     let what = match message.alerts.as_slice() {
         [] => "nothing is open any more".to_owned(),
-        [alert] => words::headline(alert),
-        [first, ..] => {
-            let count = count(message);
-            format!("{} and {} more", words::headline(first), count.saturating_sub(1))
-        }
+        [first, ..] => match told(message) {
+            0 | 1 => words::headline(first),
+            told => format!("{} and {} more", words::headline(first), told - 1),
+        },
     };
     // The site comes last: on a phone's lock screen the first forty characters must do.
     let room = MAX_SUBJECT - site.chars().count() - 3;
@@ -116,6 +115,14 @@ fn banner(message: &Message) -> String {
     }
 }
 
+/// How many alerts the message tells of; some of those that one of them speaks for come along as examples.
+fn told(message: &Message) -> usize {
+    match message.open + message.resolved + message.accepted {
+        0 => message.alerts.len(),
+        told => told as usize,
+    }
+}
+
 /// How many alerts the message is about, also those that it does not hold.
 fn count(message: &Message) -> usize {
     let told = message.open + message.resolved + message.accepted;
@@ -131,7 +138,7 @@ fn tally(message: &Message) -> Option<String> {
     ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
-    (count(message) > 1 && !parts.is_empty()).then(|| parts.join(", "))
+    (told(message) > 1 && !parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// The alert's page, if pages can be reached from elsewhere.
@@ -197,6 +204,23 @@ fn facts(alert: &Alert) -> Vec<(&'static str, String)> {
         facts.push(("Known", what));
     }
     facts
+}
+
+/// The links that a group's alert speaks for, by name.
+fn links(alert: &Alert) -> Vec<String> {
+    use model::Subject;
+    let links = alert.members.iter().all(|member| matches!(member.subject, Subject::Link(_)));
+    if !matches!(alert.subject, Subject::Group(_)) || !links || alert.members.is_empty() {
+        return Vec::new();
+    }
+    let over = alert.state.is_over();
+    let now = alert.members.iter().filter(|member| member.state.is_over() == over);
+    let mut names: Vec<String> =
+        now.map(|member| printable(&member.subject.to_string(), 120)).collect();
+    names.sort_unstable();
+    let more = (alert.affected as usize).saturating_sub(names.len());
+    names.extend((more > 0).then(|| format!("and {more} more")));
+    names
 }
 
 /// A time in full, since mails are read again later: `2026-11-24 10:02:00 UTC`.

@@ -281,7 +281,11 @@ impl Engine {
             let room = Message::ALERTS - message.alerts.len();
             let members = self.held[&alert.id].members.iter();
             let members = members.filter_map(|id| self.held.get(id));
-            let members = members.filter(|held| held.speaker == Some(alert.id));
+            // A group says nothing that the one which speaks for it does not.
+            let members = members.filter(|held| {
+                let alone = !matches!(held.alert.subject, Subject::Group(_));
+                alone && held.speaker == Some(alert.id)
+            });
             let members = members.map(|held| &*held.alert);
             message.alerts.extend(members.take(EXAMPLES.min(room)).cloned());
         }

@@ -8,7 +8,8 @@ use model::text::printable;
 
 use super::chart::Chart;
 use super::{
-    IN_FULL, Mail, NOTHING, TEST, banner, command, count, facts, link, stamp, standing, tally,
+    IN_FULL, Mail, NOTHING, TEST, banner, command, count, facts, link, links, stamp, standing,
+    tally,
 };
 
 /// What cannot be inline. Clients that drop it show the light colours.
@@ -107,6 +108,12 @@ fn in_full(message: &Message, alert: &Alert, chart: Option<&Chart<'_>>) -> Marku
                 (row("To ack", &html! {
                     code style="background:#f2f3f0;padding:1px 5px;border-radius:3px" { (command) }
                 }))
+            }
+        }
+        @let links = links(alert);
+        @if !links.is_empty() {
+            ul style="font-size:14px;margin:10px 0 2px;padding-left:18px" {
+                @for name in &links { li { (name) } }
             }
         }
         @if !alert.clues.is_empty() {

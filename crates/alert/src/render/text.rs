@@ -3,7 +3,9 @@
 use model::alert::{Alert, Message, MessageKind, words};
 use model::text::printable;
 
-use super::{IN_FULL, NOTHING, TEST, banner, command, count, facts, link, stamp, standing, tally};
+use super::{
+    IN_FULL, NOTHING, TEST, banner, command, count, facts, link, links, stamp, standing, tally,
+};
 
 /// The text, with `\n` as line ends.
 pub(super) fn text(message: &Message) -> String {
@@ -43,6 +45,12 @@ fn in_full(lines: &mut Vec<String>, message: &Message, alert: &Alert) {
     lines.push(String::new());
     for (name, value) in facts(alert) {
         lines.push(format!("  {name:<8} {value}"));
+    }
+    let links = links(alert);
+    if !links.is_empty() {
+        lines.push(String::new());
+        lines.extend(links.iter().map(|name| format!("- {name}")));
+        lines.push(String::new());
     }
     if !alert.clues.is_empty() {
         lines.extend([String::new(), format!("{}:", words::CLUES)]);

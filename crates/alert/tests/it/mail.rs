@@ -7,8 +7,10 @@ use alert::channel::{
 };
 use alert::render::{self, Curve, subject};
 use model::alert::{
-    Alert, AlertId, AlertState, GroupSubject, Message, MessageKind, Subject, words,
+    Alert, AlertId, AlertState, GroupSubject, LinkSubject, Member, Message, MessageKind, Subject,
+    words,
 };
+use model::wan::{Link, LinkState};
 use model::{Metric, UnixMs};
 
 use crate::messages::{self, NOW, ago};
@@ -463,4 +465,69 @@ fn a_chart_of_nothing_is_none_and_of_nonsense_still_a_picture() {
     assert!(png(&odd).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
     odd.until = odd.from;
     assert_eq!(png(&odd), None);
+}
+
+#[test]
+fn the_one_reading_that_an_alert_is_about_is_within_its_chart() {
+    let flat = |value| vec![(ago(125), value), (NOW, value)];
+    let level = |n: i64| (ago(5 * n), if n == 1 { 169_000.0 } else { 20_000.0 });
+    let mut short = Curve {
+        from: ago(125),
+        level: (1..=25).rev().map(level).collect(),
+        usual: flat(20_000.0),
+        limit: flat(21_000.0),
+        bad: (ago(5), NOW),
+        step: Duration::from_mins(5),
+        ..curve()
+    };
+    let scale = |curve: &Curve| render::Chart::of(curve).map(|chart| chart.scale());
+    assert_eq!(scale(&short).as_deref(), Some("Latency 0 to 200 ms"));
+    // An outlier that it is not about leaves at the top.
+    short.bad = (NOW, NOW);
+    assert_eq!(scale(&short).as_deref(), Some("Latency 0 to 50 ms"));
+}
+
+#[test]
+fn a_group_of_links_is_one_alert_with_the_list() {
+    let link = |number: u32| Link {
+        enterprise: Some(1),
+        customer: "A".into(),
+        edge: number.to_string(),
+        edge_name: format!("edge-{number:03}"),
+        id: format!("u-{number}"),
+        name: "WAN <1>".into(),
+        interface: None,
+        isp: None,
+        gateway: Some("gw1".into()),
+        site: None,
+        state: LinkState::Active,
+    };
+    let member = |number: u32| Member {
+        subject: Subject::Link(LinkSubject::of("corp", &link(number))),
+        alert: Some(AlertId(number.into())),
+        since: ago(4),
+        state: AlertState::Firing,
+    };
+    let subject = Subject::Group(GroupSubject { tag: "gateway".into(), value: "gw1".into() });
+    let members: Vec<Member> = (1..=30).rev().map(member).collect();
+    let group = Alert {
+        subject,
+        members,
+        affected: 32,
+        total: 40,
+        findings: vec![],
+        ..messages::alert("x")
+    };
+    let example =
+        Alert { subject: Subject::Link(LinkSubject::of("corp", &link(1))), ..messages::alert("x") };
+    let mut message = messages::message(MessageKind::Firing, 1, vec![group, example]);
+    message.open = 1;
+    let mail = render::mail(&message, None);
+    let start = "WAN Anomaly Alert: WARNING gateway gw1: 32 of 40 links are bad [";
+    assert!(mail.subject.starts_with(start), "{}", mail.subject);
+    assert!(!mail.text.contains("1 open"), "an example is no alert beside it: {}", mail.text);
+    let list = "\n- edge-001 WAN <1>\n- edge-002 WAN <1>\n";
+    assert!(mail.text.contains(list), "{}", mail.text);
+    assert!(mail.text.contains("\n- edge-030 WAN <1>\n- and 2 more\n"), "{}", mail.text);
+    assert!(mail.html.contains("<li>edge-030 WAN &lt;1&gt;</li>"), "{}", mail.html);
 }
