@@ -11,10 +11,11 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
-    Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer,
+    MapAccess, SeqAccess, Visitor,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A number, perhaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,18 +36,27 @@ impl Number {
 }
 
 impl<'de> Deserialize<'de> for Number {
+    /// Polls read numbers by the hundred thousand, and with `arbitrary_precision` each would be a text of its own
+    /// on the heap: they are read where they stand in the answer.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let finite = |value: f64| value.is_finite().then_some(value);
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Self::default(),
-            Value::Number(number) => Self { value: number.as_f64().and_then(finite), odd: false },
-            Value::String(text) => {
-                Self { value: text.trim().parse().ok().and_then(finite), odd: true }
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        let finite = |text: &str| text.trim().parse().ok().filter(|value: &f64| value.is_finite());
+        Ok(match raw.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => Self { value: finite(raw), odd: false },
+            Some(b'n') => Self::default(),
+            Some(b'"') => {
+                let Text(text) = serde_json::from_str(raw).map_err(D::Error::custom)?;
+                Self { value: finite(&text), odd: true }
             }
             _ => Self { value: None, odd: true },
         })
     }
 }
+
+/// A text that is borrowed from the answer where it stands there as it is.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// A text, perhaps. Empty text is none; numbers are taken as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,7 +125,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let first: Option<Cow<'de, str>> = map.next_key()?;
+        let first: Option<Text<'de>> = map.next_key()?;
+        let first = first.map(|Text(first)| first);
         if first.as_deref() == Some(NUMBER) {
             map.next_value::<IgnoredAny>()?;
             return Ok(Object(None));
