@@ -9,7 +9,6 @@
 //! `getOrganizationDevicesUplinksLossAndLatency`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,7 +21,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use crate::sdwan::{BadConfig, Error, Gate, Poll, Scope, Window, http, pause, retry_after};
+use crate::sdwan::{
+    BadConfig, Error, Failure, Gate, Poll, QUOTED, Scope, Window, explain, http, pause, retry_after,
+};
 use crate::vco::lenient::{List, Number, Object, Word};
 use crate::vco::{Address, answer};
 
@@ -130,7 +131,12 @@ impl Client {
             let customer = name.0.unwrap_or_else(|| id.clone());
             let wanted = |one: &String| *one == customer || *one == id;
             if scope.enterprises.is_empty() || scope.enterprises.iter().any(wanted) {
-                self.poll_one(&id, &customer, scope.window, &mut poll).await?;
+                match self.poll_one(&id, &customer, scope.window, &mut poll).await {
+                    Ok(()) => {}
+                    Err(why) if why.is_of_orchestrator() || why.is_of_way() => return Err(why),
+                    // One organization may have the API switched off, or hide from the key.
+                    Err(why) => poll.failures.push(Failure { customer, edge: None, why }),
+                }
             }
         }
         poll.sort();
@@ -265,29 +271,14 @@ impl Client {
             return Err(Error::Token { at: at(), why: "HTTP 401".to_owned() });
         }
         if !status.is_success() {
-            let body = printable(&self.token.redact(&answer::beginning(&body)), 200);
+            let body = printable(&self.token.redact(&answer::beginning(&body)), QUOTED);
             return Err(Error::Status { at: at(), method, status: status.as_u16(), body });
         }
         answer::read(&body).map_err(|why| Error::Answer { at: at(), method, why })
     }
 
     fn explain(&self, method: &'static str, error: &reqwest::Error) -> Error {
-        let at = self.at.clone();
-        if error.is_timeout() {
-            return Error::Timeout { at, method, after: self.timeout };
-        }
-        let mut why = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            why = cause.to_string();
-            source = cause.source();
-        }
-        let why = printable(&self.token.redact(&why), 200);
-        match () {
-            () if why.contains("certificate") => Error::Untrusted { at, why },
-            () if error.is_connect() => Error::Connect { at, why },
-            () => Error::Broken { at, method, why },
-        }
+        explain(error, (&self.at, method), self.timeout, &self.token)
     }
 }
 

@@ -9,16 +9,21 @@ mod error;
 mod gate;
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::time::Duration;
 
-use model::UnixMs;
+use model::text::printable;
 use model::wan::{Link, Reading};
+use model::{Secret, UnixMs};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Proxy};
 
 pub use error::{BadConfig, Error};
 pub(crate) use gate::Gate;
+
+/// So much of what others say is quoted, in characters.
+pub(crate) const QUOTED: usize = 200;
 
 /// A span of time, its end not included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +67,7 @@ impl Scope {
 pub struct Poll {
     /// Each link with its readings, ascending, by customer, edge and name of the link.
     pub links: Vec<(Link, Vec<Reading>)>,
-    /// Edges whose readings could not be had.
+    /// Edges and customers whose readings could not be had.
     pub failures: Vec<Failure>,
     /// Values that should be there and are not, or are of another kind than documented.
     pub odd: u64,
@@ -83,17 +88,21 @@ impl Poll {
 /// Readings by the identity of their link.
 pub type Readings = HashMap<String, Vec<Reading>>;
 
-/// An edge whose readings could not be had.
+/// An edge, or all of a customer's, whose readings could not be had.
 #[derive(Debug, thiserror::Error)]
-#[error("edge {edge} of {customer}: {why}")]
+#[error("{}{customer}: {why}", of(edge.as_deref()))]
 pub struct Failure {
     /// Name of the customer.
     pub customer: String,
-    /// Name of the edge.
-    pub edge: String,
+    /// Name of the edge; `None` if it is all of them.
+    pub edge: Option<String>,
     /// Why.
     #[source]
     pub why: Error,
+}
+
+fn of(edge: Option<&str>) -> String {
+    edge.map_or_else(String::new, |edge| format!("edge {edge} of "))
 }
 
 /// An edge as it is asked for: the number of its customer, where one is known, and its identity.
@@ -174,6 +183,40 @@ pub(crate) fn http(
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| BadConfig(format!("cannot speak TLS with {at}: {error}")))
+}
+
+/// Why a question to `at` got no answer within `timeout`, for people. Nothing of `secret` is quoted.
+pub(crate) fn explain(
+    error: &reqwest::Error,
+    (at, method): (&str, &'static str),
+    timeout: Duration,
+    secret: &Secret,
+) -> Error {
+    let at = at.to_owned();
+    if error.is_timeout() {
+        return Error::Timeout { at, method, after: timeout };
+    }
+    // What is said last is what the system said; a proxy in between is worth a word.
+    let (mut why, mut by_proxy) = (error.to_string(), false);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        why = cause.to_string();
+        if let Some(tunnel) = why.strip_prefix("tunnel error: ") {
+            (why, by_proxy) = (tunnel.to_owned(), true);
+        }
+        source = cause.source();
+    }
+    if by_proxy {
+        why.insert_str(0, "by way of its proxy: ");
+    }
+    let why = printable(&secret.redact(&why), QUOTED);
+    if why.contains("certificate") {
+        return Error::Untrusted { at, why };
+    }
+    if error.is_connect() {
+        return Error::Connect { at, why };
+    }
+    Error::Broken { at, method, why }
 }
 
 /// Time before try `n`, doubling from a quarter second, drawn from its upper half so that tries of many

@@ -69,10 +69,16 @@ impl Address {
         host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
-    /// The address of a path, which begins without a slash.
+    /// The address of a path, which begins without a slash and may end with a query.
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.0.clone();
-        url.set_path(path);
+        match path.split_once('?') {
+            None => url.set_path(path),
+            Some((path, query)) => {
+                url.set_path(path);
+                url.set_query(Some(query));
+            }
+        }
         url
     }
 }
@@ -116,6 +122,14 @@ mod tests {
         ] {
             assert_eq!(Address::parse(typed), Err(why), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_path_keeps_its_query() {
+        let address = Address::parse("vco.example.com").unwrap();
+        let joined = |path| address.join(path).to_string();
+        assert_eq!(joined("portal/rest/a"), "https://vco.example.com/portal/rest/a");
+        assert_eq!(joined("api/v1/a?t0=1&t1=2"), "https://vco.example.com/api/v1/a?t0=1&t1=2");
     }
 
     #[test]

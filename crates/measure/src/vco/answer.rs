@@ -83,6 +83,24 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     }
 }
 
+/// A question by JSON-RPC 2.0; `params` is JSON.
+pub(super) fn rpc(method: &str, params: &[u8]) -> Vec<u8> {
+    let head = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":"#);
+    [head.as_bytes(), params, b"}"].concat()
+}
+
+/// The result in an answer by JSON-RPC.
+///
+/// # Errors
+/// Why the body is none, for people.
+pub(super) fn read_rpc<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    #[derive(Deserialize)]
+    struct Answer<T> {
+        result: T,
+    }
+    read::<Answer<T>>(body).map(|answer| answer.result)
+}
+
 /// The beginning of a body, as text. Of a page, the words without the tags.
 pub(crate) fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(2_048)]);
@@ -125,6 +143,15 @@ mod tests {
         {
             assert_eq!(refusal(result), None);
         }
+    }
+
+    #[test]
+    fn a_question_by_json_rpc_is_json_and_its_answer_holds_the_result() {
+        let asked: serde_json::Value = serde_json::from_slice(&rpc("a/b", br#"{"id":7}"#)).unwrap();
+        assert_eq!((&asked["method"], &asked["params"]["id"]), (&"a/b".into(), &7.into()));
+        let result = read_rpc::<Vec<u8>>(br#"{"jsonrpc":"2.0","result":[1,2],"id":1}"#);
+        assert_eq!(result, Ok(vec![1, 2]));
+        assert!(read_rpc::<Vec<u8>>(br#"{"jsonrpc":"2.0","id":1}"#).is_err());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! One orchestrator to ask: authentication, the pace of questions, what to try again, and what an answer
 //! is. It must not know what the answers mean.
 
-use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::Secret;
@@ -17,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::address::Address;
 use super::answer::{self, Said};
 use super::cookie;
-use crate::sdwan::{BadConfig, Error, Gate, http, pause, retry_after};
+use crate::sdwan::{BadConfig, Error, Gate, QUOTED, explain, http, pause, retry_after};
 
 /// Further tries of a question that failed for a reason that may pass.
 const RETRIES: u32 = 3;
@@ -27,8 +26,6 @@ const LIMITED_RETRIES: u32 = 12;
 const HOLD: Duration = Duration::from_hours(1);
 /// Largest answer that is read: 10,000 links are about 15 MiB.
 const MAX_ANSWER: usize = 256 << 20;
-/// So much of what others say is quoted, in characters.
-const QUOTED: usize = 200;
 
 /// How an orchestrator is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +91,17 @@ pub struct Client {
     timeout: Duration,
     gate: Gate,
     session: Mutex<Session>,
+    /// How it takes questions, once it took one.
+    form: OnceLock<Form>,
+}
+
+/// How questions are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// At a path for each method.
+    Paths,
+    /// By JSON-RPC 2.0, all at one path.
+    Rpc,
 }
 
 /// The login that holds, if it is by name and password.
@@ -124,7 +132,8 @@ impl Client {
         let http = http(&at, config.address.is_local(), trust, config.timeout)?;
         let Config { address, credential, timeout, .. } = config;
         let (gate, session) = (Gate::new(), Mutex::default());
-        Ok(Self { address, at, credential, http, timeout, gate, session })
+        let form = OnceLock::new();
+        Ok(Self { address, at, credential, http, timeout, gate, session, form })
     }
 
     /// Scheme, host and port.
@@ -133,7 +142,8 @@ impl Client {
     }
 
     /// Asks `method`, as in `enterprise/getEnterpriseEdges`. What may pass is tried again a few times, a
-    /// session that has ended is renewed once, a 429 is waited out.
+    /// session that has ended is renewed once, a 429 is waited out. Where no path of a method is
+    /// found it is asked by JSON-RPC.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -141,15 +151,24 @@ impl Client {
     ) -> Result<T, Error> {
         let body = serde_json::to_vec(params).expect("parameters are numbers and text");
         let (mut failures, mut limited, mut renewed) = (0, 0, false);
+        let mut form = self.form.get().copied().unwrap_or(Form::Paths);
         loop {
             let pass = self.pass().await?;
             let cookie = pass.cookie.clone();
-            let failed = match self.once(method, body.clone(), pass).await {
-                Ok(answer) => return Ok(answer),
+            let failed = match self.once((method, form), &body, pass).await {
+                Ok(answer) => {
+                    self.form.get_or_init(|| form);
+                    return Ok(answer);
+                }
                 Err(failed) => failed,
             };
             match &failed {
                 Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
+                Error::Status { status: 404, .. }
+                    if form == Form::Paths && self.form.get().is_none() =>
+                {
+                    form = Form::Rpc;
+                }
                 Error::Session { .. } if !renewed && cookie.is_some() => {
                     renewed = true;
                     self.forget(cookie).await;
@@ -260,18 +279,19 @@ impl Client {
         let body = serde_json::to_vec(&params).expect("a name and a password are text");
         let (mut failures, mut limited) = (0, 0);
         loop {
-            let failed = match self.send(login.method(), body.clone(), None).await {
-                Ok((status, headers, body)) => {
-                    if let Some(session) = cookie::value(&headers, cookie::SESSION) {
-                        return Ok(Ok(session));
+            let failed =
+                match self.send(login.method(), &path(login.method()), body.clone(), None).await {
+                    Ok((status, headers, body)) => {
+                        if let Some(session) = cookie::value(&headers, cookie::SESSION) {
+                            return Ok(Ok(session));
+                        }
+                        match self.no_login(login.method(), status, &headers, &body) {
+                            Ok(refusal) => return Ok(Err(refusal)),
+                            Err(failed) => failed,
+                        }
                     }
-                    match self.no_login(login.method(), status, &headers, &body) {
-                        Ok(refusal) => return Ok(Err(refusal)),
-                        Err(failed) => failed,
-                    }
-                }
-                Err(failed) => failed,
-            };
+                    Err(failed) => failed,
+                };
             match &failed {
                 Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
                 failed if failed.is_passing() && failures < RETRIES => {
@@ -306,12 +326,16 @@ impl Client {
     /// Asks once.
     async fn once<T: DeserializeOwned>(
         &self,
-        method: &'static str,
-        body: Vec<u8>,
+        (method, form): (&'static str, Form),
+        body: &[u8],
         pass: Pass,
     ) -> Result<T, Error> {
         let by_token = pass.cookie.is_none();
-        let (status, _, body) = self.send(method, body, Some(pass)).await?;
+        let (path, body) = match form {
+            Form::Paths => (path(method), body.to_vec()),
+            Form::Rpc => ("portal/".to_owned(), answer::rpc(method, body)),
+        };
+        let (status, _, body) = self.send(method, &path, body, Some(pass)).await?;
         let at = || self.at.clone();
         if let Some(Said { message, session_ended }) = answer::refusal(&body) {
             let message = self.quote(&message);
@@ -332,18 +356,23 @@ impl Client {
         if !status.is_success() {
             return Err(self.status(method, status, &body));
         }
-        answer::read(&body).map_err(|why| Error::Answer { at: at(), method, why })
+        let read = match form {
+            Form::Paths => answer::read(&body),
+            Form::Rpc => answer::read_rpc(&body),
+        };
+        read.map_err(|why| Error::Answer { at: at(), method, why })
     }
 
     /// Sends a request when the gate lets it pass, and reads all of its answer.
     async fn send(
         &self,
         method: &'static str,
+        path: &str,
         body: Vec<u8>,
         pass: Option<Pass>,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let _slot = self.gate.pass().await;
-        let url = self.address.join(&format!("portal/rest/{method}"));
+        let url = self.address.join(path);
         let mut request = self.http.post(url).header(CONTENT_TYPE, "application/json");
         if let Some(Pass { header: (name, value), .. }) = pass {
             request = request.header(name, value);
@@ -360,7 +389,9 @@ impl Client {
     }
 
     async fn read(&self, method: &'static str, mut response: Response) -> Result<Vec<u8>, Error> {
-        let mut body = Vec::new();
+        // As long as it says it is, as far as that is common.
+        let length = response.content_length().unwrap_or_default().min(1 << 20);
+        let mut body = Vec::with_capacity(length as usize);
         loop {
             match response.chunk().await {
                 Ok(None) => return Ok(body),
@@ -375,24 +406,7 @@ impl Client {
     }
 
     fn explain(&self, method: &'static str, error: &reqwest::Error) -> Error {
-        let at = self.at.clone();
-        if error.is_timeout() {
-            return Error::Timeout { at, method, after: self.timeout };
-        }
-        let mut why = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            why = cause.to_string();
-            source = cause.source();
-        }
-        let why = self.quote(&why);
-        if why.contains("certificate") {
-            return Error::Untrusted { at, why };
-        }
-        if error.is_connect() {
-            return Error::Connect { at, why };
-        }
-        Error::Broken { at, method, why }
+        explain(error, (&self.at, method), self.timeout, self.secret())
     }
 
     fn status(&self, method: &'static str, status: StatusCode, body: &[u8]) -> Error {
@@ -402,10 +416,19 @@ impl Client {
 
     /// What others said, fit to be shown: short, printable, without our secret should they quote it.
     fn quote(&self, text: &str) -> String {
+        printable(&self.secret().redact(text), QUOTED)
+    }
+
+    fn secret(&self) -> &Secret {
         let (Credential::Token(secret) | Credential::Password { password: secret, .. }) =
             &self.credential;
-        printable(&secret.redact(text), QUOTED)
+        secret
     }
+}
+
+/// The path of a method of its own.
+fn path(method: &str) -> String {
+    format!("portal/rest/{method}")
 }
 
 /// A header that is never logged; `None`: not all characters may stand in one.

@@ -1,4 +1,4 @@
-//! One poll: who has links, then each edge's readings, four edges at a time. What fails of one edge stays
+//! One poll: who has links, then each edge's readings, a few edges at a time. What fails of one edge stays
 //! with that edge. It must not decide when to poll, nor store or judge anything.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ use crate::sdwan::{EdgeId, Error, Failure, Poll, Readings, Scope, Window};
 
 /// So many edges in a row without an answer are an orchestrator that is down.
 const MOST_IN_A_ROW: u32 = 8;
+/// Edges that are asked for at once: twice as many as questions may be on their way, as some pause before another
+/// try. Were all of them, each would have failed once before one has failed for good, hours later.
+const AT_ONCE: usize = 8;
 
 type Answer = Result<Understood<Readings>, Error>;
 
@@ -31,16 +34,21 @@ pub async fn poll(client: &Arc<Client>, scope: &Scope) -> Result<Poll, Error> {
         edges.entry(EdgeId::of(&link)).or_default().push(link);
     }
     let mut tasks = JoinSet::new();
-    for edge in edges.keys().cloned() {
+    let ask = |tasks: &mut JoinSet<(EdgeId, Answer)>, edge: EdgeId| {
         let (client, window, minutes) = (Arc::clone(client), scope.window, scope.minutes);
         tasks.spawn(async move {
             let readings = client.readings(&edge, window, minutes).await;
             (edge, readings)
         });
-    }
+    };
+    let mut waiting = edges.keys().cloned().collect::<Vec<_>>().into_iter();
+    waiting.by_ref().take(AT_ONCE).for_each(|edge| ask(&mut tasks, edge));
     let mut in_a_row = 0;
     while let Some(joined) = tasks.join_next().await {
-        let (edge, readings): (EdgeId, Answer) = match joined {
+        if let Some(edge) = waiting.next() {
+            ask(&mut tasks, edge);
+        }
+        let (edge, readings) = match joined {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
@@ -89,7 +97,7 @@ fn take(poll: &mut Poll, links: Vec<Link>, readings: Understood<Readings>) {
 
 fn fail(poll: &mut Poll, links: Vec<Link>, why: Error) {
     let Some(first) = links.first() else { return };
-    let (customer, edge) = (first.customer.clone(), first.edge_name.clone());
+    let (customer, edge) = (first.customer.clone(), Some(first.edge_name.clone()));
     poll.failures.push(Failure { customer, edge, why });
     poll.links.extend(links.into_iter().map(|link| (link, Vec::new())));
 }

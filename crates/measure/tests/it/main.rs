@@ -12,6 +12,7 @@ mod bytes;
 mod checks;
 mod engine;
 mod filters;
+mod meraki;
 mod names;
 mod privileges;
 mod snmp;

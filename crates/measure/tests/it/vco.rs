@@ -1,7 +1,10 @@
 //! The client and the poll against a stand-in for an orchestrator: what it serves, and each way in which it
 //! can fail.
 
+mod faults;
 mod peer;
+mod proxies;
+mod simulated;
 
 use measure::vco::{Credential, Error, Poll, Secret, WanMetric, poll};
 use serde_json::{Value, json};

@@ -38,8 +38,8 @@ struct Roster {
     lag: Duration,
     /// When it answered last, in this process.
     answered: Option<UnixMs>,
-    /// Edges that could not be asked in the last poll, by customer and name.
-    failing: Vec<(String, String)>,
+    /// Edges that could not be asked in the last poll, by customer and name; of some customers all.
+    failing: Vec<(String, Option<String>)>,
 }
 
 /// A link and what is remembered of it.
@@ -374,13 +374,16 @@ impl Links {
             let patience = roster.lag + STEP * (SILENT + 1);
             let told = roster.answered.map(|at| at + STEP * SILENT >= now);
             for known in roster.known.values_mut() {
-                let edge = (&known.link.customer, &known.link.edge_name);
+                let Link { customer, edge_name, .. } = &known.link;
+                let is_mine = |(other, edge): &(String, Option<String>)| {
+                    other == customer && edge.as_ref().is_none_or(|edge| edge == edge_name)
+                };
                 let reach = match (told, known.latest()) {
                     (None, _) => Reach::Unknown,
                     (Some(false), _) => Reach::Hidden,
                     _ if !known.link.state.is_judged() => Reach::Hidden,
                     (_, Some(latest)) if latest.at + patience >= now => Reach::Seen,
-                    _ if roster.failing.iter().any(|(c, e)| (c, e) == edge) => Reach::Hidden,
+                    _ if roster.failing.iter().any(is_mine) => Reach::Hidden,
                     _ => Reach::Silent,
                 };
                 if all || known.reach != Some(reach) {

@@ -181,10 +181,15 @@ fn an_orchestrator_that_is_silent_accuses_no_link() {
     links.take("corp", &poll(vec![]), at(31));
     assert_eq!(said(&mut links, 31), [Reach::Silent], "it answers, and has nothing of the link");
     let why = measure::sdwan::Error::Limited { at: "h".to_owned(), method: "m" };
-    let failures =
-        vec![measure::sdwan::Failure { customer: "A".to_owned(), edge: "LDN".to_owned(), why }];
-    links.take("corp", &Poll { failures, ..poll(vec![]) }, at(36));
-    assert_eq!(said(&mut links, 36), [Reach::Hidden], "its edge could not be asked");
+    let failed = |links: &mut Links, edge: Option<&str>, minute| {
+        let (customer, edge) = ("A".to_owned(), edge.map(str::to_owned));
+        let failures = vec![measure::sdwan::Failure { customer, edge, why: why.clone() }];
+        links.take("corp", &Poll { failures, ..poll(vec![]) }, at(minute));
+        said(links, minute)
+    };
+    assert_eq!(failed(&mut links, Some("LDN"), 36), [Reach::Hidden], "its edge was not asked");
+    assert_eq!(failed(&mut links, Some("AMS"), 41), [Reach::Silent], "another was not");
+    assert_eq!(failed(&mut links, None, 46), [Reach::Hidden], "no edge of its customer was");
 }
 
 #[test]
