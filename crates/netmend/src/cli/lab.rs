@@ -15,6 +15,7 @@ use crate::report::Report;
 
 mod agents;
 mod device;
+mod orchestrator;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -34,6 +35,8 @@ enum Command {
     Device(device::Args),
     /// Simulate SNMP agents with interfaces until interrupted.
     Agents(agents::Args),
+    /// Simulate an SD-WAN's orchestrator until interrupted.
+    Orchestrator(orchestrator::Args),
     /// Write syslog lines of simulated devices.
     Syslog(syslog::Args),
 }
@@ -59,6 +62,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         Command::Network(args) => network(&args),
         Command::Device(args) => device::run(args),
         Command::Agents(args) => agents::run(&args),
+        Command::Orchestrator(args) => orchestrator::run(&args),
         Command::Syslog(args) => syslog::run(&args),
     }
 }
