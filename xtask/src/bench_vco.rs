@@ -1,8 +1,8 @@
 //! `cargo xtask bench vco`: one poll of a simulated orchestrator with 1,000 edges of two links, 50 ms a call,
-//! beside a client that asks for one edge after the other, in the same run.
+//! beside a client that asks for one edge after the other, in the same run; then 10,000 links, judged.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ struct Cost {
     wall: Duration,
     cpu: Duration,
     out: String,
+    err: String,
 }
 
 /// Runs the measurement and prints it beside the goals.
@@ -69,8 +70,45 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     );
     goals.check("calls", calls, At::Most(f64::from(args.edges) + 5.0));
     goals.check("anomalies found", ours.out.lines().count() as f64, At::Least(1.0));
+    drop(bed);
+    goals.check("10,000 links judged, in s", judged(&program, 5_000)?, At::Most(1.0));
     goals.conclude();
     Ok(())
+}
+
+/// How long it took to judge two links of each of so many edges, in seconds, as netmend itself says.
+fn judged(program: &Path, edges: u32) -> Result<f64, String> {
+    let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let mut lab = Command::new(program);
+    lab.args(["lab", "orchestrator", "--calm", "--latency", "0", "--listen", "127.0.0.1:0"]);
+    let mut child = lab
+        .args(["--edges", &edges.to_string(), "--links", "2"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|why| format!("cannot start the lab: {why}"))?;
+    let said = first_line(child.stdout.take());
+    let lab = Bed { child, at: String::new(), folder };
+    let said = said?;
+    let at = said.split_whitespace().last().ok_or_else(|| format!("the lab says {said:?}"))?;
+    let file = lab.folder.path().join("netmend.yaml");
+    let vco = json!({ "kind": "vco", "url": at, "token": "lab", "lag": "0s" });
+    let text = json!({ "orchestrators": { "lab": vco } }).to_string();
+    std::fs::write(&file, text).map_err(|why| why.to_string())?;
+    let mut once = Command::new(program);
+    once.args(["vco", "once", "--verbose", "--config"]).arg(&file);
+    let once = cost("netmend vco once, 10,000 links", &mut once)?;
+    println!("  it says: {}", once.err.trim());
+    let (_, words) = once.err.split_once("judged in ").ok_or("it does not say how long")?;
+    let milliseconds = words.split_whitespace().next().and_then(|number| number.parse().ok());
+    milliseconds.map(|ms: f64| ms / 1e3).ok_or_else(|| format!("it says {words:?}"))
+}
+
+/// The first line of what a child says.
+fn first_line(words: Option<impl Read>) -> Result<String, String> {
+    let mut line = String::new();
+    let words = words.ok_or("its words are piped")?;
+    BufReader::new(words).read_line(&mut line).map_err(|why| why.to_string())?;
+    Ok(line)
 }
 
 /// The release build of netmend.
@@ -99,10 +137,11 @@ fn cost(name: &str, command: &mut Command) -> Result<Cost, String> {
         return Err(format!("{name} failed: {}", String::from_utf8_lossy(&out.stderr).trim()));
     }
     println!("  {name}: {:.1} s, {:.2} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
-    Ok(Cost { wall, cpu, out: String::from_utf8_lossy(&out.stdout).into_owned() })
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Cost { wall, cpu, out: text(&out.stdout), err: text(&out.stderr) })
 }
 
-/// The simulated orchestrator.
+/// A simulated orchestrator, which ends with it.
 struct Bed {
     child: Child,
     at: String,
@@ -122,9 +161,7 @@ impl Bed {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|why| format!("cannot start python3: {why}"))?;
-        let mut line = String::new();
-        let words = child.stderr.take().ok_or("its words are piped")?;
-        BufReader::new(words).read_line(&mut line).map_err(|why| why.to_string())?;
+        let line = first_line(child.stderr.take())?;
         let at = line.split_whitespace().nth(3).ok_or_else(|| format!("the peer says {line:?}"))?;
         Ok(Self { at: at.to_owned(), child, folder })
     }

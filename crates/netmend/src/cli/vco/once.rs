@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Tell the receivers of `notify` of the anomalies, if there are any: one message each.
     #[arg(long)]
     notify: bool,
+    /// Say on standard error how many links there are, and how long asking and judging took.
+    #[arg(short, long)]
+    verbose: bool,
     /// How to print: an object or a sentence for each anomaly.
     #[arg(long, value_name = "FORM", default_value = "json")]
     output: Form,
@@ -57,12 +60,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
         return Err(Report::new(what).help("docs/notify.md shows how to add receivers: `notify`"));
     }
     let now = args.now.map_or_else(|| SystemClock.now_ms(), |now| UnixMs(now * 1_000));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: it waits most of the time, and wakes no other one for each answer.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|why| Report::because("cannot start the runtime", &why).code(4))?;
+    let begun = SystemClock.monotonic();
     let polled = runtime.block_on(poll_all(&settings, now));
+    let asked = SystemClock.monotonic();
+    let mut links = 0;
     let mut answered = 0;
     let mut whole = true;
     let mut odd = Vec::new();
@@ -72,6 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
                 answered += 1;
                 whole &= poll.failures.is_empty();
                 tell(orchestrator, &poll);
+                links += poll.links.len();
                 odd.extend(wan::judge(&poll, window(&settings, orchestrator, now), &settings));
             }
             Err(why) => {
@@ -79,6 +86,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
                 complain(&format!("error: orchestrator {}: {why}", orchestrator.name));
             }
         }
+    }
+    if args.verbose {
+        let judging = SystemClock.monotonic().saturating_sub(asked).as_secs_f64() * 1e3;
+        let asking = asked.saturating_sub(begun).as_secs_f64();
+        let links = stdout::count(links, "link");
+        complain(&format!("note: {links}, asked for in {asking:.2} s, judged in {judging:.1} ms"));
     }
     let anomalies: Vec<_> = odd.iter().flat_map(|odd| &odd.anomalies).collect();
     stdout::print(match args.output {
