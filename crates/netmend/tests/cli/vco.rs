@@ -100,11 +100,12 @@ fn close(a: &Value, b: &Value) -> bool {
     a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-9)
 }
 
-/// The scenario gives exactly the anomalies that it must, with their numbers.
-fn check(scenario: &str) {
-    let expected = read(&assets().join(format!("scenarios/{scenario}.expected.json")));
-    let run = Peer::of(scenario).once(&[]);
-    assert_eq!((run.code, &*run.err), (Some(0), ""), "{scenario}");
+/// A scenario gives exactly the anomalies that it must, with their numbers.
+fn check(folder: &Path, scenario: &str) {
+    let expected = read(&folder.join(format!("{scenario}.expected.json")));
+    let run = Peer::start(&folder.join(format!("{scenario}.json"))).once(&[]);
+    let odd = run.err.lines().all(|line| line.starts_with("note: "));
+    assert!(run.code == Some(0) && odd, "{scenario}: {}", run.err);
     let mut wanted = expected["alerts"].as_array().expect("a list of alerts").clone();
     wanted.sort_by_key(key);
     let mut found = run.json();
@@ -133,8 +134,93 @@ fn each_scenario_gives_the_anomalies_that_the_rule_says() {
     for scenario in
         ["p01_quiet", "p02_latency_step", "p03_multi", "p04_edges_of_the_rule", "p05_non_ascii"]
     {
-        check(scenario);
+        check(&assets().join("scenarios"), scenario);
     }
+}
+
+#[test]
+fn ten_more_scenarios_give_what_was_computed_apart_from_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("python3")
+        .arg(assets().join("more.py"))
+        .arg(folder.path())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let names = String::from_utf8(made.stdout).unwrap();
+    assert_eq!(names.lines().count(), 10);
+    for scenario in names.lines() {
+        check(folder.path(), scenario);
+    }
+}
+
+#[test]
+fn the_labs_orchestrator_is_asked_as_it_says() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_netmend"))
+        .args(["lab", "orchestrator", "--edges", "5", "--links", "3", "--listen", "127.0.0.1:0"])
+        .args(["--fault", "500", "--calm"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    assert!(
+        first.starts_with("SIMULATION, not a real orchestrator: 5 edges of 3 links"),
+        "{first}"
+    );
+    let config = lines.skip(1).take(2).collect::<Vec<_>>().join("\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("netmend.yaml");
+    std::fs::write(&file, config + "\n").unwrap();
+    let once = || netmend(&["vco", "once", "--verbose", "--config", file.to_str().unwrap()]);
+    let (first, second) = (once(), once());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Five questions meet the fault: the first poll gives up after its fourth.
+    assert_eq!((first.code, &*first.out), (Some(4), ""), "{}", first.err);
+    assert!(first.err.contains("HTTP 500: SIMULATION of an error"), "{}", first.err);
+    assert_eq!(second.code, Some(0), "{}", second.err);
+    assert!(second.err.starts_with("note: 15 links, asked for in "), "{}", second.err);
+}
+
+/// A proxy of the environment is asked for the orchestrator's name; this one says no.
+#[test]
+fn the_proxy_of_the_environment_is_gone_through() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let proxy = std::thread::spawn(move || {
+        // What may pass is tried again.
+        let asked = listener.incoming().take(4).map(|stream| {
+            let mut stream = stream.unwrap();
+            let mut head = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap() > 0 {}
+            std::io::Write::write_all(&mut stream, b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
+            head
+        });
+        asked.collect::<Vec<_>>()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("netmend.yaml");
+    let vco = json!({ "kind": "vco", "url": "vco.example.com", "token": "tok-1" });
+    std::fs::write(&file, json!({ "orchestrators": { "corp": vco } }).to_string()).unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_netmend"))
+        .args(["vco", "once", "--config"])
+        .arg(&file)
+        .env("HTTPS_PROXY", format!("http://{at}"))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(4), "{err}");
+    assert!(
+        err.contains("cannot connect to https://vco.example.com: by way of its proxy: "),
+        "{err}"
+    );
+    let asked = proxy.join().unwrap();
+    assert!(asked[0].starts_with("CONNECT vco.example.com:443 HTTP/1.1\r\n"), "{asked:?}");
 }
 
 #[test]
