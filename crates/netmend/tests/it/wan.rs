@@ -1,6 +1,8 @@
 //! WAN links as users meet them: the daemon asks a stand-in for an orchestrator, written in Python apart from
 //! us, and shows, stores, judges and tells what it says.
 
+mod mail;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,11 +21,21 @@ pub(crate) struct Peer {
     child: Child,
     /// Its URL.
     pub(crate) at: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Peer {
+    /// Starts one over plain HTTP.
     pub(crate) fn start(scenario: &Value) -> Self {
+        Self::with(scenario, &["--plain"])
+    }
+
+    /// Starts one with a certificate of its own authority.
+    fn secure(scenario: &Value) -> Self {
+        Self::with(scenario, &[])
+    }
+
+    fn with(scenario: &Value, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the scenario");
         let file = folder.path().join("scenario.json");
         fs::write(&file, scenario.to_string()).expect("the scenario is written");
@@ -32,7 +44,9 @@ impl Peer {
             .arg(peer.join("fake_vco.py"))
             .arg("--scenario")
             .arg(&file)
-            .args(["--plain", "--port", "0"])
+            .args(["--port", "0", "--tls-dir"])
+            .arg(folder.path())
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .expect("python3 is one of the packages that the tests need");
@@ -40,7 +54,12 @@ impl Peer {
         let mut line = String::new();
         words.read_line(&mut line).expect("the peer says where it listens");
         let at = line.split_whitespace().nth(3).unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, at, _folder: folder }
+        Self { child, at, folder }
+    }
+
+    /// Its authority's certificate.
+    fn ca(&self) -> String {
+        fs::read_to_string(self.folder.path().join("ca.pem")).expect("the peer wrote it")
     }
 
     /// What it answers from now on instead of the truth.

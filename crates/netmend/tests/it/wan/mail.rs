@@ -1,0 +1,184 @@
+//! The mails of the daemon about WAN links, as a mail server gets them: opened by Python's own email package.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
+
+use super::{Peer, fleet};
+use crate::daemon::{Daemon, bare};
+
+/// Longest that a mail takes: half a minute that alerts wait for others, and then some.
+const PATIENCE: Duration = Duration::from_mins(3);
+const SENDER: &str = "alerts@example.net";
+const PASSWORD: &str = "mail-hunter2";
+
+/// A mail server that speaks TLS from the first byte and lets one user in.
+struct MailServer {
+    child: Child,
+    mails: Receiver<Value>,
+    port: u64,
+    /// Its authority's certificate.
+    ca: String,
+}
+
+impl MailServer {
+    fn start(folder: &Path) -> Self {
+        let works = "a certificate for loopback can be made";
+        let mut params = CertificateParams::new(Vec::new()).expect(works);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect(works);
+        let authority = CertifiedIssuer::self_signed(params, key).expect(works);
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect(works);
+        let key = KeyPair::generate().expect(works);
+        let server = params.signed_by(&key, &authority).expect(works);
+        let (certificate, secret) = (folder.join("mail.pem"), folder.join("mail.key"));
+        fs::write(&certificate, server.pem()).expect("the folder is ours");
+        fs::write(&secret, key.serialize_pem()).expect("the folder is ours");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../alert/tests/it/smtp_server.py");
+        let mut child = Command::new("/usr/bin/python3")
+            .arg(script)
+            .args(["--tls", "implicit", "--login", &format!("{SENDER}:{PASSWORD}")])
+            .args(["--certificate".as_ref(), certificate.as_os_str()])
+            .args(["--key".as_ref(), secret.as_os_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3-aiosmtpd is one of the packages that the tests need");
+        let words = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut lines = words.lines().map_while(Result::ok);
+        let mut said = move || {
+            let line = lines.next()?;
+            Some(serde_json::from_str::<Value>(&line).expect("the server speaks JSON"))
+        };
+        let port = said().and_then(|said| said["port"].as_u64()).expect("the server says its port");
+        let (sender, mails) = channel();
+        std::thread::spawn(move || {
+            while let Some(said) = said() {
+                if said["event"] == "mail" && sender.send(said).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, mails, port, ca: authority.pem() }
+    }
+
+    /// The next mail.
+    fn mail(&self) -> Value {
+        self.mails.recv_timeout(PATIENCE).expect("a mail comes")
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        // It may have ended by itself; a test that fails must not leave it behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The daemon with the original's `.env`, which names these two, and the folder where that stands.
+fn drop_in(folder: &Path, peer: &Peer, server: &MailServer) -> Daemon {
+    // As in the README of vco-api-wan-anomaly-alert.
+    let host = peer.at.trim_start_matches("https://");
+    let text = format!(
+        "VCO_HOSTNAME = '{host}/'\n\n# Either the API token\nVCO_TOKEN = ''\n\n\
+         # Or the username and password\nVCO_USERNAME = 'me@example.com'\nVCO_PASSWORD = 'vco-hunter2'\n\n\
+         EMAIL_SMTP_SERVER = '127.0.0.1'\nEMAIL_SSL_PORT = {}\nEMAIL_SENDER = '{SENDER}'\n\
+         EMAIL_SENDER_PASSWORD = '{PASSWORD}'\nEMAIL_RECEIVER = 'noc@example.net, boss@example.net'\n",
+        server.port
+    );
+    let (env, trusted) = (folder.join(".env"), folder.join("trusted.pem"));
+    fs::write(&env, text).expect("the folder is ours");
+    fs::write(&trusted, format!("{}{}", peer.ca(), server.ca)).expect("the folder is ours");
+    let mut command = bare("127.0.0.1:0", &folder.join("data"));
+    command.arg("--env-file").arg(env).env("SSL_CERT_FILE", trusted);
+    Daemon::start(command)
+}
+
+/// These links, with the original's login, ten minutes late as it takes them.
+fn late(mut scenario: Value) -> Value {
+    scenario["auth"] = json!({ "users": [
+        { "username": "me@example.com", "password": "vco-hunter2", "type": "enterprise" } ] });
+    for edge in scenario["edges"].as_array_mut().expect("a fleet has edges") {
+        let series = &mut edge["links"][0]["series"];
+        if series["latencyMsRx"]["script"].is_array() {
+            series["latencyMsRx"]["script"][0]["from"] = json!(-1_060);
+        }
+        // The original's rule takes any rise for one where nothing varies.
+        for metric in series.as_object_mut().expect("a link has series").values_mut() {
+            metric["noise"] = json!(0);
+        }
+        series["latencyMsRx"]["noise"] = json!(2);
+    }
+    scenario
+}
+
+fn header<'m>(mail: &'m Value, name: &str) -> &'m str {
+    let headers = mail["headers"].as_array().expect("a mail has headers");
+    let found = headers.iter().find(|header| header[0] == name);
+    found.and_then(|header| header[1].as_str()).unwrap_or_else(|| panic!("no {name}: {mail:#}"))
+}
+
+fn part<'m>(mail: &'m Value, kind: &str) -> &'m str {
+    let parts = mail["parts"].as_array().expect("a mail has parts");
+    let found = parts.iter().find(|part| part["type"] == kind);
+    found.and_then(|part| part["content"].as_str()).unwrap_or_else(|| panic!("no {kind}: {mail:#}"))
+}
+
+#[test]
+fn the_env_file_of_the_original_brings_a_readable_mail_of_the_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scenario = late(fleet(3, 1));
+    scenario["edges"][0]["name"] = json!("Zürich-Höhe <b>");
+    // What rose less is not what the mail begins with.
+    scenario["edges"][0]["links"][0]["series"]["latencyMsTx"]["script"] =
+        json!([{ "from": -1_060, "add": 5 }]);
+    let (peer, server) = (Peer::secure(&scenario), MailServer::start(folder.path()));
+    let _daemon = drop_in(folder.path(), &peer, &server);
+    let mail = server.mail();
+    assert_eq!(mail["to"], json!(["noc@example.net", "boss@example.net"]));
+    assert_eq!((&mail["encrypted"], &mail["authenticated"]), (&json!(true), &json!(true)));
+    assert_eq!(mail["defects"], json!([]));
+    let subject = header(&mail, "Subject");
+    let wanted = "WAN Anomaly Alert: WARNING Zürich-Höhe <b> WAN <1>: download latency 1";
+    assert!(subject.starts_with(wanted), "{subject}");
+    assert!(header(&mail, "From").contains(SENDER), "{mail:#}");
+
+    let text = part(&mail, "text/plain");
+    let link = "Edge Zürich-Höhe <b>, link WAN <1> (GE3, ISP 1) of A customer at site-1, gateway gw-lon-1.";
+    assert!(text.contains(link), "{text}");
+    assert!(text.contains("Download latency 1"), "{text}");
+    assert!(
+        text.contains(" ms, before ") && text.contains(" with a standard deviation of "),
+        "{text}"
+    );
+    assert!(text.contains(" of them above, since "), "{text}");
+    assert!(text.contains(". Upload latency 25 ms, before 20"), "{text}");
+    assert!(text.contains(". Jitter and loss normal."), "{text}");
+    let page = part(&mail, "text/html");
+    assert!(page.contains("Zürich-Höhe &lt;b&gt;, link WAN &lt;1&gt;"), "{page}");
+    assert!(!page.contains("src=\"http"), "nothing is loaded from elsewhere: {page}");
+    assert!(!mail["raw"].as_str().unwrap().contains("hunter2"), "no secret is in it: {mail:#}");
+}
+
+#[test]
+fn the_outage_of_a_gateway_is_one_mail_with_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::secure(&late(fleet(40, 40)));
+    let server = MailServer::start(folder.path());
+    let _daemon = drop_in(folder.path(), &peer, &server);
+    let mail = server.mail();
+    let subject = header(&mail, "Subject");
+    assert!(subject.starts_with("WAN Anomaly Alert: WARNING gateway gw-lon-1"), "{subject}");
+    assert!(subject.contains("40 of 40 links are bad"), "{subject}");
+    let text = part(&mail, "text/plain");
+    assert!(text.contains("edge-001") && text.contains("edge-017"), "{text}");
+    let more = server.mails.try_recv().map(|more| header(&more, "Subject").to_owned());
+    assert!(more.is_err(), "there is one mail, and not also {more:?}");
+}
