@@ -1,5 +1,6 @@
 //! The life of a target's alert: raised, worse, better, over, open again, held while it comes and goes.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ impl Engine {
             Some(known) => *known = finding,
             None => alert.findings.push(finding),
         }
-        alert.findings.sort_by_key(|found| (found.state.is_over(), found.metric != Metric::Loss));
+        alert.findings.sort_by(worst_first);
         alert.since = alert.since.min(since);
         alert.normal = normal;
         if again {
@@ -85,7 +86,7 @@ impl Engine {
         {
             *known = finding;
         }
-        alert.findings.sort_by_key(|found| (found.state.is_over(), found.metric != Metric::Loss));
+        alert.findings.sort_by(worst_first);
         alert.normal = normal;
         let accepted = alert.findings.iter().any(|found| found.state == AlertState::Accepted);
         if bad || silent {
@@ -202,8 +203,9 @@ impl Engine {
                 alert.state == AlertState::Resolved && alert.ended.is_some_and(|at| at >= oldest)
             })
         });
-        let findings: Vec<Finding> =
+        let mut findings: Vec<Finding> =
             place.slots.iter().filter_map(|slot| slot.finding.clone()).collect();
+        findings.sort_by(worst_first);
         let severity = findings.iter().map(|finding| worth(place, finding)).max();
         let severity =
             severity.unwrap_or_else(|| place.watched.severity.unwrap_or(Severity::Warning));
@@ -247,7 +249,7 @@ impl Engine {
                 None => alert.findings.push(finding),
             }
         }
-        alert.findings.sort_by_key(|found| (found.state.is_over(), found.metric != Metric::Loss));
+        alert.findings.sort_by(worst_first);
         self.counts.reopened += 1;
         self.note(id, now, Happening::Reopened);
         if flaps {
@@ -378,4 +380,20 @@ fn worth(seat: &Seat, finding: &Finding) -> Severity {
 fn normal(seat: &Seat) -> Vec<Metric> {
     let good = seat.slots.iter().filter(|slot| slot.known && slot.finding.is_none());
     good.map(|slot| slot.metric).collect()
+}
+
+/// What an alert is told by first: what still stands before what is over, loss before times, and of the two
+/// directions of a link the one that is further above its limit.
+fn worst_first(a: &Finding, b: &Finding) -> Ordering {
+    let metric = |found: &Finding| match found.metric {
+        Metric::Loss => 0,
+        Metric::Rtt => 1,
+        Metric::Jitter | Metric::Interface(_) => 2,
+    };
+    let excess = |found: &Finding| {
+        let limit = found.limit.filter(|limit| limit.is_finite() && *limit > 0.0);
+        limit.map_or(0.0, |limit| found.value / limit)
+    };
+    let (left, right) = ((a.state.is_over(), metric(a)), (b.state.is_over(), metric(b)));
+    left.cmp(&right).then_with(|| excess(b).total_cmp(&excess(a)))
 }
