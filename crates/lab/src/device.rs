@@ -17,6 +17,7 @@ use std::time::Duration;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 pub use dialect::Dialect;
 
@@ -37,10 +38,14 @@ pub struct DeviceOptions {
     pub enable: Option<String>,
     /// Whether the password is asked for by keyboard-interactive questions only.
     pub interactive: bool,
+    /// A public key that it lets in instead of the password, as in a list of authorized keys.
+    pub public_key: Option<String>,
     /// Time from a command to the first byte of its answer.
     pub latency: Duration,
     /// Lines of a page, until paging is turned off.
     pub page: usize,
+    /// Its interfaces.
+    pub interfaces: Vec<String>,
     /// Kind of its host key.
     pub host_key: KeyKind,
     /// One of its interfaces, and the address there.
@@ -71,8 +76,10 @@ impl DeviceOptions {
             password: "lab".into(),
             enable: None,
             interactive: false,
+            public_key: None,
             latency: Duration::ZERO,
             page: 24,
+            interfaces: dialect.interfaces().map(str::to_owned).to_vec(),
             host_key: KeyKind::Ed25519,
             address: None,
             uplink: None,
@@ -103,6 +110,8 @@ pub enum Misbehaviour {
     NoPrompt,
     /// Prints its own prompt, and other prompts, inside its answers.
     PromptInside,
+    /// Has the prompt of another device once it has shown something.
+    OtherPrompt,
     /// Prints a log line over the prompt after each command.
     LogLines,
     /// Does not repeat what is typed.
@@ -119,12 +128,13 @@ pub enum Misbehaviour {
 
 impl Misbehaviour {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Misbehaviour); 11] = [
+    pub const ALL: [(&'static str, Misbehaviour); 12] = [
         ("hang", Misbehaviour::Hang),
         ("hang-inside", Misbehaviour::HangInside),
         ("drop", Misbehaviour::Drop),
         ("no-prompt", Misbehaviour::NoPrompt),
         ("prompt-inside", Misbehaviour::PromptInside),
+        ("other-prompt", Misbehaviour::OtherPrompt),
         ("log-lines", Misbehaviour::LogLines),
         ("no-echo", Misbehaviour::NoEcho),
         ("password", Misbehaviour::Password),
@@ -184,7 +194,14 @@ impl Device {
 
     /// All that was typed at its prompts so far, in any session, passwords left out.
     pub fn commands(&self) -> Vec<String> {
-        self.locked().commands.clone()
+        self.locked().commands.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The first command that was typed after `since`, and when it was there.
+    pub fn next_command(&self, since: Instant) -> Option<(Instant, String)> {
+        let state = self.locked();
+        let after = state.commands.partition_point(|(at, _)| *at <= since);
+        state.commands.get(after).cloned()
     }
 
     /// Whether somebody is in its configuration mode.
@@ -207,6 +224,11 @@ impl Device {
             }
             None => false,
         }
+    }
+
+    /// Whether the line of an interface works; `None`: there is none of this name.
+    pub fn is_up(&self, interface: &str) -> Option<bool> {
+        self.locked().interfaces.get(interface).map(|port| port.enabled && port.up)
     }
 
     /// Takes an interface down until it is shut and enabled again.

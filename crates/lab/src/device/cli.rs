@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use tokio::time::Instant;
+
 use super::DeviceOptions;
 use super::dialect::{Dialect, Mode};
 
@@ -27,8 +29,8 @@ pub(super) struct Port {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) interfaces: BTreeMap<String, Port>,
-    /// Lines that were typed, in their order.
-    pub(super) commands: Vec<String>,
+    /// Lines that were typed, in their order, and when.
+    pub(super) commands: Vec<(Instant, String)>,
     /// Sessions in configuration mode.
     pub(super) configuring: usize,
     /// Passwords that were tried, right and wrong.
@@ -39,15 +41,15 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(options: &DeviceOptions) -> Self {
-        let ports = options.dialect.interfaces();
-        let ports = ports.map(|name| (name.to_owned(), Port { enabled: true, up: true }));
-        let (interfaces, commands) = (ports.into(), Vec::new());
+        let ports = options.interfaces.iter();
+        let ports = ports.map(|name| (name.clone(), Port { enabled: true, up: true }));
+        let (interfaces, commands) = (ports.collect(), Vec::new());
         Self { interfaces, commands, configuring: 0, logins: 0, before: None }
     }
 
     pub(super) fn note(&mut self, command: &str) {
         if self.commands.len() < MAX_COMMANDS {
-            self.commands.push(command.to_owned());
+            self.commands.push((Instant::now(), command.to_owned()));
         }
     }
 }
@@ -161,6 +163,15 @@ impl Session {
                 if self.dialect == Dialect::Linux =>
             {
                 self.show(&["interface", port], state)
+            }
+            ["clear", "interface", port]
+                if self.dialect == Dialect::Ios && self.mode == Mode::Normal =>
+            {
+                match state.interfaces.get_mut(*port) {
+                    Some(port) => port.up |= port.enabled,
+                    None => return said(self.dialect.unknown()),
+                }
+                said("")
             }
             ["reload"] if self.mode == Mode::Normal => (
                 String::new(),
@@ -366,6 +377,17 @@ mod tests {
         }
         assert!(show(&mut session, &mut state).contains("is up, line protocol is up"));
         assert_eq!(state.configuring, 0);
+    }
+
+    #[test]
+    fn an_interface_that_is_cleared_works_again_unless_it_is_shut() {
+        let (mut session, mut state) = session(Dialect::Ios);
+        for (name, enabled) in [("GigabitEthernet0/1", true), ("GigabitEthernet0/2", false)] {
+            *state.interfaces.get_mut(name).unwrap() = Port { enabled, up: false };
+            session.command(&format!("clear interface {name}"), &mut state);
+            assert_eq!(state.interfaces[name].up, enabled);
+        }
+        assert!(session.command("clear interface Gi9/9", &mut state).0.contains("Invalid"));
     }
 
     #[test]

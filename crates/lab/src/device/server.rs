@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::server::{self, Auth, ChannelOpenHandle, Msg, Response, Session};
+use russh::keys::PublicKey;
+use russh::server::{self, Auth, ChannelOpenHandle, Msg, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -19,10 +20,10 @@ pub(super) async fn serve(
     device: Device,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> Result<(), russh::Error> {
-    let method = if device.options.interactive {
-        MethodKind::KeyboardInteractive
-    } else {
-        MethodKind::Password
+    let method = match &device.options.public_key {
+        Some(_) => MethodKind::PublicKey,
+        None if device.options.interactive => MethodKind::KeyboardInteractive,
+        None => MethodKind::Password,
     };
     let config = server::Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-SIMULATION")),
@@ -71,6 +72,22 @@ impl server::Handler for Peer {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
         Ok(self.judge(user, password.as_bytes()))
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, russh::Error> {
+        self.device.locked().logins += 1;
+        let options = &self.device.options;
+        let known = options.public_key.as_deref().and_then(|key| PublicKey::from_openssh(key).ok());
+        let same = known.is_some_and(|known| known.key_data() == key.public_key.key_data());
+        if user == options.user && same {
+            user.clone_into(&mut self.user);
+            return Ok(Auth::Accept);
+        }
+        Ok(Auth::reject())
     }
 
     async fn auth_keyboard_interactive<'a>(

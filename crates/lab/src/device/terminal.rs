@@ -39,6 +39,8 @@ pub(super) struct Terminal<S> {
     after_return: bool,
     /// Whether the last line was a command.
     answered: bool,
+    /// Whether it has shown something.
+    shown: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
@@ -53,6 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             keys: VecDeque::new(),
             after_return: false,
             answered: false,
+            shown: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 };
             }
             self.answered = !line.is_empty();
+            self.shown |= line.starts_with("show");
             if next == Next::Close {
                 return Ok(());
             }
@@ -178,6 +182,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     }
 
     fn prompt(&self) -> String {
+        if self.shown && self.device.has(Misbehaviour::OtherPrompt) {
+            return "other-device#".into();
+        }
         self.session.dialect.prompt(&self.session.name, &self.user, &self.session.mode)
     }
 
@@ -188,31 +195,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         }
     }
 
-    /// A line, edited with backspace, shown unless it is a secret.
+    /// A line, edited with backspace, shown unless it is a secret. What was typed together is shown together.
     async fn line(&mut self, shown: bool) -> io::Result<Typed> {
         let echo = shown && !self.device.has(Misbehaviour::NoEcho);
-        let mut line = Vec::new();
+        let (mut line, mut answer) = (Vec::new(), Vec::new());
         loop {
+            if self.keys.is_empty() && !answer.is_empty() {
+                self.stream.write_all(&answer).await?;
+                answer.clear();
+            }
             let key = self.key().await?;
             match key {
                 INTERRUPT => {
-                    self.write("^C\r\n").await?;
+                    answer.extend_from_slice(b"^C\r\n");
+                    self.stream.write_all(&answer).await?;
+                    self.stream.flush().await?;
                     return Ok(Typed::Interrupted);
                 }
                 b'\r' | b'\n' => {
-                    self.write("\r\n").await?;
+                    answer.extend_from_slice(b"\r\n");
+                    self.stream.write_all(&answer).await?;
+                    self.stream.flush().await?;
                     return Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()));
                 }
                 0x08 | 0x7f => {
                     let gone = line.pop().is_some();
                     if gone && echo {
-                        self.write("\x08 \x08").await?;
+                        answer.extend_from_slice(b"\x08 \x08");
                     }
                 }
                 _ if line.len() < MAX_LINE => {
                     line.push(key);
                     if echo {
-                        self.stream.write_all(&[key]).await?;
+                        answer.push(key);
                     }
                 }
                 _ => {}

@@ -15,8 +15,8 @@ use crate::report::Report;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Log in with the printed account, for instance with ssh or `netmend device show`. Interfaces can be shut and \
-enabled; nothing else changes. Bad habits: hang, hang-inside, drop, no-prompt, prompt-inside, log-lines, \
-no-echo, password, stubborn-pager, endless, press-any-key.
+enabled; nothing else changes. Bad habits: hang, hang-inside, drop, no-prompt, prompt-inside, other-prompt, \
+log-lines, no-echo, password, stubborn-pager, endless, press-any-key.
 
 Exit codes: 0 interrupted, 3 bad arguments, 4 it cannot listen.")]
 pub(super) struct Args {
