@@ -62,12 +62,24 @@ pub(crate) enum Place {
     Anywhere,
 }
 
+/// What is sent, and what may come of it.
+pub(crate) struct Ask<'a> {
+    /// The commands, each of which is echoed.
+    pub(crate) commands: &'a [&'a str],
+    /// Where the prompt must be that ends the answer.
+    pub(crate) place: Place,
+    /// The questions that may come, in order.
+    pub(crate) expect: &'a [Expect],
+    /// Whether the commands only read. What others do not print needs no silence behind the prompt: a
+    /// prompt that is output of theirs would be preceded by output.
+    pub(crate) reads: bool,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+}
+
 /// When an answer is over.
 struct Goal<'g> {
-    /// The commands that were sent, each of which is echoed.
-    commands: &'g [&'g str],
-    place: Place,
-    expect: &'g [Expect],
+    ask: &'g Ask<'g>,
     deadline: Instant,
 }
 
@@ -76,6 +88,8 @@ enum Standing {
     Prompt {
         echoed: bool,
     },
+    /// The prompt, and nothing but echoes before it.
+    Done,
     Pager(&'static str),
     Question(String),
     /// A log line was printed over the prompt.
@@ -120,20 +134,14 @@ impl Shell {
     }
 
     /// Sends commands in one write and returns what is printed until the last prompt.
-    pub(crate) async fn ask(
-        &mut self,
-        commands: &[&str],
-        place: Place,
-        expect: &[Expect],
-        limit: Duration,
-    ) -> Result<String, Failure> {
+    pub(crate) async fn ask(&mut self, ask: &Ask<'_>) -> Result<String, Failure> {
         self.screen.clear_lines();
         if self.echoes == Some(false) {
             self.screen.clear_line();
         }
-        let mut lines = commands.join("\n");
+        let mut lines = ask.commands.join("\n");
         lines.push('\n');
-        let goal = Goal { commands, place, expect, deadline: Instant::now() + limit };
+        let goal = Goal { ask, deadline: Instant::now() + ask.limit };
         self.send(lines.as_bytes()).await?;
         self.finish(&goal).await?;
         Ok(self.screen.text())
@@ -158,19 +166,34 @@ impl Shell {
 
     /// Gets the prompt back after something went wrong: interrupts, declines, asks again. `false`: in vain.
     pub(crate) async fn rescue(&mut self) -> bool {
+        let limit = self.limits.rescue / 3;
+        let ask = Ask { commands: &[], place: Place::Anywhere, expect: &[], reads: true, limit };
         for keys in [&b"\x03"[..], b"n\n", b"\x03\n"] {
             self.screen.clear_lines();
             self.screen.clear_line();
             if self.send(keys).await.is_err() {
                 return false;
             }
-            let deadline = Instant::now() + self.limits.rescue / 3;
-            let goal = Goal { commands: &[], place: Place::Anywhere, expect: &[], deadline };
+            let goal = Goal { ask: &ask, deadline: Instant::now() + limit };
             match self.finish(&goal).await {
                 Ok(()) => return true,
                 Err(Failure::Closed | Failure::TooLong) => return false,
                 Err(Failure::Silent(_) | Failure::Question(_)) => {}
             }
+        }
+        false
+    }
+
+    /// Takes in what the device has printed since; `false` if it has closed the channel, or prints on and on.
+    pub(crate) async fn drain(&mut self) -> bool {
+        let mut received = 0;
+        while received <= self.limits.output {
+            match self.read_some(Instant::now()).await {
+                Ok(0) => return true,
+                Ok(more) => received += more,
+                Err(_) => return false,
+            }
+            self.screen.clear_lines();
         }
         false
     }
@@ -237,12 +260,16 @@ impl Shell {
     /// Reads until the goal is reached.
     async fn finish(&mut self, goal: &Goal<'_>) -> Result<(), Failure> {
         let mut received = 0;
-        let mut expect = goal.expect.iter();
+        let mut expect = goal.ask.expect.iter();
         let mut nudged = false;
-        let mut echoed = goal.commands.is_empty();
+        let mut echoed = goal.ask.commands.is_empty();
         loop {
-            let standing = self.standing(goal, &mut echoed);
+            let standing = self.standing(goal.ask, &mut echoed);
             let patience = match &standing {
+                Standing::Done => {
+                    self.arrive(Some(true));
+                    return Ok(());
+                }
                 Standing::Prompt { echoed: true } => Some(self.limits.quiet),
                 Standing::Prompt { echoed: false } => Some(self.limits.no_echo),
                 Standing::Pager(_) => Some(Duration::ZERO),
@@ -262,11 +289,7 @@ impl Shell {
             }
             match standing {
                 Standing::Prompt { echoed } => {
-                    if self.echoes.is_none() && !goal.commands.is_empty() {
-                        self.echoes = Some(echoed);
-                    }
-                    self.configuring =
-                        !self.prompt.as_ref().is_some_and(|p| p.is(&self.screen.line()));
+                    self.arrive((!goal.ask.commands.is_empty()).then_some(echoed));
                     return Ok(());
                 }
                 _ if Instant::now() >= goal.deadline => {
@@ -287,13 +310,19 @@ impl Shell {
                     nudged = true;
                     self.send(b"\n").await?;
                 }
-                Standing::Open => {}
+                Standing::Open | Standing::Done => {}
             }
         }
     }
 
+    /// Takes note of where the prompt is that ended an answer, and of whether it showed an echo.
+    fn arrive(&mut self, echoed: Option<bool>) {
+        self.echoes = self.echoes.or(echoed);
+        self.configuring = !self.prompt.as_ref().is_some_and(|p| p.is(&self.screen.line()));
+    }
+
     /// What the unfinished line says.
-    fn standing(&self, goal: &Goal<'_>, echoed: &mut bool) -> Standing {
+    fn standing(&self, ask: &Ask<'_>, echoed: &mut bool) -> Standing {
         if self.screen.line_len() > MAX_HALT {
             return Standing::Open;
         }
@@ -302,15 +331,20 @@ impl Shell {
             let log = is_log(&self.screen.last_line());
             return if log { Standing::Disturbed } else { Standing::Open };
         }
-        if self.is_end(&line, goal.place) {
+        if self.is_end(&line, ask.place) {
             if !*echoed && self.screen.has_lines() {
-                *echoed = count_echoes(&self.screen.head(), goal.commands) == goal.commands.len();
+                let (head, sent) = (self.screen.head(), ask.commands.len());
+                *echoed = count_echoes(&head, ask.commands) == sent;
+                let printed = || head.lines().filter(|line| !line.trim().is_empty()).count() > sent;
+                if *echoed && !ask.reads && !printed() {
+                    return Standing::Done;
+                }
             }
             return Standing::Prompt { echoed: *echoed || self.echoes == Some(false) };
         }
         match prompt::halt(&line) {
             Some(Halt::Pager(keys)) => Standing::Pager(keys),
-            Some(Halt::Question) if !is_typed(&line, goal) => Standing::Question(line),
+            Some(Halt::Question) if !is_typed(&line, ask.commands) => Standing::Question(line),
             _ => Standing::Open,
         }
     }
@@ -368,8 +402,8 @@ pub(crate) fn is_echo(line: &str, command: &str) -> bool {
 }
 
 /// Whether a line is what was sent and not yet answered: `r1#show ip ssh password`.
-fn is_typed(line: &str, goal: &Goal<'_>) -> bool {
-    goal.commands.iter().any(|command| !command.is_empty() && is_echo(line, command))
+fn is_typed(line: &str, commands: &[&str]) -> bool {
+    commands.iter().any(|command| !command.is_empty() && is_echo(line, command))
 }
 
 /// How many of the commands, in order, are echoed in the text.

@@ -254,6 +254,21 @@ async fn prompts_inside_an_answer_do_not_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_prompt_of_another_device_is_never_taken_for_ours() {
+    for platform in TERMINALS {
+        let bench = Bench::wrong(platform, Misbehaviour::OtherPrompt);
+        let mut session = bench.open().await.unwrap();
+        let lost = session.show("show version").await.unwrap_err();
+        let SessionError::Unfinished { last, .. } = &lost else { panic!("{platform}: {lost}") };
+        assert_eq!(last, "other-device#", "{platform}");
+        let lines = bounce(platform);
+        session.configure(&Change { lines, revert_after: None }).await.unwrap_err();
+        assert_eq!(bench.device.is_enabled(interface(platform)), Some(true), "{platform}");
+        assert!(!bench.device.commands().iter().any(|line| line.contains("shutdown")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn log_lines_are_kept_out_of_answers() {
     for platform in [Platform::Ios, Platform::Nxos, Platform::Eos] {
         let bench = Bench::wrong(platform, Misbehaviour::LogLines);

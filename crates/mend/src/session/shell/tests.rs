@@ -37,8 +37,13 @@ async fn shell(script: Vec<(&'static str, Vec<(u64, &'static str)>)>) -> Shell {
     Shell::open(Box::new(ours), Platform::Ios.definition(), Limits::default()).await.unwrap()
 }
 
+/// Asks something that only reads.
 async fn ask(shell: &mut Shell, command: &str) -> Result<String, Failure> {
-    shell.ask(&[command], Place::Normal, &[], Duration::from_secs(30)).await
+    shell.ask(&asked(&[command], Place::Normal, true)).await
+}
+
+fn asked<'a>(commands: &'a [&'a str], place: Place, reads: bool) -> Ask<'a> {
+    Ask { commands, place, expect: &[], reads, limit: Duration::from_secs(30) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,6 +64,22 @@ async fn the_prompt_inside_an_answer_ends_it_only_in_silence() {
     let mut shell =
         shell(vec![("show x\n", vec![(1, "show x\r\none\r\nr1#"), (15, "\r\ntwo\r\nr1#")])]).await;
     assert_eq!(ask(&mut shell, "show x").await.unwrap(), "r1#show x\none\nr1#\ntwo\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_and_prints_nothing_is_over_with_its_prompt_and_nothing_else_is() {
+    let answers = [
+        ("clear x\n", vec![(1, "clear x\r\nr1#")]),
+        ("clear y\n", vec![(1, "clear y\r\nwait\r\nr1#"), (15, "\r\n% Bad y\r\nr1#")]),
+        ("show x\n", vec![(1, "show x\r\nr1#"), (15, "\r\ntwo\r\nr1#")]),
+    ];
+    let mut shell = shell(answers.to_vec()).await;
+    let start = Instant::now();
+    let text = shell.ask(&asked(&["clear x"], Place::Normal, false)).await.unwrap();
+    assert_eq!((text.as_str(), start.elapsed().as_millis()), ("r1#clear x\n", 1));
+    let text = shell.ask(&asked(&["clear y"], Place::Normal, false)).await.unwrap();
+    assert!(text.ends_with("% Bad y\n"), "{text}");
+    assert!(ask(&mut shell, "show x").await.unwrap().ends_with("two\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,11 +118,10 @@ async fn lines_in_one_write_are_answered_by_as_many_prompts() {
         ),
     ])
     .await;
-    let limit = Duration::from_secs(30);
-    shell.ask(&["configure terminal"], Place::Anywhere, &[], limit).await.unwrap();
+    shell.ask(&asked(&["configure terminal"], Place::Anywhere, false)).await.unwrap();
     assert!(shell.is_configuring() && shell.can_send_together());
     let lines = ["shutdown", "no shutdown"];
-    let text = shell.ask(&lines, Place::Anywhere, &[], limit).await.unwrap();
+    let text = shell.ask(&asked(&lines, Place::Anywhere, false)).await.unwrap();
     assert_eq!(text, "r1(config)#shutdown\nr1(config-if)#no shutdown\n");
 }
 
