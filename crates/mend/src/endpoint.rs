@@ -10,7 +10,7 @@ use crate::platform::Platform;
 const MAX_JUMPS: usize = 4;
 
 /// A device to log in to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Its name in the inventory, by which its host key is known.
     pub device: String,

@@ -3,15 +3,18 @@
 //! nothing on disk but the trusted host keys, and leaves no configuration mode open.
 //!
 //! Reading order: `limits`, `hostkeys`, `connect`, `auth`, `screen`, `prompt`, `shell`, `exec`, `answer`,
-//! `redact`, `transcript`, then [`Session`] here.
+//! `redact`, `transcript`, then [`Session`] here, and `kept`.
 
 mod answer;
 mod auth;
 mod change;
+#[cfg(any(test, fuzzing))]
+pub mod checks;
 mod connect;
 mod error;
 mod exec;
 mod hostkeys;
+mod kept;
 mod limits;
 mod prompt;
 mod redact;
@@ -31,13 +34,14 @@ pub use change::Change;
 pub use connect::ask_host_key;
 pub use error::SessionError;
 pub use hostkeys::{HostKey, HostKeyError, HostKeys};
+pub use kept::Kept;
 pub use limits::Limits;
 pub use shell::Expect;
 pub use transcript::{Entry, Transcript};
 
 use connect::{Connection, limited};
 use redact::Redactor;
-use shell::{Failure, Place, Shell};
+use shell::{Ask, Failure, Place, Shell};
 
 use crate::endpoint::Endpoint;
 use crate::platform::{Access, Definition, Platform};
@@ -290,7 +294,8 @@ impl Session {
         };
         // Who drops this future half-way leaves a terminal in doubt.
         self.broken = Some("a command was cut off");
-        let text = shell.ask(commands, place, expect, limit).await;
+        let reads = commands.iter().any(|command| self.platform.check_reading(command).is_ok());
+        let text = shell.ask(&Ask { commands, place, expect, reads, limit }).await;
         let prompt = shell.prompt().map(|prompt| prompt.text().to_owned()).unwrap_or_default();
         let sent = commands.join("\n");
         match text {

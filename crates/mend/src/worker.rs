@@ -16,14 +16,14 @@ use std::time::Duration;
 use model::event::EventState;
 use model::run::{Exchange, Measured, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult};
 use model::{Clock, Event, Login, UnixMs};
-use store::{Change, EventMove, RunChange, State};
+use store::{AuditNote, Change, EventMove, RunChange, State};
 
 use crate::endpoint::Endpoint;
 use crate::platform::Platform;
 use crate::proof::{self, Judge, Prober, ProofTarget};
 use crate::queue;
 use crate::script::{self, Children, Execution, Facts, Remediation, Verdict, VerdictKind};
-use crate::session::{HostKeys, Limits, Session, SessionError};
+use crate::session::{HostKeys, Kept, Limits, Session, SessionError};
 
 use host::{WorkerHost, one_line};
 use record::write;
@@ -122,6 +122,8 @@ pub struct Tools {
     pub keys: HostKeys,
     /// How long a session waits for what.
     pub limits: Limits,
+    /// Sessions that are open still.
+    pub kept: Kept,
 }
 
 impl std::fmt::Debug for Tools {
@@ -193,7 +195,7 @@ impl Work {
 /// its device nor its event: its run is given up.
 pub async fn run(tools: &Tools, task: Task) -> Ending {
     let (shared, run) = (tools.clone(), task.run.id);
-    let working = tokio::spawn(async move { work(&shared, task).await });
+    let working = tokio::spawn(async move { Box::pin(work(&shared, task)).await });
     match working.await {
         Ok(ending) => ending,
         Err(why) => {
@@ -216,6 +218,7 @@ async fn work(tools: &Tools, task: Task) -> Ending {
         before: tools.prober.before(&targets),
         targets,
         transcript: Vec::new(),
+        looked: Vec::new(),
         reverts: None,
         tools,
         task,
@@ -234,6 +237,8 @@ struct Worker<'a> {
     targets: Vec<ProofTarget>,
     before: Vec<Measured>,
     transcript: Vec<Exchange>,
+    /// What only looked and is not in the audit yet.
+    looked: Vec<AuditNote>,
     /// When the device has taken back what was not confirmed.
     reverts: Option<UnixMs>,
 }
@@ -245,15 +250,7 @@ impl Worker<'_> {
         if let Some(why) = self.tools.logins.blocked(&login) {
             return Ok(Work::over(RunState::Cancelled, why));
         }
-        self.audit("login", &format!("{} as {}", self.run.device, self.task.endpoint.login.user))
-            .await?;
-        let limits = Limits {
-            command: self.tools.limits.command.min(self.task.remediation.meta.timeout),
-            ..self.tools.limits.clone()
-        };
-        let clock = Arc::clone(&self.tools.clock);
-        let opened = Session::open(&self.task.endpoint, &self.tools.keys, limits, clock).await;
-        let session = match opened {
+        let session = match self.session().await? {
             Ok(session) => session,
             Err(why) => {
                 if matches!(why, SessionError::Authentication { .. }) {
@@ -279,8 +276,23 @@ impl Worker<'_> {
             Err(Stop::Lost) => Err(Ending::Lost),
         };
         let reverts = host.reverts_in();
-        self.transcript = host.close().await;
+        (self.transcript, self.looked) = host.close(&self.task.endpoint).await;
         Ok(self.left(work?, reverts))
+    }
+
+    /// A session on the device: one that is open, or a new one.
+    async fn session(&self) -> Result<Result<Session, SessionError>, Ending> {
+        let limits = Limits {
+            command: self.tools.limits.command.min(self.task.remediation.meta.timeout),
+            ..self.tools.limits.clone()
+        };
+        if let Some(session) = self.tools.kept.take(&self.task.endpoint, &limits).await {
+            return Ok(Ok(session));
+        }
+        let endpoint = &self.task.endpoint;
+        self.audit("login", &format!("{} as {}", self.run.device, endpoint.login.user)).await?;
+        let clock = Arc::clone(&self.tools.clock);
+        Ok(Session::open(endpoint, &self.tools.keys, limits, clock).await)
     }
 
     /// Says of a change that was not confirmed that it undoes itself.
@@ -464,18 +476,17 @@ impl Worker<'_> {
 
     /// Measures whether the repair holds; only then is it made to stay.
     async fn prove(&mut self, host: &mut WorkerHost<'_>) -> Result<Work, Ending> {
-        self.run.state = RunState::Verifying;
-        let moved = EventMove {
-            to: EventState::Verifying,
-            reason: String::new(),
-            not_before: self.tools.clock.now_ms(),
-        };
-        self.put(Some(moved), Some(host.exchanges())).await?;
-        let after = if self.targets.is_empty() {
-            Vec::new()
-        } else {
-            self.tools.prober.probe(&self.targets, proof::ROUNDS).await
-        };
+        let mut after = Vec::new();
+        if !self.targets.is_empty() {
+            self.run.state = RunState::Verifying;
+            let moved = EventMove {
+                to: EventState::Verifying,
+                reason: String::new(),
+                not_before: self.tools.clock.now_ms(),
+            };
+            self.put(Some(moved), Some(host.exchanges())).await?;
+            after = self.tools.prober.probe(&self.targets, proof::ROUNDS).await;
+        }
         let proof = proof::judge(&self.targets, &self.before, &after, &*self.tools.judge);
         let (verdict, reason) = (proof.verdict, proof.reason.clone());
         self.run.proof = Some(proof);

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use alert::route::Maintenance;
 use mend::script::Children;
-use mend::session::{HostKeys, Limits};
+use mend::session::{HostKeys, Kept, Limits};
 use mend::worker::{Ending, Tools};
 use model::{Clock, EventId, Inventory, UnixMs};
 use show::{MendNow, RemediationNow};
@@ -138,6 +138,8 @@ impl Mending {
         let telling = Arc::clone(&present.telling);
         let around = Arc::new(Around::new(present, Arc::clone(&rules.inventory)));
         let credentials = Arc::new(Credentials::read(&*state).map_err(failed)?);
+        let kept = Kept::default();
+        kept.keep_for(rules.settings.keep_session);
         let tools = Tools {
             scripts: Arc::clone(&children) as _,
             switch: Arc::clone(&switch) as _,
@@ -148,6 +150,7 @@ impl Mending {
             clock: Arc::clone(&clock),
             keys: HostKeys::at(folder.join(HOST_KEYS)),
             limits: Limits::default(),
+            kept,
         };
         let shared = Arc::new(Shared {
             modes: Modes::read(&*state).map_err(failed)?,
@@ -192,6 +195,7 @@ impl Mending {
     pub(crate) fn set(&self, rules: Rules) {
         let rules = Arc::new(rules);
         self.shared.around.set(Arc::clone(&rules.inventory));
+        self.shared.tools.kept.keep_for(rules.settings.keep_session);
         *self.shared.rules.lock().expect("no holder of this lock can panic") = rules;
         self.shared.bell.ring();
     }
@@ -272,6 +276,7 @@ impl Thread {
             self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
             self.shared.take_ended();
         }
+        self.runtime.block_on(self.shared.tools.kept.close());
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
 

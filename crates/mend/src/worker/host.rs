@@ -10,6 +10,7 @@ use store::{AuditNote, Change as Put, RunChange};
 
 use super::carrier::Carrier;
 use super::{Errand, LEASE, Task, Tools, stored, write};
+use crate::endpoint::Endpoint;
 use crate::script::{Host, HostError, Paper, Reply, Step};
 use crate::session::{Change, Entry, Expect, Session, SessionError};
 
@@ -166,14 +167,15 @@ impl<'a> WorkerHost<'a> {
         may.then(|| (left + PROOF).min(LONGEST))
     }
 
-    /// Ends the session; gives what was said.
-    pub(super) async fn close(mut self) -> Vec<Exchange> {
-        let looked = std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
-        if !self.lost {
-            // That the device was only looked at is noted even if the rest was not.
-            let _ = write(&self.tools.state, looked).await;
-        }
-        exchanges(self.session.close().await.entries, &self.begun)
+    /// Puts the session down; gives what was said, and what only looked and is not in the audit yet.
+    pub(super) async fn close(self, endpoint: &Endpoint) -> (Vec<Exchange>, Vec<AuditNote>) {
+        // Who was stopped lets go of the device, and nobody else goes on where a change waits to be confirmed.
+        let said = if self.lost || self.stopped.is_some() || self.reverts.is_some() {
+            self.session.close().await
+        } else {
+            self.tools.kept.put(endpoint, self.session).await
+        };
+        (exchanges(said.entries, &self.begun), self.looked)
     }
 
     /// Stops where people have stopped everything.

@@ -95,7 +95,7 @@ impl Worker<'_> {
     }
 
     pub(super) async fn put(
-        &self,
+        &mut self,
         event: Option<EventMove>,
         transcript: Option<Vec<Exchange>>,
     ) -> Result<(), Ending> {
@@ -103,7 +103,11 @@ impl Worker<'_> {
     }
 
     /// The run as it is now, with an entry of the audit.
-    fn changes(&self, event: Option<EventMove>, transcript: Option<Vec<Exchange>>) -> Vec<Change> {
+    fn changes(
+        &mut self,
+        event: Option<EventMove>,
+        transcript: Option<Vec<Exchange>>,
+    ) -> Vec<Change> {
         let lease_until = self.tools.clock.now_ms() + LEASE;
         let run = Box::new(self.run.clone());
         let put = Change::Run(RunChange::Put { run, lease_until, event, transcript });
@@ -115,7 +119,9 @@ impl Worker<'_> {
             run: Some(self.run.id),
             detail: self.run.reason.clone(),
         });
-        vec![put, done]
+        // That the device was only looked at goes with what comes next.
+        let looked = std::mem::take(&mut self.looked).into_iter().map(Change::Audit);
+        looked.chain([put, done]).collect()
     }
 
     /// Writes something down besides.

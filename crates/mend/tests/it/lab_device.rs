@@ -7,6 +7,8 @@ use lab::{Device, DeviceOptions, Dialect, Misbehaviour};
 use mend::session::{HostKeys, Limits, Session, SessionError};
 use mend::{Endpoint, Platform};
 use model::{Login, ManualClock, Secret, UnixNs};
+use tokio::io::copy_bidirectional;
+use tokio::task::AbortHandle;
 
 /// The password of the tests, looked for where it must not be.
 pub(crate) const PASSWORD: &str = "hunter2-of-the-lab";
@@ -56,10 +58,23 @@ impl Bench {
 
     /// Logs in to whatever device stands in the place of ours.
     pub(crate) async fn open_on(&self, device: &Device) -> Result<Session, SessionError> {
-        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        self.open_until(device).await.0
+    }
+
+    /// The same; the device can be reached until the task ends.
+    pub(crate) async fn open_until(
+        &self,
+        device: &Device,
+    ) -> (Result<Session, SessionError>, AbortHandle) {
+        let (ours, mut near) = tokio::io::duplex(64 << 10);
+        let (mut far, theirs) = tokio::io::duplex(64 << 10);
         let device = device.clone();
         tokio::spawn(async move { device.serve(theirs).await });
+        // A way that can be cut: the device would go on serving what it has begun with.
+        let way = tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
         let clock = Arc::new(ManualClock::new(UnixNs(0)));
-        Session::open_over(ours, &self.endpoint, &self.keys, self.limits.clone(), clock).await
+        let limits = self.limits.clone();
+        let opened = Session::open_over(ours, &self.endpoint, &self.keys, limits, clock).await;
+        (opened, way.abort_handle())
     }
 }

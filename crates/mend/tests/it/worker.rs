@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::{Device, DeviceOptions, Dialect, Misbehaviour};
 use mend::proof::{Judge, Measuring, Prober, ProofTarget};
 use mend::script::{Facts, Host, Meta, Pattern, Remediation, Step, Verdict, VerdictKind};
-use mend::session::{HostKeys, Limits};
+use mend::session::{HostKeys, Kept, Limits};
 use mend::worker::{self, Ending, Errand, Logins, Scripts, Stepping, Steps, Switch, Task, Tools};
 use mend::{Endpoint, Platform};
 use model::event::{EventState, Evidence, Mode, Origin as Told};
@@ -204,6 +204,7 @@ impl Bench {
             clock: Arc::new(SystemClock),
             keys: HostKeys::at(folder.path().join("known")),
             limits: Limits { command: Duration::from_secs(2), ..Limits::default() },
+            kept: Kept::default(),
         };
         let endpoint = Endpoint {
             device: "r1".into(),

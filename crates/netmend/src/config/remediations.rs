@@ -46,6 +46,8 @@ keys! {
         people: Pause,
         /// How long a question to people stands, 30m if not given.
         approval: Pause,
+        /// How long a session stays open for the next run on its device, 1m at most; 0s if not given.
+        keep_session: Keep,
     }
 }
 
@@ -79,6 +81,11 @@ keys! {
 duration! {
     /// A span of time.
     Pause, Duration::ZERO, Duration::from_hours(24), "0s to 24h"
+}
+
+duration! {
+    /// How long a session stays open. What a device says of its end must still count as our own doing.
+    Keep, Duration::ZERO, Duration::from_mins(1), "0s to 1m"
 }
 
 /// How far a remediation may go.
@@ -181,6 +188,8 @@ pub(crate) struct MendSettings {
     pub(crate) exclusive: BTreeSet<String>,
     /// The numbers of the other guards.
     pub(crate) guards: mend::guard::Limits,
+    /// How long a session stays open for the next run on its device.
+    pub(crate) keep_session: Duration,
 }
 
 impl Default for MendSettings {
@@ -195,6 +204,7 @@ impl Default for MendSettings {
             storm: StormLimits::default(),
             exclusive: BTreeSet::new(),
             guards: mend::guard::Limits::default(),
+            keep_session: Duration::ZERO,
         }
     }
 }
@@ -236,6 +246,7 @@ impl RawRemediations {
                 approval: pause(self.approval, default.guards.approval),
                 ..default.guards
             },
+            keep_session: self.keep_session.map_or(default.keep_session, |raw| raw.value.0),
         }
     }
 }
@@ -256,12 +267,13 @@ mod tests {
     #[test]
     fn each_remediation_may_have_a_mode_of_its_own() {
         let text = "remediations:\n  dir: fixes\n  mode: approve\n  modes: { bounce: auto }\n  \
-                    workers: 50\n  budgets: { device: 10, inventory: 5% }\n  storm: { calm: 1m }\n";
+                    workers: 50\n  budgets: { device: 10, inventory: 5% }\n  storm: { calm: 1m }\n  keep_session: 30s\n";
         let mending = from_text(text).mending;
         assert_eq!((mending.mode, mending.modes["bounce"]), (Mode::Approve, Mode::Auto));
         assert_eq!((mending.workers, mending.budgets.running), (50, 50));
         assert_eq!((mending.budgets.device, mending.budgets.inventory), (10, 5.0));
         assert_eq!(mending.storm.calm, Duration::from_mins(1));
+        assert_eq!(mending.keep_session, Duration::from_secs(30));
         assert!(mending.dir.as_ref().is_some_and(|dir| dir.ends_with("fixes")));
     }
 
@@ -272,6 +284,7 @@ mod tests {
             ("remediations: { workers: 0 }", "write a whole number"),
             ("remediations: { budgets: { inventory: 200 } }", "write 0 to 100"),
             ("remediations: { people: 2d }", "out of range"),
+            ("remediations: { keep_session: 2m }", "out of range"),
             ("remediations: { directory: x }", "unknown key"),
         ] {
             let told = load_text("t", text).unwrap_err().to_string();

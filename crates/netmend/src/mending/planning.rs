@@ -23,6 +23,8 @@ use super::{Rules, Shared, switch};
 
 /// Events that are planned at a time.
 const MANY: u32 = 500;
+/// Events that are looked at together, at least, for whether they can be begun.
+const FEW: u32 = 16;
 /// Times that more is begun before others get their turn.
 const PASSES: usize = 16;
 /// Pause before an event is looked at again whose device somebody else is at.
@@ -230,11 +232,13 @@ impl Shared {
             if busy.len() >= rules.settings.workers as usize {
                 return Ok(());
             }
+            // More than can be begun would be read again as soon as one run has ended.
+            let free = rules.settings.workers - busy.len() as u32;
             let query = EventQuery {
                 states: vec![EventState::Queued],
                 due: Some(self.clock.now_ms()),
                 except: busy,
-                limit: MANY,
+                limit: free.clamp(FEW, MANY),
                 ..EventQuery::default()
             };
             let due = self.events(query)?;
