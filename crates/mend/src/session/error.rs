@@ -40,7 +40,9 @@ pub enum SessionError {
     #[error(transparent)]
     HostKey(#[from] HostKeyError),
     /// The two sides speak no common algorithm.
-    #[error("{device} speaks no {kind} that is safe; it offers {theirs}")]
+    #[error(
+        "{device} speaks no {kind} that is safe; it offers {theirs}. `legacy: true` in its `login:` allows old ones"
+    )]
     Algorithm {
         /// The device.
         device: String,

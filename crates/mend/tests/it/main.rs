@@ -6,7 +6,9 @@
 )]
 
 mod devices;
+mod kept;
 mod lab_device;
 mod linux;
+mod logins;
 mod sshd;
 mod worker;

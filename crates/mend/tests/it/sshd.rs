@@ -23,7 +23,12 @@ pub(crate) struct Sshd {
 impl Sshd {
     /// A server with a host key of this kind.
     pub(crate) fn start(kind: &str) -> Self {
-        Self::start_in(kind, |config, _| {
+        Self::start_with(kind, "")
+    }
+
+    /// The same with further lines of its configuration.
+    pub(crate) fn start_with(kind: &str, more: &str) -> Self {
+        Self::start_in(kind, more, |config, _| {
             let mut sshd = Command::new(SSHD);
             sshd.args(["-D", "-e", "-f"]).arg(config);
             sshd
@@ -33,7 +38,7 @@ impl Sshd {
     /// A server beside `FRRouting`'s bgpd, in namespaces of their own that end with it.
     pub(crate) fn start_with_frr() -> Self {
         assert!(Path::new("/usr/bin/vtysh").exists(), "the tests need Debian's package frr");
-        Self::start_in("ed25519", |config, folder| {
+        Self::start_in("ed25519", "", |config, folder| {
             let bgpd = "hostname frr1\nrouter bgp 65000\n no bgp ebgp-requires-policy\n \
                         neighbor 127.0.0.9 remote-as 65001\n neighbor 127.0.0.9 passive\n";
             fs::write(folder.join("bgpd.conf"), bgpd).unwrap();
@@ -49,7 +54,7 @@ impl Sshd {
         })
     }
 
-    fn start_in(kind: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
+    fn start_in(kind: &str, more: &str, command: impl FnOnce(&Path, &Path) -> Command) -> Self {
         assert!(Path::new(SSHD).exists(), "the tests need Debian's package openssh-server");
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
@@ -62,7 +67,7 @@ impl Sshd {
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\n\
              PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nLogLevel VERBOSE\n\
-             PasswordAuthentication yes\nAllowTcpForwarding yes\n",
+             PasswordAuthentication yes\nAllowTcpForwarding yes\n{more}\n",
             path("host").display(),
             path("authorized").display()
         );
@@ -78,6 +83,18 @@ impl Sshd {
         // Whoever writes into a pipe that nobody reads stops.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, folder, port }
+    }
+
+    /// Lets in another key, of this kind and locked with this passphrase, instead; gives it.
+    pub(crate) fn let_in(&self, kind: &str, passphrase: &str) -> String {
+        let path = self.folder.path().join(format!("{kind}{}", passphrase.len()));
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success(), "ssh-keygen cannot make a key of kind {kind}");
+        fs::copy(path.with_extension("pub"), self.folder.path().join("authorized")).unwrap();
+        fs::read_to_string(path).unwrap()
     }
 
     /// The key that it lets in.

@@ -1,6 +1,7 @@
 //! The commands as a user runs them: the real binary, its output and its exit codes. Probes stay on
 //! loopback or in a network namespace of the test's own.
 
+mod agent;
 mod config;
 mod detect;
 mod device;
