@@ -10,6 +10,8 @@ use measure::Options;
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
 use model::{Clock, SystemClock};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 use show::Token;
 use show::login::Logins;
 use store::Store;
@@ -74,6 +76,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     logs::start(args.log_format)?;
+    leave_no_core();
     let (config, env_file) = (args.config, args.env_file);
     let loader =
         Loader::new(Sources { config, env_file, targets: args.targets, extra: args.target })?;
@@ -104,6 +107,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(lock);
     served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Keeps the memory of this process, with the secrets that it works with, out of core dumps and from others of
+/// the same user.
+fn leave_no_core() {
+    let kept = setrlimit(Resource::RLIMIT_CORE, 0, 0).and_then(|()| prctl::set_dumpable(false));
+    if let Err(why) = kept {
+        tracing::warn!(%why, "a crash may leave a core dump, which holds secrets");
+    }
 }
 
 async fn serve(

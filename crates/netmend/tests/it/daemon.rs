@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running daemon.
 pub(crate) struct Daemon {
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// `None` once somebody else reads it.
+    log: Option<BufReader<ChildStderr>>,
+    /// What was read of the log.
+    told: String,
     /// Where it serves.
     pub(crate) address: SocketAddr,
 }
@@ -49,8 +52,8 @@ impl Daemon {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the binary was built for this test");
         let stderr = child.stderr.take().expect("stderr is piped");
-        let mut daemon =
-            Self { child, log: BufReader::new(stderr), address: ([127, 0, 0, 1], 0).into() };
+        let (log, address) = (Some(BufReader::new(stderr)), ([127, 0, 0, 1], 0).into());
+        let mut daemon = Self { child, log, told: String::new(), address };
         let line = daemon.log_until("pages are served");
         let listen = line["listen"].as_str().expect("the log names the address");
         daemon.address = listen.parse().expect("the log names an address");
@@ -59,16 +62,16 @@ impl Daemon {
 
     /// Reads the log up to the first entry whose message contains `words`.
     pub(crate) fn log_until(&mut self, words: &str) -> Value {
-        let mut seen = String::new();
+        let seen = self.told.len();
+        let log = self.log.as_mut().expect("nobody else reads the log");
         loop {
-            let mut line = String::new();
-            let read = self.log.read_line(&mut line).expect("the log is UTF-8");
-            assert!(read > 0, "the log ended without {words:?}:\n{seen}");
-            let entry: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+            let start = self.told.len();
+            let read = log.read_line(&mut self.told).expect("the log is UTF-8");
+            assert!(read > 0, "the log ended without {words:?}:\n{}", &self.told[seen..]);
+            let entry: Value = serde_json::from_str(&self.told[start..]).unwrap_or(Value::Null);
             if entry["message"].as_str().is_some_and(|message| message.contains(words)) {
                 return entry;
             }
-            seen.push_str(&line);
         }
     }
 
@@ -119,11 +122,23 @@ impl Daemon {
         kill(pid, signal).expect("the daemon runs");
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What was read of the log, and the rest of it: for a log so long that somebody must read it all the time.
+    pub(crate) fn take_log(&mut self) -> (String, BufReader<ChildStderr>) {
+        let log = self.log.take().expect("nobody else reads the log");
+        (std::mem::take(&mut self.told), log)
+    }
+
     /// Waits until the process has ended.
     pub(crate) fn wait(mut self) -> ExitStatus {
         // What is left in the pipe must not hold the process up.
-        let mut rest = String::new();
-        drop(self.log.read_to_string(&mut rest));
+        if let Some(log) = &mut self.log {
+            drop(log.read_to_string(&mut self.told));
+        }
         self.child.wait().expect("a child can be waited for")
     }
 }

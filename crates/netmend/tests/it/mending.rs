@@ -6,6 +6,7 @@ mod frr;
 mod guards;
 mod looks;
 mod repairs;
+mod secrets;
 mod starts;
 
 use std::io::Write;
