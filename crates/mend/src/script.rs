@@ -39,6 +39,8 @@ pub use host::{Host, HostError, Paper, Reply};
 pub use library::{Found, Origin, Remediation, Remediations};
 pub use loader::{Loading, check, load};
 pub use meta::{Condition, Meta, Step, Verdict, VerdictKind};
+#[cfg(any(test, fuzzing))]
+pub use parse::checks::facts as check_facts;
 pub use pattern::Pattern;
 pub use problem::Problem;
 pub use shipped::{shipped_cast, shipped_source};

@@ -4,6 +4,8 @@
 //! A new thing is one file here and one method in `engine/device.rs`.
 
 pub(super) mod bgp;
+#[cfg(any(test, fuzzing))]
+pub(super) mod checks;
 pub(super) mod interface;
 pub(super) mod lsp;
 pub(super) mod module;
