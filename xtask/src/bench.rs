@@ -19,8 +19,9 @@ enum What {
     Daemon(bench_daemon::Args),
     /// The detectors: time a sample, memory a series, start and replay.
     Detect,
-    /// Remediations: reading a thousand of them, finding one, running a step.
-    Mend,
+    /// Remediations: reading and finding them, and a thousand events on devices beside a script with paramiko and
+    /// `MariaDB`.
+    Mend(bench_mend::Args),
     /// Passing points on to influxd: CPU beside the database's, and what it does to the probes.
     Sinks(bench_sinks::Args),
     /// Devices over SNMP: CPU of 1,000 with 48 interfaces each.
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         What::Probe(args) => bench_probe::run(args),
         What::Daemon(args) => bench_daemon::run(args),
         What::Detect => bench_detect::run(),
-        What::Mend => bench_mend::run(),
+        What::Mend(args) => bench_mend::run(args),
         What::Sinks(args) => bench_sinks::run(args),
         What::Snmp(args) => bench_snmp::run(args),
         What::Store => bench_store::run(),

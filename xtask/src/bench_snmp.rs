@@ -6,17 +6,16 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, SysconfVar, sysconf};
 use serde_json::Value;
 
 use crate::bench_probe::bed::pause;
 use crate::bench_probe::build;
 use crate::goals::{At, Goals};
+use crate::process::Running;
 
 /// Where the pages of the measured daemon are.
 const PAGES: &str = "127.0.0.1:26420";
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     run.arg("run").arg("--config").arg(&config).arg("--data").arg(folder.path().join("data"));
     let daemon = Running::start(run.args(["--listen", PAGES]))?;
     // The first poll reads all columns and makes series known; what is measured is what follows.
-    daemon.wait_for_polls(u64::from(args.devices))?;
+    wait_for_polls(&daemon, u64::from(args.devices))?;
     pause(Duration::from_secs(5));
     let (before, start) = (Figures::of(&daemon)?, SystemClock.monotonic());
     pause(Duration::from_secs(args.seconds));
@@ -150,45 +149,17 @@ fn system() -> Result<Value, String> {
     serde_json::from_str(body).map_err(|why| format!("the daemon's answer is no JSON: {why}"))
 }
 
-/// A process that ends with its handle.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self, String> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Self).map_err(|why| format!("cannot start {command:?}: {why}"))
-    }
-
-    /// CPU that it has used, in seconds: fields 14 and 15 of its `stat`, in ticks.
-    fn cpu_s(&self) -> Result<f64, String> {
-        let path = format!("/proc/{}/stat", self.0.id());
-        let stat = std::fs::read_to_string(&path).map_err(|why| format!("{path}: {why}"))?;
-        let ticks = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-        let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-        let hertz = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-        Ok(ticks / hertz as f64)
-    }
-
-    fn wait_for_polls(&self, wanted: u64) -> Result<(), String> {
-        let start = SystemClock.monotonic();
-        loop {
-            let polls = Figures::of(self).map_or(0.0, |figures| figures.polls);
-            if polls >= wanted as f64 {
-                return Ok(());
-            }
-            let waited = SystemClock.monotonic().saturating_sub(start);
-            if waited > PATIENCE {
-                return Err(format!("only {polls} of {wanted} devices were read in time"));
-            }
-            pause(Duration::from_secs(1));
+fn wait_for_polls(daemon: &Running, wanted: u64) -> Result<(), String> {
+    let start = SystemClock.monotonic();
+    loop {
+        let polls = Figures::of(daemon).map_or(0.0, |figures| figures.polls);
+        if polls >= wanted as f64 {
+            return Ok(());
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already if that fails.
-        let _ = kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
-        let _ = self.0.wait();
+        let waited = SystemClock.monotonic().saturating_sub(start);
+        if waited > PATIENCE {
+            return Err(format!("only {polls} of {wanted} devices were read in time"));
+        }
+        pause(Duration::from_secs(1));
     }
 }
