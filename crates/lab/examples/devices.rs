@@ -2,7 +2,7 @@
 //! each, and answers each with a line. Events are numbered: one device after the other, and then the next
 //! interface of each.
 //!
-//! usage: devices COUNT INTERFACES LATENCY_MS
+//! usage: devices COUNT INTERFACES `LATENCY_MS`
 //!
 //! `hosts`: the public keys, separated by commas. `break FROM TO`: the interfaces of these events go down.
 //! `tell ADDRESS FROM TO`: each device says so there, from its own address. `first ADDRESS FROM TO`: the same one
@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lab::{Device, DeviceOptions, Dialect};
+use netmend_lab::{Device, DeviceOptions, Dialect};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 

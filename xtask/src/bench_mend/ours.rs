@@ -51,7 +51,7 @@ impl House {
     fn start(
         args: &Args,
         binary: &Path,
-        devices: &Devices,
+        devices: &mut Devices,
         workers: usize,
     ) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|why| format!("cannot make a folder: {why}"))?;
