@@ -16,6 +16,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let (kills, hours) = (args.kills.to_string(), args.hours.to_string());
     let line = ["test", "--release", "-p", "netmend", "--bin", "netmend", "telling::tests"];
+    let line = [&line[..], &["--", "--nocapture"]].concat();
     command::run_in("cargo", &line, &[("NETMEND_SOAK_HOURS", &hours)])?;
     let line = ["test", "--release", "-p", "netmend", "--test", "it", "kill", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])?;

@@ -28,8 +28,9 @@ struct Stages {
     feed: Arc<Feed>,
     state: Arc<dyn State>,
     targets: Vec<Arc<Target>>,
-    /// Whether a target has answered lately.
+    /// Whether a target has answered lately, and how soon.
     lost: Vec<u32>,
+    last: Vec<Option<f64>>,
     reach: HashMap<SeriesId, Reach>,
     /// Of the noise on RTTs.
     random: u64,
@@ -84,6 +85,7 @@ impl Stages {
             feed,
             state,
             lost: vec![0; targets.len()],
+            last: vec![None; targets.len()],
             targets,
             reach: HashMap::new(),
             random: 1,
@@ -108,8 +110,11 @@ impl Stages {
             let answer = rtt_ms(place);
             push(Metric::Loss, if answer.is_some() { 0.0 } else { 100.0 });
             if let Some(ms) = answer {
-                push(Metric::Rtt, (ms * noise * 1_000.0).round());
-                push(Metric::Jitter, (ms * 20.0 * noise).round());
+                let rtt = (ms * noise * 1_000.0).round();
+                push(Metric::Rtt, rtt);
+                if let Some(last) = self.last[place].replace(rtt) {
+                    push(Metric::Jitter, (rtt - last).abs());
+                }
             }
             self.lost[place] = if answer.is_some() { 0 } else { self.lost[place] + 1 };
             let reach = if self.lost[place] >= 3 { Reach::Lost } else { Reach::Seen };
