@@ -109,7 +109,7 @@ pub(crate) fn fleet(edges: i64, bad: i64) -> Value {
         let series = |base: i64| json!({ "base": base, "noise": 1 });
         let mut latency = series(20);
         if number <= bad {
-            latency["script"] = json!([{ "from": -460, "add": 150 }]);
+            latency["script"] = json!([{ "from": -460, "add": 155 }]);
         }
         json!({
             "id": number, "name": format!("edge-{number:03}"), "enterpriseId": 4, "gateway": 7,
