@@ -65,6 +65,7 @@ impl House {
         }
         std::fs::write(path("fixes/clear.star"), REMEDIATION).map_err(failed)?;
         std::fs::write(path("data/known_devices"), devices.known_hosts()?).map_err(failed)?;
+        std::fs::write(path("password"), devices::PASSWORD).map_err(failed)?;
         let text = configuration(args.keep, devices.count, syslog, workers);
         std::fs::write(path("netmend.yaml"), text).map_err(failed)?;
         let mut run = Command::new(binary);
@@ -185,12 +186,11 @@ fn configuration(keep: u32, count: usize, syslog: SocketAddr, workers: usize) ->
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "  {}: {{ addresses: {}, platform: ios, login: {{ user: {}, port: {}, password: {} }} }}",
+            "  {}: {{ addresses: {}, platform: ios, login: {{ user: {}, port: {}, password: '${{file:password}}' }} }}",
             devices::name(number),
             devices::address(number),
             devices::USER,
             devices::PORT,
-            devices::PASSWORD,
         );
     }
     text
