@@ -1,5 +1,4 @@
-//! `cargo xtask dist`: the folder `target/netmend-dist` with all that is shipped, and the Debian package; with
-//! `--static` also a binary that needs no library.
+//! `cargo xtask dist`: the folder `target/netmend-dist` with all that is shipped, and the Debian package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +14,11 @@ pub(crate) struct Args {
     /// Install the package in a throw-away copy of this machine's files, start netmend, and remove it again.
     #[arg(long)]
     check: bool,
-    /// Also build a binary that needs no library and runs on any Linux of this architecture, with musl's C library.
-    #[arg(long = "static")]
-    standalone: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let package = build(&args.profile)?;
     println!("xtask: {}", package.display());
-    if args.standalone {
-        println!("xtask: {}", standalone(&args.profile)?.display());
-    }
     if args.check { package::check(&package) } else { Ok(()) }
 }
 
@@ -33,8 +26,10 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
     packages::install_cargo("cargo-deb")?;
     command::run("cargo", &["build", "--profile", profile, "-p", "netmend"])?;
-    let target = target_folder();
-    let built = built(&target, profile);
+    let target = std::env::var("CARGO_TARGET_DIR")
+        .map_or_else(|_| command::root().join("target"), Into::into);
+    // Cargo's own name for the folder of the profile `dev`.
+    let built = target.join(if profile == "dev" { "debug" } else { profile });
     let staged = built.join("netmend-package");
     stage(&built.join("netmend"), &staged)?;
     let folder = target.join("netmend-dist");
@@ -60,33 +55,6 @@ pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
     let mut found = found.filter_map(|entry| Some(entry.ok()?.path()));
     let package = found.find(|path| path.extension().is_some_and(|ending| ending == "deb"));
     package.ok_or_else(|| format!("cargo-deb left no package in {output}"))
-}
-
-/// Builds the binary that needs no library, and starts it where there is none. It is not the one in the package:
-/// musl's allocator is slower.
-fn standalone(profile: &str) -> Result<PathBuf, String> {
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    packages::install(&["musl-tools"])?;
-    command::run("rustup", &["target", "add", &target])?;
-    command::run("cargo", &["build", "--profile", profile, "-p", "netmend", "--target", &target])?;
-    let built = built(&target_folder().join(&target), profile).join("netmend");
-    let folder = target_folder().join("netmend-static");
-    let _ = fs::remove_dir_all(&folder);
-    make(&folder)?;
-    let binary = folder.join("netmend");
-    copy(&built, &binary)?;
-    // Nothing else is there, so it has all that it needs.
-    command::run("chroot", &[&folder.display().to_string(), "/netmend", "--version"])?;
-    Ok(binary)
-}
-
-fn target_folder() -> PathBuf {
-    std::env::var("CARGO_TARGET_DIR").map_or_else(|_| command::root().join("target"), Into::into)
-}
-
-/// Where a build leaves what it makes; cargo's own name for the folder of the profile `dev` is another.
-fn built(target: &Path, profile: &str) -> PathBuf {
-    target.join(if profile == "dev" { "debug" } else { profile })
 }
 
 /// Completions and manual pages, which the binary itself writes.
