@@ -50,16 +50,19 @@ pub(crate) fn open_writer(
 ) -> Result<Connection, Error> {
     let path = dir.join(schema.file);
     let site = Site::new(&path);
-    check_header(&site, schema)?;
+    let fresh = check_header(&site, schema)? == Found::Nothing;
     let db = Connection::open(&path).map_err(site.fail("open"))?;
     db.busy_timeout(BUSY).map_err(site.fail("open"))?;
     keep_plans(&db).map_err(site.fail("set up"))?;
+    // Both stand in the file once it has a page. To say the second again would write it again, and with it
+    // move all that a killed process left in the log.
+    let layout = format!("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL;", schema.page);
     let setup = format!(
-        "PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+        "{} PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT};
          PRAGMA wal_autocheckpoint = {}; PRAGMA cache_size = -{CACHE};
          PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
-        schema.page,
+        if fresh { &layout } else { "" },
         CHECKPOINT / schema.page,
     );
     set_up(&db, &setup, &path).map_err(site.fail("set up"))?;
@@ -139,18 +142,29 @@ fn refuse(
     Ok(())
 }
 
+/// What stands where a database is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// No file, or one without a byte.
+    Nothing,
+    /// A database of ours, of this version or an older one.
+    Database,
+}
+
 /// Reads what SQLite keeps in the first 100 bytes (sqlite.org/fileformat2.html, section 1.3), without
 /// opening the file as a database, which could already change it.
-fn check_header(site: &Site, schema: &Schema) -> Result<(), Error> {
+fn check_header(site: &Site, schema: &Schema) -> Result<Found, Error> {
     let mut header = [0; 100];
     let mut file = match File::open(site.path()) {
         Ok(file) => file,
-        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Found::Nothing);
+        }
         Err(source) => return Err(Error::file("open", site.path(), source)),
     };
     let length = file.metadata().map_err(|source| Error::file("open", site.path(), source))?.len();
     if length == 0 {
-        return Ok(());
+        return Ok(Found::Nothing);
     }
     file.read_exact(&mut header)
         .map_err(|_| site.damaged("header", &"the file is shorter than 100 bytes"))?;
@@ -160,7 +174,8 @@ fn check_header(site: &Site, schema: &Schema) -> Result<(), Error> {
     let number = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
     };
-    refuse(site, schema, number(68).cast_signed(), number(60), number(40) != 0)
+    refuse(site, schema, number(68).cast_signed(), number(60), number(40) != 0)?;
+    Ok(Found::Database)
 }
 
 fn pragma<T: rusqlite::types::FromSql>(
@@ -364,6 +379,24 @@ mod tests {
             assert!(refused.to_string().contains(why), "{refused}");
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn opening_a_database_again_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open_writer(dir.path(), &schema(ONE), &clock()).unwrap();
+        db.execute_batch("INSERT INTO a VALUES (9)").unwrap();
+        // As a killed process leaves it: what was written last is in the log alone.
+        let killed = tempfile::tempdir().unwrap();
+        for name in ["t.db", "t.db-wal"] {
+            std::fs::copy(dir.path().join(name), killed.path().join(name)).unwrap();
+        }
+        let bytes = |name: &str| std::fs::read(killed.path().join(name)).unwrap();
+        let before = (bytes("t.db"), bytes("t.db-wal"));
+        let again = open_writer(killed.path(), &schema(ONE), &clock()).unwrap();
+        assert_eq!(cell(&again, "SELECT sum(x) FROM a"), 16);
+        assert_eq!(cell(&again, "PRAGMA auto_vacuum"), 2);
+        assert!(before == (bytes("t.db"), bytes("t.db-wal")), "something was written");
     }
 
     #[test]
