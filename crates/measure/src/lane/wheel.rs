@@ -93,6 +93,7 @@ impl Wheel {
             self.at = self.at.max(now);
             return None;
         }
+        let mut empty = 0;
         loop {
             if let Some(member) = self.due_at(self.at) {
                 if self.at > now {
@@ -105,7 +106,18 @@ impl Wheel {
                 return None;
             }
             self.at += 1;
+            empty += 1;
+            // All slots have been looked at. Without this leap a new wheel would turn through every
+            // millisecond since the machine was started.
+            if empty == SLOTS {
+                self.at = self.at.max(self.earliest().min(now));
+            }
         }
+    }
+
+    /// The millisecond at which the first of those waiting is due.
+    fn earliest(&self) -> u64 {
+        self.links.iter().map(|link| link.due).min().unwrap_or(u64::MAX)
     }
 
     /// Milliseconds from `now` until the next member is due, looking ahead no further than `most`.
@@ -178,6 +190,17 @@ mod tests {
         wheel.remove(99);
         assert_eq!(all(&mut wheel, 11), [0, 3]);
         assert_eq!(all(&mut wheel, 12), [1]);
+    }
+
+    #[test]
+    fn years_in_which_nothing_was_due_are_passed_at_once() {
+        let years = 1 << 40;
+        let mut wheel = Wheel::new();
+        wheel.insert(0, years);
+        wheel.insert(1, 3 * years + 1);
+        assert_eq!(all(&mut wheel, years), [0]);
+        assert!(all(&mut wheel, 3 * years).is_empty());
+        assert_eq!(all(&mut wheel, 3 * years + 1), [1]);
     }
 
     #[test]
