@@ -46,7 +46,7 @@ keys! {
         password: Hidden,
         /// Token, instead of name and password.
         token: Hidden,
-        /// Whether what is sent is packed, true if not given.
+        /// Whether what is sent is packed; if not given, unless the database is on this machine.
         gzip: Flag,
         /// File of PEM certificates that are trusted instead of the system's.
         ca: Certificates,
@@ -176,7 +176,7 @@ impl RawInflux {
         };
         let (Place::Database { name, .. } | Place::Bucket { name, .. }) = &place;
         let name = format!("{}/{name}", host(&endpoint.url));
-        let gzip = self.gzip.as_ref().is_none_or(|gzip| gzip.value.0);
+        let gzip = self.gzip.as_ref().map_or_else(|| !endpoint.is_here(), |gzip| gzip.value.0);
         let tags = self.tags.iter().flat_map(|tags| tags.value.0.clone()).collect();
         Ok((name, SinkConfig::Influx(InfluxConfig { endpoint, place, gzip, tags })))
     }
@@ -290,6 +290,9 @@ spool: { max_bytes: 100 MiB, max_age: 2d }
         let SinkConfig::Influx(config) = &one.config else { panic!("it is an InfluxDB") };
         let database = Place::Database { name: "network_telemetry".into(), policy: None };
         assert_eq!((&config.place, config.gzip), (&database, true));
+        let here = from_text("sinks: [{ influxdb: { url: 'http://127.0.0.1:8086' } }]\n");
+        let SinkConfig::Influx(here) = &here.sinks[0].config else { panic!("it is an InfluxDB") };
+        assert!(!here.gzip, "on this machine it would be work for nothing");
         let SinkConfig::RemoteWrite(config) = &three.config else { panic!("it is not") };
         let labels = [("instance", "x"), ("job", "netmend")];
         assert_eq!(config.labels, labels.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -2,6 +2,7 @@
 //! agree. What is special to a sink is decided in its own file.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::Secret;
@@ -36,6 +37,14 @@ pub struct Endpoint {
 impl Endpoint {
     /// For one request, if nothing else is said.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Whether its address is one of this machine alone: what is sent there needs no packing.
+    pub fn is_here(&self) -> bool {
+        let url: Option<Url> = self.url.parse().ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
 /// What opens a sink.
@@ -250,6 +259,21 @@ mod tests {
         ] {
             let why = http(url).unwrap_err().to_string();
             assert!(why.contains(told) && !why.contains("hunter"), "{url}: {why}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_are_here() {
+        for (url, here) in [
+            ("http://localhost:8086", true),
+            ("http://127.0.0.2/influx", true),
+            ("https://[::1]:8086", true),
+            ("http://10.0.0.1:8086", false),
+            ("http://localhost.example.com", false),
+            ("no address", false),
+        ] {
+            let (url, credential, timeout) = (url.to_owned(), Credential::None, Endpoint::TIMEOUT);
+            assert_eq!(Endpoint { url, credential, ca: None, timeout }.is_here(), here);
         }
     }
 
