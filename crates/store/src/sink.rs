@@ -7,8 +7,9 @@
 //!                        (disk)            └── one for each sink, with a place of its own in the spool
 //! ```
 //!
-//! Reading order: [`point`] (what is sent), [`frame`] and [`spool`] (where it waits), [`courier`] (who brings
-//! it, and what an answer means), then the sinks: [`line_protocol`] and [`influx`], [`remote_write`].
+//! Reading order: [`point`] (what is sent), [`frame`] and [`spool`] (where it waits), [`points`] (what is sent at
+//! once), [`courier`] (who brings it, and what an answer means), then the sinks: [`line_protocol`] and [`influx`],
+//! [`remote_write`].
 
 mod answer;
 mod bodies;
@@ -18,6 +19,7 @@ pub mod http;
 pub mod influx;
 pub mod line_protocol;
 pub mod point;
+pub mod points;
 pub mod remote_write;
 pub mod spool;
 
@@ -26,5 +28,6 @@ pub use frame::Frames;
 pub use http::{BadSink, Credential, Endpoint};
 pub use influx::{InfluxConfig, Place};
 pub use point::{Field, Kind, Metric, Pairs, Point, Shape, Subject, SubjectRef};
+pub use points::Points;
 pub use remote_write::RemoteWriteConfig;
 pub use spool::{Batch, Found, Limits, Spool, Waiting};

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 /// What a body is made of and how: the same gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
-    /// Where in the spool its batch begins.
-    pub(super) place: (u64, u64),
-    /// The first of its points, counted from there, and how many.
+    /// Where in the spool its batch begins and ends.
+    pub(super) place: [(u64, u64); 2],
+    /// The first of the batch's points, and how many.
     pub(super) points: (usize, usize),
     /// How they are written down.
     pub(super) form: Form,
@@ -65,7 +65,7 @@ mod tests {
         let bodies = Bodies::default();
         let form =
             |site: &str| Form::Lines { gzip: true, tags: vec![("site".into(), site.into())] };
-        let recipe = |offset, form| Recipe { place: (1, offset), points: (0, 5), form };
+        let recipe = |offset, form| Recipe { place: [(1, offset), (2, 0)], points: (0, 5), form };
         let made = |text: &'static str| move || (Bytes::from_static(text.as_bytes()), 5);
         let unmade = || -> Body { panic!("it is there") };
         let first = bodies.get(recipe(0, form("a")), made("a0")).await;

@@ -13,12 +13,16 @@ use super::bodies::{Body, Form, Recipe};
 use super::frame::MAX_POINTS;
 use super::http::BadSink;
 use super::influx::{Influx, InfluxConfig};
+use super::points::Points;
 use super::remote_write::{RemoteWrite, RemoteWriteConfig};
 use super::spool::{Batch, Spool, Waiting};
 
+/// Most points that are taken from the spool at once: the more there are, the more of them are of one series, and
+/// the less a request costs the database. These cost some 25 MB.
+const MOST: usize = 250_000;
 /// Fewest points to which a request shrinks because it took too long.
 const FEWEST: usize = 100;
-/// Most requests that the search for points that are refused may cost, for one batch.
+/// Most requests that the search for points that are refused may cost, for [`MAX_POINTS`] points.
 const HUNT: u32 = 64;
 /// Points in a request once the search has cost as much; where one of them is refused, all are given up.
 const CHUNK: usize = 500;
@@ -110,27 +114,18 @@ impl Sink {
         }
     }
 
-    /// The body with up to `count` points of `batch`, from the one numbered `from` on, and how many have values.
-    fn body(&self, batch: &Batch, from: usize, count: usize) -> Body {
+    /// The body with up to `count` points, from the one numbered `from` on, and how many have values.
+    fn body(&self, points: &Points, from: usize, count: usize) -> Body {
         let mut out = Vec::with_capacity(count * 160);
-        let (mut skip, mut left, mut written) = (from, count, 0);
-        for frame in &batch.frames {
-            if skip >= frame.len() {
-                skip -= frame.len();
-                continue;
-            }
-            if left == 0 {
-                break;
-            }
-            left -= frame.each(skip, left, |point| {
-                let has = match self {
-                    Sink::Influx(sink) => sink.write(&mut out, point),
-                    Sink::RemoteWrite(sink) => sink.write(&mut out, point),
-                };
-                written += usize::from(has);
-            });
-            skip = 0;
-        }
+        let (mut written, mut head) = (0, None);
+        points.each(from, count, |point, same| {
+            head.take_if(|_| !same);
+            let has = match self {
+                Sink::Influx(sink) => sink.write(&mut out, &mut head, point),
+                Sink::RemoteWrite(sink) => sink.write(&mut out, point),
+            };
+            written += usize::from(has);
+        });
         let body = match self {
             Sink::Influx(sink) => sink.pack(out),
             Sink::RemoteWrite(_) => RemoteWrite::pack(&out),
@@ -218,7 +213,7 @@ pub struct Courier {
     ceiling: usize,
     /// Requests left for the search for what is refused.
     hunt: u32,
-    /// Whether something of this batch was taken.
+    /// Whether something was taken since the search began.
     took: bool,
     failures: u32,
     /// Not before this, by the monotonic clock.
@@ -303,10 +298,10 @@ impl Courier {
                 return self.fail(Failure { why, fix, retry: Retry::Backoff(Duration::ZERO) });
             }
         };
-        let count = self.window.min(batch.points - done);
+        let count = self.window.min(batch.points.len() - done);
         let sink = Arc::clone(&self.sink);
         let recipe = Recipe { place: batch.place(), points: (done, count), form: sink.form() };
-        let make = move || sink.body(&batch, done, count);
+        let make = move || sink.body(&batch.points, done, count);
         let (body, written) = self.spool.bodies().get(recipe, make).await;
         if written == 0 {
             self.pass(count);
@@ -329,10 +324,9 @@ impl Courier {
             return Ok(self.load.clone());
         }
         let (spool, name) = (Arc::clone(&self.spool), self.name.clone());
-        let read = tokio::task::spawn_blocking(move || spool.read(&name, MAX_POINTS)).await;
+        let read = tokio::task::spawn_blocking(move || spool.read(&name, MOST)).await;
         let read = read.expect("reading the spool does not panic");
-        // Where all was refused, as what is too old for a Prometheus, the next batch is not worth a search.
-        self.hunt = if std::mem::take(&mut self.took) { HUNT } else { 2 };
+        self.renew_hunt();
         self.load = read.map_err(|why| why.to_string())?.map(|batch| (Arc::new(batch), 0));
         self.status().oldest = self.load.as_ref().map(|(batch, _)| batch.oldest);
         // A batch of nothing but damage is passed over at the next look.
@@ -391,12 +385,20 @@ impl Courier {
     /// Is done with the next `count` points.
     fn pass(&mut self, count: usize) {
         let Some((batch, done)) = &mut self.load else { return };
+        let before = *done;
         *done += count;
-        if *done >= batch.points {
+        if *done >= batch.points.len() {
             self.spool.advance(&self.name, batch);
             self.load = None;
             self.status().oldest = None;
+        } else if before / MAX_POINTS != *done / MAX_POINTS {
+            self.renew_hunt();
         }
+    }
+
+    /// Where all was refused, as what is too old for a Prometheus, the next points are not worth a search.
+    fn renew_hunt(&mut self) {
+        self.hunt = if std::mem::take(&mut self.took) { HUNT } else { 2 };
     }
 
     fn fail(&mut self, failure: Failure) -> Next {

@@ -2,6 +2,7 @@
 //! written is the same. It must not decide when to try again: `courier` does.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -96,9 +97,15 @@ impl Influx {
         Form::Lines { gzip: self.gzip, tags: self.tags.clone() }
     }
 
-    /// Appends a point in the form that is sent; false if it has no value.
-    pub(super) fn write(&self, out: &mut Vec<u8>, point: Point<'_>) -> bool {
-        line_protocol::write(out, point, &self.tags)
+    /// Appends a point in the form that is sent; false if it has no value. `head` as with
+    /// [`line_protocol::write_next`].
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        head: &mut Option<Range<usize>>,
+        point: Point<'_>,
+    ) -> bool {
+        line_protocol::write_next(out, head, point, &self.tags)
     }
 
     /// The body of a request.

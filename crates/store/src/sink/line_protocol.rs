@@ -5,6 +5,7 @@
 //! it, and the database would refuse one of the two for ever.
 
 use std::io::Write as _;
+use std::ops::Range;
 
 use super::point::Point;
 
@@ -14,16 +15,23 @@ use super::point::Point;
 /// A tag's value cannot end with a backslash, since that would escape what follows: there it is left out.
 /// Line ends and other control characters become spaces. An empty value means that the tag is missing.
 pub fn write(out: &mut Vec<u8>, point: Point<'_>, extra: &[(String, String)]) -> bool {
+    write_next(out, &mut None, point, extra)
+}
+
+/// The same for a point after others: `head` is where in `out` measurement and tags of this series stand already,
+/// if they do; after it, where they stand now.
+pub fn write_next(
+    out: &mut Vec<u8>,
+    head: &mut Option<Range<usize>>,
+    point: Point<'_>,
+    extra: &[(String, String)],
+) -> bool {
     let start = out.len();
-    let subject = point.subject;
-    escape(out, subject.kind.shape().measurement, b", ");
-    for (name, value) in subject.tags.iter() {
-        tag(out, name, value);
-    }
-    for (name, value) in extra {
-        if subject.tags.iter().all(|(known, _)| known != name) {
-            tag(out, name, value);
-        }
+    if let Some(head) = head {
+        out.extend_from_within(head.clone());
+    } else {
+        write_head(out, point, extra);
+        *head = Some(start..out.len());
     }
     let mut before = b' ';
     for (field, value) in point.fields() {
@@ -35,12 +43,26 @@ pub fn write(out: &mut Vec<u8>, point: Point<'_>, extra: &[(String, String)]) ->
     }
     if before == b' ' {
         out.truncate(start);
+        head.take_if(|head| head.end > start);
         return false;
     }
     out.push(b' ');
     out.extend_from_slice(itoa::Buffer::new().format(point.at.0).as_bytes());
     out.push(b'\n');
     true
+}
+
+fn write_head(out: &mut Vec<u8>, point: Point<'_>, extra: &[(String, String)]) {
+    let subject = point.subject;
+    escape(out, subject.kind.shape().measurement, b", ");
+    for (name, value) in subject.tags.iter() {
+        tag(out, name, value);
+    }
+    for (name, value) in extra {
+        if subject.tags.iter().all(|(known, _)| known != name) {
+            tag(out, name, value);
+        }
+    }
 }
 
 fn tag(out: &mut Vec<u8>, name: &str, value: &str) {
@@ -159,6 +181,21 @@ mod tests {
     fn tags_of_the_sink_come_after_those_of_the_point_and_never_twice() {
         let found = line(&[("host", "h")], &[1.0], &[("host", "other"), ("site", "x")]);
         assert_eq!(found, "ping_rtt,host=h,site=x transmitted=1 1700000000123\n");
+    }
+
+    #[test]
+    fn what_follows_of_a_series_is_written_as_if_it_stood_alone() {
+        let subject = Subject::new(Kind::Ping, &[("host", "a b")], &[]);
+        let (mut together, mut alone, mut head) = (Vec::new(), Vec::new(), None);
+        for (at, value) in (1..).zip([f64::NAN, 1.0, f64::NAN, 0.5]) {
+            let point = Point { subject: subject.view(), at: UnixMs(at), values: &[value] };
+            let written = write_next(&mut together, &mut head, point, &[]);
+            assert_eq!(written, write(&mut alone, point, &[]));
+        }
+        let expected =
+            "ping_rtt,host=a\\ b transmitted=1 2\nping_rtt,host=a\\ b transmitted=0.5 4\n";
+        assert_eq!(String::from_utf8(together).unwrap(), expected);
+        assert_eq!(String::from_utf8(alone).unwrap(), expected);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use model::{Clock, UnixMs};
 use tokio::sync::watch;
 
 use super::bodies::Bodies;
-use super::frame::{Frame, Frames};
+use super::frame::Frames;
+use super::points::Points;
 use crate::Error;
 
 mod cursors;
@@ -69,13 +70,11 @@ pub struct Waiting {
     pub damaged: u64,
 }
 
-/// What one request is made of.
+/// What the next requests are made of.
 #[derive(Debug)]
 pub struct Batch {
-    /// The points, in the order they were stored.
-    pub frames: Vec<Frame>,
-    /// How many.
-    pub points: usize,
+    /// The points.
+    pub points: Points,
     /// When the oldest of them was written.
     pub oldest: UnixMs,
     from: Position,
@@ -86,9 +85,9 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Where it begins.
-    pub(super) fn place(&self) -> (u64, u64) {
-        (self.from.segment, self.from.offset)
+    /// Where it begins and ends.
+    pub(super) fn place(&self) -> [(u64, u64); 2] {
+        [self.from, self.to].map(|place| (place.segment, place.offset))
     }
 }
 
@@ -504,16 +503,16 @@ fn gather(
     segments: &[Segment],
     most: usize,
 ) -> Result<Option<Batch>, Error> {
+    let (mut frames, mut points) = (Vec::new(), 0);
     let mut batch = Batch {
-        frames: Vec::new(),
-        points: 0,
+        points: Points::default(),
         oldest: UnixMs(i64::MAX),
         from: cursor.at,
         to: cursor.at,
         passed: cursor.passed,
         damaged: 0,
     };
-    for segment in segments {
+    'read: for segment in segments {
         if segment.id > batch.to.segment {
             (batch.to, batch.passed) = (Position { segment: segment.id, offset: 0 }, 0);
         }
@@ -530,14 +529,14 @@ fn gather(
                 batch.skip_rest(segment, "a header is no header");
                 break;
             };
-            if !batch.frames.is_empty() && batch.points + header.points as usize > most {
-                return Ok(Some(batch));
+            if points > 0 && points + header.points as usize > most {
+                break 'read;
             }
             match segment::frame(&file, at, &header).map_err(failed)? {
                 Ok(frame) => {
-                    batch.points += frame.len();
+                    points += frame.len();
                     batch.oldest = batch.oldest.min(header.at);
-                    batch.frames.push(frame);
+                    frames.push(frame);
                 }
                 Err(why) => {
                     tracing::warn!(path = %path.display(), at, why, "points of the spool are damaged");
@@ -548,7 +547,8 @@ fn gather(
             batch.passed += u64::from(header.points);
         }
     }
-    Ok((batch.to != batch.from && (batch.points > 0 || batch.damaged > 0)).then_some(batch))
+    batch.points = Points::of(frames);
+    Ok((batch.to != batch.from && (points > 0 || batch.damaged > 0)).then_some(batch))
 }
 
 impl Batch {

@@ -62,10 +62,8 @@ fn take(spool: &Spool, name: &str) -> Vec<i64> {
 
 fn values(batch: &Batch) -> Vec<i64> {
     let mut found = Vec::new();
-    for frame in &batch.frames {
-        frame.each(0, usize::MAX, |point| found.push(point.values[0] as i64));
-    }
-    assert_eq!(found.len(), batch.points);
+    batch.points.each(0, usize::MAX, |point, _| found.push(point.values[0] as i64));
+    assert_eq!(found.len(), batch.points.len());
     found
 }
 
