@@ -1,5 +1,6 @@
 //! The load of `cargo xtask bench sinks`: `sinks RATE SECONDS URL...` writes RATE pings a second to a spool and
-//! brings them to the `InfluxDB` at each URL, as the daemon does. It prints how many each took, and when.
+//! brings them to the `InfluxDB` at each URL, as the daemon does. It prints how many each took, in the second half
+//! and in all, and how many waited for the slowest at the end of each second.
 #![expect(clippy::print_stdout, reason = "the figures are for who starts it")]
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Failure> {
         tokio::spawn(courier.run(stop.clone()));
     }
     let start = clock.monotonic();
-    write(&spool, &*clock, rate, seconds).await?;
+    let (waiting, half) = write(&spool, &*clock, &views, rate, seconds).await?;
     let mut look = interval(Duration::from_millis(20));
     while views.iter().any(|view| view.read().waiting.points > 0) {
         look.tick().await;
@@ -51,7 +52,9 @@ async fn main() -> Result<(), Failure> {
     stop.cancel();
     let sent: Vec<u64> = views.iter().map(|view| view.read().sent).collect();
     let bytes: u64 = views.iter().map(|view| view.read().sent_bytes).sum();
-    println!("{{\"sent\":{sent:?},\"wall_s\":{wall_s},\"bytes\":{bytes}}}");
+    println!(
+        "{{\"sent\":{sent:?},\"half\":{half:?},\"wall_s\":{wall_s},\"bytes\":{bytes},\"waiting\":{waiting:?}}}"
+    );
     Ok(())
 }
 
@@ -63,11 +66,19 @@ fn influx(url: &str) -> SinkConfig {
     let (credential, timeout) = (Credential::None, Endpoint::TIMEOUT);
     let endpoint = Endpoint { url: url.to_owned(), credential, ca: None, timeout };
     let place = Place::Database { name: "nt".to_owned(), policy: None };
-    SinkConfig::Influx(InfluxConfig { endpoint, place, gzip: true, tags: Vec::new() })
+    let gzip = !endpoint.is_here();
+    SinkConfig::Influx(InfluxConfig { endpoint, place, gzip, tags: Vec::new() })
 }
 
-/// Writes a batch a second, as the feed does.
-async fn write(spool: &Spool, clock: &dyn Clock, rate: u32, seconds: u32) -> Result<(), Failure> {
+/// Writes a batch a second, as the feed does. Gives how many points waited at the end of each second, and how many
+/// were taken a second in the second half of the time.
+async fn write(
+    spool: &Spool,
+    clock: &dyn Clock,
+    views: &[SinkView],
+    rate: u32,
+    seconds: u32,
+) -> Result<(Vec<u64>, Vec<f64>), Failure> {
     let subjects: Vec<Arc<Subject>> = (0..HOSTS)
         .map(|host| {
             let host = format!("10.64.{}.{}", host / 256, host % 256);
@@ -80,8 +91,14 @@ async fn write(spool: &Spool, clock: &dyn Clock, rate: u32, seconds: u32) -> Res
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let start = clock.now_ms();
     let mut noise = 88_172_645_463_325_252_u64;
+    let (mut waiting, mut middle) = (Vec::new(), None);
     for batch in 0..seconds {
         second.tick().await;
+        let now = read(views);
+        waiting.extend(now.iter().map(|sink| sink.waiting.points).max());
+        if batch == seconds / 2 {
+            middle = Some((clock.monotonic(), now));
+        }
         frames.begin(u64::from(batch) + 1, clock.now_ms());
         for (number, subject) in (0..rate).zip(subjects.iter().cycle()) {
             noise ^= noise << 13;
@@ -101,5 +118,10 @@ async fn write(spool: &Spool, clock: &dyn Clock, rate: u32, seconds: u32) -> Res
         spool.append(&mut frames)?;
         spool.reveal()?;
     }
-    Ok(())
+    second.tick().await;
+    let (since, before) = middle.ok_or("SECONDS is 0")?;
+    let took_s = clock.monotonic().saturating_sub(since).as_secs_f64();
+    let rates = read(views).into_iter().zip(before);
+    let rates = rates.map(|(now, before)| (now.sent - before.sent) as f64 / took_s).collect();
+    Ok((waiting, rates))
 }
