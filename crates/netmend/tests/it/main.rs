@@ -13,6 +13,7 @@ mod kill;
 mod lab;
 mod lifecycle;
 mod mending;
+mod migration;
 mod reload;
 mod sinks;
 mod snmp;

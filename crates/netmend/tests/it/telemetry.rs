@@ -20,7 +20,8 @@ use crate::daemon::{Daemon, bare};
 use crate::sinks::influxd::{Real, free_port};
 use crate::wan::{Peer, fleet};
 
-const DOCS: &str = include_str!("../../../../docs/from-network-telemetry.md");
+/// The page whose queries are asked.
+pub(crate) const DOCS: &str = include_str!("../../../../docs/from-network-telemetry.md");
 /// `$__interval` of the queries, in milliseconds.
 const INTERVAL: i64 = 2_000;
 
@@ -34,7 +35,8 @@ fn agent(runtime: &Runtime, interfaces: u32) -> u16 {
     port
 }
 
-fn runtime() -> Runtime {
+/// For what a test asks by itself.
+pub(crate) fn runtime() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
 }
@@ -219,7 +221,7 @@ fn a_prometheus_scrapes_targets_and_interfaces() {
 }
 
 /// The dashboards of an export, as `netmend grafana export` writes them.
-fn boards(folder: &Path, flavour: &str, source: &str) -> Vec<Value> {
+pub(crate) fn boards(folder: &Path, flavour: &str, source: &str) -> Vec<Value> {
     let dir = folder.join(format!("{flavour}-{source}"));
     let ended = Command::new(env!("CARGO_BIN_EXE_netmend"))
         .args(["grafana", "export", "--flavour", flavour, "--source", source])
@@ -229,6 +231,11 @@ fn boards(folder: &Path, flavour: &str, source: &str) -> Vec<Value> {
         .output()
         .unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    boards_in(&dir)
+}
+
+/// The dashboards below a folder of Grafana's files.
+pub(crate) fn boards_in(dir: &Path) -> Vec<Value> {
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap()
     };
@@ -237,7 +244,7 @@ fn boards(folder: &Path, flavour: &str, source: &str) -> Vec<Value> {
 
 /// Runs each query of each panel, for each choice that the database offers; gives how many there were. None may
 /// come back empty.
-fn every_panel(
+pub(crate) fn every_panel(
     boards: &[Value],
     choices: impl Fn(&str) -> Vec<String>,
     is_answered: impl Fn(&str) -> bool,
@@ -270,7 +277,7 @@ fn every_panel(
 }
 
 /// The rows of all series that an influxd answers with.
-fn all_rows(runtime: &Runtime, influxd: &Real, query: &str) -> Vec<Value> {
+pub(crate) fn all_rows(runtime: &Runtime, influxd: &Real, query: &str) -> Vec<Value> {
     let query = query.replace("$timeFilter", "time > now() - 1h").replace("$__interval", "1s");
     let asked = [("db", "network_telemetry"), ("epoch", "ms"), ("q", query.as_str())];
     let answer = runtime.block_on(influxd.ask("/query", &asked));
