@@ -12,20 +12,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::text::printable;
 use model::wan::{Link, LinkState, Reading, WanMetric};
 use model::{Secret, UnixMs};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
 
+use crate::sdwan::lenient::{List, Number, Object, Word};
 use crate::sdwan::{
-    BadConfig, Error, Failure, Gate, Poll, QUOTED, Scope, Window, explain, http, pause, retry_after,
+    Address, BadConfig, Error, Failure, Line, Poll, Scope, Tries, Trust, Window, read, sensitive,
 };
-use crate::vco::lenient::{List, Number, Object, Word};
-use crate::vco::{Address, answer};
 
 /// Longest time that one question about uplinks may cover.
 const SLICE: Duration = Duration::from_mins(5);
@@ -33,12 +30,6 @@ const SLICE: Duration = Duration::from_mins(5);
 const PAGE: usize = 1_000;
 /// Pages that are read at most.
 const PAGES: usize = 64;
-/// Further tries of a question that failed for a reason that may pass.
-const RETRIES: u32 = 3;
-/// Further tries of a question that was refused with 429.
-const LIMITED_RETRIES: u32 = 12;
-/// Largest answer that is read.
-const MAX_ANSWER: usize = 64 << 20;
 
 /// How the dashboard is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +49,7 @@ pub struct Config {
 /// The dashboard, ready to be asked.
 #[derive(Debug)]
 pub struct Client {
-    address: Address,
-    at: String,
-    token: Secret,
-    http: reqwest::Client,
-    timeout: Duration,
-    gate: Gate,
+    line: Line,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,14 +90,13 @@ impl Client {
     /// What is wrong with the CA file or the proxy.
     pub fn new(config: Config) -> Result<Self, BadConfig> {
         let Config { address, token, ca, proxy, timeout } = config;
-        let at = address.to_string();
-        let http = http(&at, address.is_local(), (ca.as_deref(), proxy.as_deref()), timeout)?;
-        Ok(Self { address, at, token, http, timeout, gate: Gate::new() })
+        let trust = Trust { ca: ca.as_deref(), proxy: proxy.as_deref() };
+        Ok(Self { line: Line::new(address, trust, timeout, token)? })
     }
 
     /// Scheme, host and port.
     pub fn at(&self) -> &str {
-        &self.at
+        self.line.at()
     }
 
     /// Asks once for all uplinks of all organizations that the key sees.
@@ -220,19 +205,11 @@ impl Client {
 
     /// Asks for `path` below `/api/v1/`. What may pass is tried again a few times, a 429 is waited out.
     async fn ask<T: DeserializeOwned>(&self, method: &'static str, path: &str) -> Result<T, Error> {
-        let (mut failures, mut limited) = (0, 0);
+        let mut tries = Tries::default();
         loop {
-            let failed = match self.once(method, path).await {
+            match self.once(method, path).await {
                 Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            match &failed {
-                Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
-                failed if failed.is_passing() && failures < RETRIES => {
-                    failures += 1;
-                    sleep(pause(failures)).await;
-                }
-                _ => return Err(failed),
+                Err(failed) => tries.again(failed).await?,
             }
         }
     }
@@ -242,43 +219,18 @@ impl Client {
         method: &'static str,
         path: &str,
     ) -> Result<T, Error> {
-        let _slot = self.gate.pass().await;
-        let at = || self.at.clone();
-        let no_token =
-            || Error::Token { at: at(), why: "it holds characters that no key has".to_owned() };
-        let bearer = format!("Bearer {}", self.token.reveal());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| no_token())?;
-        bearer.set_sensitive(true);
-        let url = self.address.join(&format!("api/v1/{path}"));
-        let sent = self.http.get(url).header(AUTHORIZATION, bearer).send().await;
-        let mut response = sent.map_err(|error| self.explain(method, &error))?;
-        let status = response.status();
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            self.gate.stop(retry_after(response.headers()));
-            return Err(Error::Limited { at: at(), method });
+        let refused = |why: &str| Error::Token { at: self.at().to_owned(), why: why.to_owned() };
+        let bearer = sensitive(&format!("Bearer {}", self.line.secret().reveal()))
+            .ok_or_else(|| refused("it holds characters that no key has"))?;
+        let request = self.line.get(&format!("api/v1/{path}")).header(AUTHORIZATION, bearer);
+        let answer = self.line.send(method, request).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(refused("HTTP 401"));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| self.explain(method, &error))?
-        {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER {
-                let why = format!("it is larger than {} MiB", MAX_ANSWER >> 20);
-                return Err(Error::Answer { at: at(), method, why });
-            }
+        if !answer.status.is_success() {
+            return Err(self.line.status(method, &answer));
         }
-        if status == StatusCode::UNAUTHORIZED {
-            return Err(Error::Token { at: at(), why: "HTTP 401".to_owned() });
-        }
-        if !status.is_success() {
-            let body = printable(&self.token.redact(&answer::beginning(&body)), QUOTED);
-            return Err(Error::Status { at: at(), method, status: status.as_u16(), body });
-        }
-        answer::read(&body).map_err(|why| Error::Answer { at: at(), method, why })
-    }
-
-    fn explain(&self, method: &'static str, error: &reqwest::Error) -> Error {
-        explain(error, (&self.at, method), self.timeout, &self.token)
+        read(&answer.body).map_err(|why| self.line.senseless(method, why))
     }
 }
 

@@ -2,28 +2,27 @@
 //! is a module beside this one, which knows none of them; [`orchestrator`](crate::orchestrator) knows all.
 //! It must not decide when to ask, nor store or judge anything.
 //!
-//! Reading order: [`Window`], [`Scope`], [`Poll`]; [`Happening`], [`Place`]; [`Error`]. `gate` keeps the pace of
-//! questions, `pause` how long is waited before another try.
+//! Reading order: [`Window`], [`Scope`], [`Poll`]; [`Happening`], [`Place`]; [`Error`]. Behind them: `line` puts a
+//! question and brings its answer, at the pace that `gate` keeps; `answer` reads it as JSON, `lenient` what others
+//! write loosely in it, `skim` the little that counts in much.
 
+mod address;
+mod answer;
 mod error;
 mod gate;
+pub(crate) mod lenient;
+mod line;
+pub(crate) mod skim;
 
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::time::Duration;
 
-use model::text::printable;
+use model::UnixMs;
 use model::wan::{Link, Reading};
-use model::{Secret, UnixMs};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Proxy};
 
+pub use address::{Address, BadAddress};
+pub(crate) use answer::{read, read_by};
 pub use error::{BadConfig, Error};
-pub(crate) use gate::Gate;
-
-/// So much of what others say is quoted, in characters.
-pub(crate) const QUOTED: usize = 200;
+pub(crate) use line::{Answer, Line, Tries, Trust, sensitive};
 
 /// A span of time, its end not included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,87 +146,4 @@ pub struct Place {
     pub gateway: Option<String>,
     /// The site it stands at.
     pub site: Option<String>,
-}
-
-/// A client for HTTPS; contacts nobody. `trust` are PEM certificates instead of the system's, and the proxy.
-///
-/// # Errors
-/// What is wrong with the certificates or the proxy.
-pub(crate) fn http(
-    at: &str,
-    is_local: bool,
-    (ca, proxy): (Option<&[u8]>, Option<&str>),
-    timeout: Duration,
-) -> Result<reqwest::Client, BadConfig> {
-    // Whoever was first to install one wins; ours is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("netmend/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .connect_timeout(timeout.min(Duration::from_secs(10)))
-        .timeout(timeout);
-    if let Some(pem) = ca {
-        let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
-        if certificates.is_empty() {
-            return Err(BadConfig(format!("the CA file of {at} holds no PEM certificate")));
-        }
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some(proxy) = proxy {
-        // Its address may hold a password: nothing of it is quoted.
-        let proxy = Proxy::all(proxy).map_err(|_| {
-            BadConfig(format!("the proxy of {at} is no address: write http://HOST:PORT"))
-        })?;
-        builder = builder.proxy(proxy);
-    } else if is_local {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|error| BadConfig(format!("cannot speak TLS with {at}: {error}")))
-}
-
-/// Why a question to `at` got no answer within `timeout`, for people. Nothing of `secret` is quoted.
-pub(crate) fn explain(
-    error: &reqwest::Error,
-    (at, method): (&str, &'static str),
-    timeout: Duration,
-    secret: &Secret,
-) -> Error {
-    let at = at.to_owned();
-    if error.is_timeout() {
-        return Error::Timeout { at, method, after: timeout };
-    }
-    // What is said last is what the system said; a proxy in between is worth a word.
-    let (mut why, mut by_proxy) = (error.to_string(), false);
-    let mut source = error.source();
-    while let Some(cause) = source {
-        why = cause.to_string();
-        if let Some(tunnel) = why.strip_prefix("tunnel error: ") {
-            (why, by_proxy) = (tunnel.to_owned(), true);
-        }
-        source = cause.source();
-    }
-    if by_proxy {
-        why.insert_str(0, "by way of its proxy: ");
-    }
-    let why = printable(&secret.redact(&why), QUOTED);
-    if why.contains("certificate") {
-        return Error::Untrusted { at, why };
-    }
-    if error.is_connect() {
-        return Error::Connect { at, why };
-    }
-    Error::Broken { at, method, why }
-}
-
-/// Time before try `n`, doubling from a quarter second, drawn from its upper half so that tries of many
-/// questions spread.
-pub(crate) fn pause(n: u32) -> Duration {
-    let most = 250 << n.min(6);
-    Duration::from_millis(fastrand::u64(most / 2..=most))
-}
-
-/// `Retry-After` in seconds (RFC 9110, 10.2.3); orchestrators send no date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

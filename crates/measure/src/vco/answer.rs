@@ -1,11 +1,12 @@
-//! What an orchestrator's answer is: a result, a refusal, or no JSON at all. Refusals come with any HTTP
-//! status, 200 among them, so the body is looked at first.
+//! What an answer is, a result or a refusal, and how JSON-RPC wraps both. Refusals come with any HTTP status, 200
+//! among them, so the body is looked at first.
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use super::lenient::{Object, Word};
+use crate::sdwan::lenient::{List, Object, Word};
+use crate::sdwan::read;
 
 /// Where in an answer a refusal begins: `{"error":` or `{"jsonrpc":"2.0","error":`.
 const HEAD: usize = 256;
@@ -36,7 +37,7 @@ struct Refusal {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Data {
-    error: super::lenient::List<Object<Detail>>,
+    error: List<Object<Detail>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,56 +65,23 @@ pub(super) fn refusal(body: &[u8]) -> Option<Said> {
     Some(Said { message, session_ended })
 }
 
-/// The result in an answer.
-///
-/// # Errors
-/// Why the body is none, for people.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    let start = body.trim_ascii_start();
-    match start.first() {
-        None => Err("it is empty".to_owned()),
-        Some(_) if start.trim_ascii_end() == b"null" => Err("it is null".to_owned()),
-        Some(b'<') => Err(format!("it is no JSON but a page: {}", beginning(start))),
-        Some(_) => serde_json::from_slice(body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Eof => {
-                format!("its JSON ends too early, after {} bytes", body.len())
-            }
-            _ => format!("its JSON is broken ({error})"),
-        }),
-    }
-}
-
 /// A question by JSON-RPC 2.0; `params` is JSON.
 pub(super) fn rpc(method: &str, params: &[u8]) -> Vec<u8> {
     let head = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":"#);
     [head.as_bytes(), params, b"}"].concat()
 }
 
-/// The result in an answer by JSON-RPC.
+/// The result in an answer by JSON-RPC, as it stands there.
 ///
 /// # Errors
 /// Why the body is none, for people.
-pub(super) fn read_rpc<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub(super) fn result(body: &[u8]) -> Result<&[u8], String> {
     #[derive(Deserialize)]
-    struct Answer<T> {
-        result: T,
+    struct Answer<'b> {
+        #[serde(borrow)]
+        result: &'b RawValue,
     }
-    read::<Answer<T>>(body).map(|answer| answer.result)
-}
-
-/// The beginning of a body, as text. Of a page, the words without the tags.
-pub(crate) fn beginning(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(2_048)]);
-    if text.trim_start().starts_with('<') { without_tags(&text) } else { text.into_owned() }
-}
-
-fn without_tags(page: &str) -> String {
-    let parts = page.split('<').filter_map(|part| part.split_once('>'));
-    parts
-        .map(|(_, words)| words.trim())
-        .filter(|words| !words.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    read::<Answer<'_>>(body).map(|answer| answer.result.get().as_bytes())
 }
 
 #[cfg(test)]
@@ -149,21 +117,8 @@ mod tests {
     fn a_question_by_json_rpc_is_json_and_its_answer_holds_the_result() {
         let asked: serde_json::Value = serde_json::from_slice(&rpc("a/b", br#"{"id":7}"#)).unwrap();
         assert_eq!((&asked["method"], &asked["params"]["id"]), (&"a/b".into(), &7.into()));
-        let result = read_rpc::<Vec<u8>>(br#"{"jsonrpc":"2.0","result":[1,2],"id":1}"#);
-        assert_eq!(result, Ok(vec![1, 2]));
-        assert!(read_rpc::<Vec<u8>>(br#"{"jsonrpc":"2.0","id":1}"#).is_err());
-    }
-
-    #[test]
-    fn what_is_no_json_is_named() {
-        let why = |body: &[u8]| read::<Object<Envelope>>(body).map(drop).unwrap_err();
-        assert_eq!(why(b"  "), "it is empty");
-        assert_eq!(why(b"null\n"), "it is null");
-        assert_eq!(
-            why(b"<html><body><h1>502 Bad Gateway</h1></body></html>"),
-            "it is no JSON but a page: 502 Bad Gateway"
-        );
-        assert_eq!(why(br#"{"a":[1,"#), "its JSON ends too early, after 8 bytes");
-        assert!(why(b"{x").starts_with("its JSON is broken"));
+        let found = result(br#"{"jsonrpc":"2.0","result": [1,2],"id":1}"#);
+        assert_eq!(found, Ok(&b"[1,2]"[..]));
+        assert!(result(br#"{"jsonrpc":"2.0","id":1}"#).is_err());
     }
 }

@@ -3,15 +3,20 @@
 //!
 //! Sources: VMware "VCO API v1 5.0.0" (swagger) and answers that public clients recorded.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::UnixMs;
 use model::wan::{Link, LinkState, Reading, WanMetric};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
-use super::lenient::{List, Number, Object, Word};
+use crate::sdwan::lenient::{List, Number, Object, Word};
+use crate::sdwan::read_by;
+use crate::sdwan::skim::{Broken, Skim};
 use crate::sdwan::{EdgeId, Error, Readings, Window};
+
+/// The interval of the list of links: shorter ones are not recommended (VCO API v1).
+const LISTED: Duration = Duration::from_mins(10);
 
 /// A span in a request: milliseconds since the epoch, 13 digits.
 #[derive(Clone, Copy, Serialize)]
@@ -60,8 +65,8 @@ struct Monitored {
 }
 
 impl Client {
-    /// The links that were active within the last day, of all customers that the credential sees, or of
-    /// those with these numbers.
+    /// The links that were active within the day before the window's end, of all customers that the credential sees,
+    /// or of those with these numbers.
     pub(super) async fn links(
         &self,
         window: Window,
@@ -76,7 +81,9 @@ impl Client {
             metrics: [&'static str; 1],
             interval: Interval,
         }
-        let params = Params { enterprises, metrics: ["bestLatencyMsRx"], interval: window.into() };
+        // Which links are listed does not depend on the interval, but what the orchestrator computes for it does.
+        let interval = Window { start: window.start.max(window.end - LISTED), ..window }.into();
+        let params = Params { enterprises, metrics: ["bestLatencyMsRx"], interval };
         let rows: List<Object<Row>> = self.ask(METHOD, &params).await?;
         let rows = rows.0.ok_or_else(|| self.not(METHOD, "a list of links"))?;
         let mut understood = Understood { found: Vec::with_capacity(rows.len()), odd: 0 };
@@ -116,19 +123,11 @@ impl Client {
             interval: window.into(),
             minutes_per_sample: minutes,
         };
-        let links: Object<BTreeMap<String, Object<Quality>>> = self.ask(METHOD, &params).await?;
-        let links = links.0.ok_or_else(|| self.not(METHOD, "a map of links"))?;
-        let mut understood: Understood<Readings> = Understood::default();
-        for (id, quality) in links {
-            // The sum over all links, which has states alone.
-            if id == "overallLinkQuality" {
-                continue;
-            }
-            let entries = quality.0.unwrap_or_default().timeseries.0.unwrap_or_default();
-            let readings = readings(entries, window, &mut understood.odd);
-            understood.found.insert(id, readings);
-        }
-        Ok(understood)
+        let reader = |body: &[u8]| {
+            read_by(body, |body| qualities(body, window).map_err(|broken| broken.to_string()))
+        };
+        let found = self.ask_by(METHOD, &params, reader).await?;
+        found.ok_or_else(|| self.not(METHOD, "a map of links"))
     }
 
     /// The number of an edge, as questions name it.
@@ -175,82 +174,99 @@ fn link(row: Row) -> Option<(Link, bool)> {
     Some((link, odd))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Quality {
-    timeseries: List<Object<Entry>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Entry {
-    timestamp: Number,
-    metadata: Object<Metadata>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    detail: Object<Detail>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Detail {
-    latency_ms_tx: Number,
-    latency_ms_rx: Number,
-    jitter_ms_tx: Number,
-    jitter_ms_rx: Number,
-    loss_pct_tx: Number,
-    loss_pct_rx: Number,
-}
-
-/// The readings among the entries of a link. Edges whose clock is wrong send times outside the window:
-/// those are not taken for times within it.
-fn readings(entries: Vec<Object<Entry>>, window: Window, odd: &mut u64) -> Vec<Reading> {
-    let mut readings: Vec<Reading> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Some((reading, odd_values)) = entry.0.and_then(reading) else {
-            *odd += 1;
-            continue;
-        };
-        *odd += odd_values;
-        if window.contains(reading.at) {
-            readings.push(reading);
-        } else {
-            *odd += 1;
+/// The readings of each link in a map of them; `None` if it is none.
+fn qualities(body: &[u8], window: Window) -> Result<Option<Understood<Readings>>, Broken> {
+    let mut understood: Understood<Readings> = Understood::default();
+    let mut skim = Skim::new(body);
+    let is_map = skim.object(|skim, id| {
+        // The sum over all links has states alone.
+        if id == "overallLinkQuality" {
+            return skim.skip();
         }
-    }
-    readings.sort_by_key(|reading| reading.at);
-    // Of two readings of one time the later one in the answer counts: it is the correction.
-    let mut kept: Vec<Reading> = Vec::with_capacity(readings.len());
-    for reading in readings {
-        match kept.last_mut() {
-            Some(last) if last.at == reading.at => {
-                *odd += 1;
-                *last = reading;
+        let mut readings = Vec::new();
+        skim.object(|skim, name| match name {
+            "timeseries" => {
+                readings = timeseries(skim, window, &mut understood.odd)?;
+                Ok(())
             }
-            _ => kept.push(reading),
+            _ => skim.skip(),
+        })?;
+        understood.found.insert(id.to_owned(), readings);
+        Ok(())
+    })?;
+    skim.end()?;
+    Ok(is_map.then_some(understood))
+}
+
+/// The readings among the entries of a link, ascending and each time once. Edges whose clock is wrong send times
+/// outside the window: those are not taken for times within it.
+fn timeseries(skim: &mut Skim<'_>, window: Window, odd: &mut u64) -> Result<Vec<Reading>, Broken> {
+    let mut readings: Vec<Reading> = Vec::new();
+    skim.list(|skim| {
+        match entry(skim)? {
+            Some((reading, odd_values)) => {
+                *odd += odd_values;
+                if window.contains(reading.at) {
+                    readings.push(reading);
+                } else {
+                    *odd += 1;
+                }
+            }
+            None => *odd += 1,
         }
-    }
-    kept
+        Ok(())
+    })?;
+    // Stable: of two readings of one time the later one in the answer counts, which is the correction.
+    readings.sort_by_key(|reading| reading.at);
+    let before = readings.len();
+    readings.dedup_by(|later, kept| {
+        let double = later.at == kept.at;
+        if double {
+            *kept = *later;
+        }
+        double
+    });
+    *odd += (before - readings.len()) as u64;
+    Ok(readings)
 }
 
 /// An entry as a reading, and how many of its values are odd; `None` without a time or any value.
-fn reading(entry: Entry) -> Option<(Reading, u64)> {
-    let at = UnixMs(entry.timestamp.id()?);
-    let detail = entry.metadata.0?.detail.0?;
-    let values = WanMetric::ALL.map(|metric| match metric {
-        WanMetric::LatencyTx => detail.latency_ms_tx,
-        WanMetric::LatencyRx => detail.latency_ms_rx,
-        WanMetric::JitterTx => detail.jitter_ms_tx,
-        WanMetric::JitterRx => detail.jitter_ms_rx,
-        WanMetric::LossTx => detail.loss_pct_tx,
-        WanMetric::LossRx => detail.loss_pct_rx,
-    });
+fn entry(skim: &mut Skim<'_>) -> Result<Option<(Reading, u64)>, Broken> {
+    let (mut timestamp, mut detail) = (Number::default(), None);
+    skim.object(|skim, name| {
+        match name {
+            "timestamp" => timestamp = skim.number()?,
+            "metadata" => {
+                skim.object(|skim, name| match name {
+                    "detail" => values(skim).map(|values| detail = values),
+                    _ => skim.skip(),
+                })?;
+            }
+            _ => skim.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(detail.and_then(|values| reading(timestamp, values)))
+}
+
+/// The values of a detail by metric; `None` if it is no object.
+fn values(skim: &mut Skim<'_>) -> Result<Option<[Number; 6]>, Broken> {
+    let mut values = [Number::default(); 6];
+    let is_object = skim.object(|skim, name| {
+        match WanMetric::ALL.into_iter().find(|metric| metric.as_str() == name) {
+            Some(metric) => values[metric.index()] = skim.number()?,
+            None => skim.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(is_object.then_some(values))
+}
+
+fn reading(timestamp: Number, values: [Number; 6]) -> Option<(Reading, u64)> {
+    let at = UnixMs(timestamp.id()?);
     let sane = values.map(|number| number.value.filter(|value| *value >= 0.0));
     let odd = values.iter().zip(&sane).filter(|(n, sane)| n.odd || n.value != **sane).count();
-    let odd = odd as u64 + u64::from(entry.timestamp.odd);
+    let odd = odd as u64 + u64::from(timestamp.odd);
     sane.iter().any(Option::is_some).then_some((Reading { at, values: sane }, odd))
 }
 
@@ -259,10 +275,12 @@ mod tests {
     use super::*;
 
     fn parsed(json: &str) -> (Vec<Reading>, u64) {
-        let entries: List<Object<Entry>> = serde_json::from_str(json).unwrap();
-        let mut odd = 0;
         let window = Window { start: UnixMs(1_000), end: UnixMs(2_000) };
-        (readings(entries.0.unwrap(), window, &mut odd), odd)
+        let map =
+            format!(r#"{{"u-1":{{"score":{{}},"timeseries":{json}}},"overallLinkQuality":[]}}"#);
+        let mut found = qualities(map.as_bytes(), window).unwrap().unwrap();
+        assert_eq!(found.found.len(), 1);
+        (found.found.remove("u-1").unwrap(), found.odd)
     }
 
     #[test]

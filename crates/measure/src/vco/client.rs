@@ -1,31 +1,24 @@
-//! One orchestrator to ask: authentication, the pace of questions, what to try again, and what an answer
-//! is. It must not know what the answers mean.
+//! One orchestrator to ask: authentication, the form of questions, and what an answer is. It must not know what the
+//! answers mean.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::Secret;
 use model::text::printable;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::address::Address;
 use super::answer::{self, Said};
 use super::cookie;
-use crate::sdwan::{BadConfig, Error, Gate, QUOTED, explain, http, pause, retry_after};
+use crate::sdwan::{Address, Answer, BadConfig, Error, Line, Tries, Trust, read, sensitive};
 
-/// Further tries of a question that failed for a reason that may pass.
-const RETRIES: u32 = 3;
-/// Further tries of a question that was refused with 429.
-const LIMITED_RETRIES: u32 = 12;
 /// How long no login is tried after one was refused: accounts are locked after a handful of failures.
 const HOLD: Duration = Duration::from_hours(1);
-/// Largest answer that is read: 10,000 links are about 15 MiB.
-const MAX_ANSWER: usize = 256 << 20;
 
 /// How an orchestrator is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +77,8 @@ impl Login {
 /// An orchestrator to ask. Questions may be asked from many tasks at once; they wait for each other.
 #[derive(Debug)]
 pub struct Client {
-    address: Address,
-    at: String,
+    line: Line,
     credential: Credential,
-    http: reqwest::Client,
-    timeout: Duration,
-    gate: Gate,
     session: Mutex<Session>,
     /// How it takes questions, once it took one.
     form: OnceLock<Form>,
@@ -116,7 +105,7 @@ struct Session {
 
 /// What one request carries.
 struct Pass {
-    header: (reqwest::header::HeaderName, HeaderValue),
+    header: (HeaderName, HeaderValue),
     /// The session it belongs to.
     cookie: Option<Arc<str>>,
 }
@@ -127,18 +116,17 @@ impl Client {
     /// # Errors
     /// What is wrong with the CA file or the proxy.
     pub fn new(config: Config) -> Result<Self, BadConfig> {
-        let at = config.address.to_string();
-        let trust = (config.ca.as_deref(), config.proxy.as_deref());
-        let http = http(&at, config.address.is_local(), trust, config.timeout)?;
-        let Config { address, credential, timeout, .. } = config;
-        let (gate, session) = (Gate::new(), Mutex::default());
-        let form = OnceLock::new();
-        Ok(Self { address, at, credential, http, timeout, gate, session, form })
+        let Config { address, credential, ca, proxy, timeout } = config;
+        let (Credential::Token(secret) | Credential::Password { password: secret, .. }) =
+            &credential;
+        let trust = Trust { ca: ca.as_deref(), proxy: proxy.as_deref() };
+        let line = Line::new(address, trust, timeout, secret.clone())?;
+        Ok(Self { line, credential, session: Mutex::default(), form: OnceLock::new() })
     }
 
     /// Scheme, host and port.
     pub fn at(&self) -> &str {
-        &self.at
+        self.line.at()
     }
 
     /// Asks `method`, as in `enterprise/getEnterpriseEdges`. What may pass is tried again a few times, a
@@ -149,13 +137,23 @@ impl Client {
         method: &'static str,
         params: &impl Serialize,
     ) -> Result<T, Error> {
+        self.ask_by(method, params, |body| read(body)).await
+    }
+
+    /// The same with a reader of its own for the result, which is JSON and says why it makes no sense.
+    pub(super) async fn ask_by<T>(
+        &self,
+        method: &'static str,
+        params: &impl Serialize,
+        reader: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let body = serde_json::to_vec(params).expect("parameters are numbers and text");
-        let (mut failures, mut limited, mut renewed) = (0, 0, false);
+        let (mut tries, mut renewed) = (Tries::default(), false);
         let mut form = self.form.get().copied().unwrap_or(Form::Paths);
         loop {
             let pass = self.pass().await?;
             let cookie = pass.cookie.clone();
-            let failed = match self.once((method, form), &body, pass).await {
+            let failed = match self.once((method, form), &body, pass, &reader).await {
                 Ok(answer) => {
                     self.form.get_or_init(|| form);
                     return Ok(answer);
@@ -163,7 +161,6 @@ impl Client {
                 Err(failed) => failed,
             };
             match &failed {
-                Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
                 Error::Status { status: 404, .. }
                     if form == Form::Paths && self.form.get().is_none() =>
                 {
@@ -173,11 +170,7 @@ impl Client {
                     renewed = true;
                     self.forget(cookie).await;
                 }
-                failed if failed.is_passing() && failures < RETRIES => {
-                    failures += 1;
-                    sleep(pause(failures)).await;
-                }
-                _ => return Err(failed),
+                _ => tries.again(failed).await?,
             }
         }
     }
@@ -198,10 +191,9 @@ impl Client {
                     None => self.log_in(&mut session, (username, password), *login).await?,
                 };
                 let value = format!("{}={cookie}", cookie::SESSION);
-                let value = sensitive(&value).ok_or_else(|| Error::Answer {
-                    at: self.at.clone(),
-                    method: "login",
-                    why: "its session cookie holds characters that no header can".to_owned(),
+                let value = sensitive(&value).ok_or_else(|| {
+                    let why = "its session cookie holds characters that no header can";
+                    self.line.senseless("login", why.to_owned())
                 })?;
                 Ok(Pass { header: (COOKIE, value), cookie: Some(cookie) })
             }
@@ -210,7 +202,7 @@ impl Client {
 
     fn no_token(&self) -> Error {
         let why = "it holds characters that no token has".to_owned();
-        Error::Token { at: self.at.clone(), why }
+        Error::Token { at: self.at().to_owned(), why }
     }
 
     /// Forgets a session that has ended, unless another task has renewed it already.
@@ -228,7 +220,7 @@ impl Client {
         login: Option<Login>,
     ) -> Result<Arc<str>, Error> {
         let refusal = |why: &str| Error::Login {
-            at: self.at.clone(),
+            at: self.at().to_owned(),
             username: printable(username, 80),
             why: why.to_owned(),
             hold: HOLD,
@@ -277,75 +269,63 @@ impl Client {
         }
         let params = Params { username, password: password.reveal() };
         let body = serde_json::to_vec(&params).expect("a name and a password are text");
-        let (mut failures, mut limited) = (0, 0);
+        let mut tries = Tries::default();
         loop {
             let failed =
                 match self.send(login.method(), &path(login.method()), body.clone(), None).await {
-                    Ok((status, headers, body)) => {
-                        if let Some(session) = cookie::value(&headers, cookie::SESSION) {
+                    Ok(answer) => {
+                        if let Some(session) = cookie::value(&answer.headers, cookie::SESSION) {
                             return Ok(Ok(session));
                         }
-                        match self.no_login(login.method(), status, &headers, &body) {
+                        match self.no_login(login.method(), &answer) {
                             Ok(refusal) => return Ok(Err(refusal)),
                             Err(failed) => failed,
                         }
                     }
                     Err(failed) => failed,
                 };
-            match &failed {
-                Error::Limited { .. } if limited < LIMITED_RETRIES => limited += 1,
-                failed if failed.is_passing() && failures < RETRIES => {
-                    failures += 1;
-                    sleep(pause(failures)).await;
-                }
-                _ => return Err(failed),
-            }
+            tries.again(failed).await?;
         }
     }
 
     /// What an answer to a login without a session means: a refusal, or a server in trouble.
-    fn no_login(
-        &self,
-        method: &'static str,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<String, Error> {
-        if let Some(message) = cookie::value(headers, cookie::MESSAGE) {
-            return Ok(self.quote(&cookie::decode(&message)));
+    fn no_login(&self, method: &'static str, answer: &Answer) -> Result<String, Error> {
+        if let Some(message) = cookie::value(&answer.headers, cookie::MESSAGE) {
+            return Ok(self.line.quote(&cookie::decode(&message)));
         }
-        if let Some(Said { message, .. }) = answer::refusal(body) {
-            return Ok(self.quote(&message));
+        if let Some(Said { message, .. }) = answer::refusal(&answer.body) {
+            return Ok(self.line.quote(&message));
         }
-        if status.is_server_error() || status == StatusCode::NOT_FOUND {
-            return Err(self.status(method, status, body));
+        if answer.status.is_server_error() || answer.status == StatusCode::NOT_FOUND {
+            return Err(self.line.status(method, answer));
         }
-        Ok(format!("it gave no session (HTTP {})", status.as_u16()))
+        Ok(format!("it gave no session (HTTP {})", answer.status.as_u16()))
     }
 
     /// Asks once.
-    async fn once<T: DeserializeOwned>(
+    async fn once<T>(
         &self,
         (method, form): (&'static str, Form),
         body: &[u8],
         pass: Pass,
+        reader: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
         let by_token = pass.cookie.is_none();
         let (path, body) = match form {
             Form::Paths => (path(method), body.to_vec()),
             Form::Rpc => ("portal/".to_owned(), answer::rpc(method, body)),
         };
-        let (status, _, body) = self.send(method, &path, body, Some(pass)).await?;
-        let at = || self.at.clone();
-        if let Some(Said { message, session_ended }) = answer::refusal(&body) {
-            let message = self.quote(&message);
+        let answer = self.send(method, &path, body, Some(pass)).await?;
+        let at = || self.at().to_owned();
+        if let Some(Said { message, session_ended }) = answer::refusal(&answer.body) {
+            let message = self.line.quote(&message);
             return Err(match (session_ended, by_token) {
                 (true, true) => Error::Token { at: at(), why: message },
                 (true, false) => Error::Session { at: at(), method },
                 (false, _) => Error::Refused { at: at(), method, message },
             });
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if answer.status == StatusCode::UNAUTHORIZED {
             let why = "HTTP 401".to_owned();
             return Err(if by_token {
                 Error::Token { at: at(), why }
@@ -353,87 +333,32 @@ impl Client {
                 Error::Session { at: at(), method }
             });
         }
-        if !status.is_success() {
-            return Err(self.status(method, status, &body));
+        if !answer.status.is_success() {
+            return Err(self.line.status(method, &answer));
         }
-        let read = match form {
-            Form::Paths => answer::read(&body),
-            Form::Rpc => answer::read_rpc(&body),
+        let found = match form {
+            Form::Paths => reader(&answer.body),
+            Form::Rpc => answer::result(&answer.body).and_then(reader),
         };
-        read.map_err(|why| Error::Answer { at: at(), method, why })
+        found.map_err(|why| self.line.senseless(method, why))
     }
 
-    /// Sends a request when the gate lets it pass, and reads all of its answer.
     async fn send(
         &self,
         method: &'static str,
         path: &str,
         body: Vec<u8>,
         pass: Option<Pass>,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
-        let _slot = self.gate.pass().await;
-        let url = self.address.join(path);
-        let mut request = self.http.post(url).header(CONTENT_TYPE, "application/json");
+    ) -> Result<Answer, Error> {
+        let mut request = self.line.post(path).header(CONTENT_TYPE, "application/json");
         if let Some(Pass { header: (name, value), .. }) = pass {
             request = request.header(name, value);
         }
-        let sent = request.body(body).send().await;
-        let response = sent.map_err(|error| self.explain(method, &error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            self.gate.stop(retry_after(&headers));
-            return Err(Error::Limited { at: self.at.clone(), method });
-        }
-        let body = self.read(method, response).await?;
-        Ok((status, headers, body))
-    }
-
-    async fn read(&self, method: &'static str, mut response: Response) -> Result<Vec<u8>, Error> {
-        // As long as it says it is, as far as that is common.
-        let length = response.content_length().unwrap_or_default().min(1 << 20);
-        let mut body = Vec::with_capacity(length as usize);
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body),
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Err(error) => return Err(self.explain(method, &error)),
-            }
-            if body.len() > MAX_ANSWER {
-                let why = format!("it is larger than {} MiB", MAX_ANSWER >> 20);
-                return Err(Error::Answer { at: self.at.clone(), method, why });
-            }
-        }
-    }
-
-    fn explain(&self, method: &'static str, error: &reqwest::Error) -> Error {
-        explain(error, (&self.at, method), self.timeout, self.secret())
-    }
-
-    fn status(&self, method: &'static str, status: StatusCode, body: &[u8]) -> Error {
-        let body = self.quote(&answer::beginning(body));
-        Error::Status { at: self.at.clone(), method, status: status.as_u16(), body }
-    }
-
-    /// What others said, fit to be shown: short, printable, without our secret should they quote it.
-    fn quote(&self, text: &str) -> String {
-        printable(&self.secret().redact(text), QUOTED)
-    }
-
-    fn secret(&self) -> &Secret {
-        let (Credential::Token(secret) | Credential::Password { password: secret, .. }) =
-            &self.credential;
-        secret
+        self.line.send(method, request.body(body)).await
     }
 }
 
 /// The path of a method of its own.
 fn path(method: &str) -> String {
     format!("portal/rest/{method}")
-}
-
-/// A header that is never logged; `None`: not all characters may stand in one.
-fn sensitive(value: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(value).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

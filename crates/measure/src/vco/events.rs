@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::Interval;
 use super::client::Client;
-use super::lenient::{Number, Object, Rows, Word};
+use crate::sdwan::lenient::{Number, Object, Rows, Word};
 use crate::sdwan::{Error, Happening, Window};
 
 /// Events of one page.

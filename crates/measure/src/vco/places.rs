@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
-use super::lenient::{Number, Object, Rows, Word};
+use crate::sdwan::lenient::{Number, Object, Rows, Word};
 use crate::sdwan::{EdgeId, Error, Place};
 
 /// Pages that are read at most of the list of edges.

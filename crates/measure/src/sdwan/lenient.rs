@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer,
-    MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -27,6 +27,21 @@ pub(crate) struct Number {
 }
 
 impl Number {
+    /// Something else than a number or null.
+    pub(crate) const ODD: Self = Self { value: None, odd: true };
+
+    /// The number that a JSON value is, as it is written.
+    pub(crate) fn written(json: &str) -> Self {
+        let finite = |text: &str| text.trim().parse().ok().filter(|value: &f64| value.is_finite());
+        match json.as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => Self { value: finite(json), odd: false },
+            Some(b'n') => Self::default(),
+            Some(b'"') => serde_json::from_str(json)
+                .map_or(Self::ODD, |Text(text)| Self { value: finite(&text), odd: true }),
+            _ => Self::ODD,
+        }
+    }
+
     /// The number as an identity: whole, and above 0.
     pub(crate) fn id(self) -> Option<i64> {
         // Beyond 2^53 a JSON number names no one for certain.
@@ -36,20 +51,10 @@ impl Number {
 }
 
 impl<'de> Deserialize<'de> for Number {
-    /// Polls read numbers by the hundred thousand, and with `arbitrary_precision` each would be a text of its own
-    /// on the heap: they are read where they stand in the answer.
+    /// Polls read numbers by the thousand, and with `arbitrary_precision` each would be a text of its own on the
+    /// heap: they are read where they stand in the answer.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?.get();
-        let finite = |text: &str| text.trim().parse().ok().filter(|value: &f64| value.is_finite());
-        Ok(match raw.as_bytes().first() {
-            Some(b'-' | b'0'..=b'9') => Self { value: finite(raw), odd: false },
-            Some(b'n') => Self::default(),
-            Some(b'"') => {
-                let Text(text) = serde_json::from_str(raw).map_err(D::Error::custom)?;
-                Self { value: finite(&text), odd: true }
-            }
-            _ => Self { value: None, odd: true },
-        })
+        <&RawValue>::deserialize(deserializer).map(|raw| Self::written(raw.get()))
     }
 }
 
