@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
@@ -181,4 +182,51 @@ fn the_outage_of_a_gateway_is_one_mail_with_the_list() {
     assert!(text.contains("edge-001") && text.contains("edge-017"), "{text}");
     let more = server.mails.try_recv().map(|more| header(&more, "Subject").to_owned());
     assert!(more.is_err(), "there is one mail, and not also {more:?}");
+}
+
+/// The configuration by which a daemon asks this orchestrator for what is so old, and mails at once.
+fn lagging(folder: &Path, peer: &Peer, server: &MailServer, lag: &str) -> PathBuf {
+    let (vco, mail) = (folder.join("vco.pem"), folder.join("authority.pem"));
+    fs::write(&vco, peer.ca()).expect("the folder is ours");
+    fs::write(&mail, &server.ca).expect("the folder is ours");
+    let config = json!({
+        "orchestrators": { "corp": { "kind": "vco", "url": peer.at, "token": "tok", "ca": vco, "lag": lag, "backfill": "0s" } },
+        "detect": { "rule": "sigma", "at_least": { "latency": "20ms", "jitter": "50ms", "loss": "5%" } },
+        "notify": [{ "name": "noc", "wait": "1s", "smtp": {
+            "server": format!("smtps://127.0.0.1:{}", server.port), "from": SENDER, "to": ["noc@example.net"],
+            "password": PASSWORD, "ca": mail } }],
+    });
+    let file = folder.join("netmend.yaml");
+    fs::write(&file, config.to_string()).expect("the folder is ours");
+    file
+}
+
+#[test]
+fn the_end_of_a_links_trouble_is_mailed_in_the_thread_of_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scenario = fleet(3, 1);
+    // Bad is what was measured a quarter of an hour ago; what came since is good, and seen once the data lag less.
+    let latency = &mut scenario["edges"][0]["links"][0]["series"]["latencyMsRx"];
+    latency["script"] = json!([{ "from": -1_380, "to": -1_000, "add": 155 }]);
+    let (peer, server) = (Peer::secure(&scenario), MailServer::start(folder.path()));
+    let mut command = bare("127.0.0.1:0", &folder.path().join("data"));
+    command.arg("--config").arg(lagging(folder.path(), &peer, &server, "15m"));
+    let daemon = Daemon::start(command);
+    let first = server.mail();
+    let subject = header(&first, "Subject");
+    let link = "edge-001 WAN <1>";
+    assert!(subject.starts_with(&format!("WAN Anomaly Alert: WARNING {link}: ")), "{subject}");
+
+    lagging(folder.path(), &peer, &server, "0s");
+    daemon.signal(Signal::SIGHUP);
+    let last = server.mail();
+    let subject = header(&last, "Subject");
+    assert!(subject.starts_with(&format!("WAN Anomaly Alert: RESOLVED {link}: ")), "{subject}");
+    assert_eq!(header(&last, "X-Netmend-Kind"), "resolved");
+    for name in ["In-Reply-To", "References"] {
+        assert_eq!(header(&last, name), header(&first, "Message-ID"), "{name}");
+    }
+    let text = part(&last, "text/plain");
+    assert!(text.contains("resolved") && text.contains("edge-001"), "{text}");
+    assert_eq!(daemon.json("/api/v1/alerts")["open"], json!(0));
 }
