@@ -3,18 +3,17 @@
 //! prints whether the goal is met; it leaves nothing behind.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
-use serde_json::Value;
 
 use crate::bench_probe::bed::pause;
 use crate::bench_probe::build;
 use crate::goals::{At, Goals};
+use crate::pages;
 use crate::process::Running;
 
 /// Where the pages of the measured daemon are.
@@ -110,7 +109,7 @@ struct Figures {
 
 impl Figures {
     fn of(daemon: &Running) -> Result<Self, String> {
-        let system = system()?;
+        let system = pages::system(PAGES)?;
         let sum = |name: &str, outcomes: &[&str]| -> f64 {
             let counters = system["counters"].as_array().into_iter().flatten();
             let named = counters.filter(|counter| counter["name"] == name);
@@ -129,24 +128,6 @@ impl Figures {
             rss_mib: sum("process_resident_memory_bytes", &[]) / 1_048_576.0,
         })
     }
-}
-
-/// What the daemon says of itself.
-fn system() -> Result<Value, String> {
-    let asked = (|| -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(PAGES)?;
-        let request =
-            "GET /api/v1/system HTTP/1.1\r\nHost: 127.0.0.1:26420\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(answer)
-    })();
-    let answer = asked.map_err(|why| format!("the daemon does not answer: {why}"))?;
-    let text = String::from_utf8_lossy(&answer);
-    let (start, end) = (text.find('{'), text.rfind('}'));
-    let body = start.zip(end).and_then(|(start, end)| text.get(start..=end)).unwrap_or_default();
-    serde_json::from_str(body).map_err(|why| format!("the daemon's answer is no JSON: {why}"))
 }
 
 fn wait_for_polls(daemon: &Running, wanted: u64) -> Result<(), String> {

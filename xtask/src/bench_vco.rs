@@ -1,5 +1,6 @@
 //! `cargo xtask bench vco`: one poll of a simulated orchestrator with 1,000 edges of two links, 50 ms a call,
-//! beside a client that asks for one edge after the other, in the same run; then 10,000 links, judged.
+//! beside a client that asks for one edge after the other, in the same run; then 10,000 links, judged by `sigma` and
+//! by the daemon's `nm`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,10 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command;
+use crate::bench_probe::bed::pause;
 use crate::goals::{At, Goals};
+use crate::process::Running;
+use crate::{command, pages};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,6 +31,12 @@ pub(crate) struct Args {
 const NOW: i64 = 1_767_312_000;
 /// The token that the simulated orchestrator takes.
 const TOKEN: &str = "token";
+/// Where the pages of the measured daemon are.
+const PAGES: &str = "127.0.0.1:26421";
+/// What the daemon counts samples by that it judged.
+const JUDGED: &str = "netmend_samples_judged_total";
+/// A daemon has so long for its first poll.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a run cost.
 struct Cost {
@@ -71,36 +80,50 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     goals.check("calls", calls, At::Most(f64::from(args.edges) + 5.0));
     goals.check("anomalies found", ours.out.lines().count() as f64, At::Least(1.0));
     drop(bed);
-    goals.check("10,000 links judged, in s", judged(&program, 5_000)?, At::Most(1.0));
+    let many = Bed::of_lab(&program, 5_000)?;
+    goals.check("10,000 links judged by sigma, in s", by_sigma(&program, &many)?, At::Most(1.0));
+    let nm = by_nm(&program, &many, 10_000)?;
+    goals.check(
+        "10,000 links judged by nm in the daemon, CPU of its judge in s",
+        nm,
+        At::Most(1.0),
+    );
     goals.conclude();
     Ok(())
 }
 
-/// How long it took to judge two links of each of so many edges, in seconds, as netmend itself says.
-fn judged(program: &Path, edges: u32) -> Result<f64, String> {
-    let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
-    let mut lab = Command::new(program);
-    lab.args(["lab", "orchestrator", "--calm", "--latency", "0", "--listen", "127.0.0.1:0"]);
-    let mut child = lab
-        .args(["--edges", &edges.to_string(), "--links", "2"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|why| format!("cannot start the lab: {why}"))?;
-    let said = first_line(child.stdout.take());
-    let lab = Bed { child, at: String::new(), folder };
-    let said = said?;
-    let at = said.split_whitespace().last().ok_or_else(|| format!("the lab says {said:?}"))?;
-    let file = lab.folder.path().join("netmend.yaml");
-    let vco = json!({ "kind": "vco", "url": at, "token": "lab", "lag": "0s" });
-    let text = json!({ "orchestrators": { "lab": vco } }).to_string();
-    std::fs::write(&file, text).map_err(|why| why.to_string())?;
+/// How long it took `netmend vco once` to judge all links of this orchestrator, in seconds, as it says.
+fn by_sigma(program: &Path, bed: &Bed) -> Result<f64, String> {
     let mut once = Command::new(program);
-    once.args(["vco", "once", "--verbose", "--config"]).arg(&file);
+    once.args(["vco", "once", "--verbose", "--config"]).arg(bed.config()?);
     let once = cost("netmend vco once, 10,000 links", &mut once)?;
     println!("  it says: {}", once.err.trim());
     let (_, words) = once.err.split_once("judged in ").ok_or("it does not say how long")?;
     let milliseconds = words.split_whitespace().next().and_then(|number| number.parse().ok());
     milliseconds.map(|ms: f64| ms / 1e3).ok_or_else(|| format!("it says {words:?}"))
+}
+
+/// What the thread of the daemon that judges used for the first poll of so many links, in seconds of CPU. Of each
+/// link that brings the last 65 min: 13 readings of six metrics. A later poll brings one.
+fn by_nm(program: &Path, bed: &Bed, links: u32) -> Result<f64, String> {
+    let samples = f64::from(links) * 13.0 * 6.0;
+    let mut run = Command::new(program);
+    run.arg("run").arg("--config").arg(bed.config()?).args(["--listen", PAGES]);
+    let daemon = Running::start(run.arg("--data").arg(bed.folder.path().join("data")))?;
+    let start = SystemClock.monotonic();
+    loop {
+        let judged = pages::system(PAGES).map_or(0.0, |said| pages::counted(&said, JUDGED));
+        if judged >= samples {
+            let used = daemon.thread_cpu_s("judge")?;
+            let each = used * 1e9 / judged;
+            println!("  the daemon judged {judged:.0} samples by nm, {each:.0} ns each");
+            return Ok(used);
+        }
+        if SystemClock.monotonic().saturating_sub(start) > PATIENCE {
+            return Err(format!("the daemon judged {judged} of {samples} samples in time"));
+        }
+        pause(Duration::from_millis(200));
+    }
 }
 
 /// The first line of what a child says.
@@ -145,6 +168,8 @@ fn cost(name: &str, command: &mut Command) -> Result<Cost, String> {
 struct Bed {
     child: Child,
     at: String,
+    /// What it is in a configuration.
+    vco: Value,
     folder: TempDir,
 }
 
@@ -163,7 +188,25 @@ impl Bed {
             .map_err(|why| format!("cannot start python3: {why}"))?;
         let line = first_line(child.stderr.take())?;
         let at = line.split_whitespace().nth(3).ok_or_else(|| format!("the peer says {line:?}"))?;
-        Ok(Self { at: at.to_owned(), child, folder })
+        let vco = json!({ "kind": "vco", "url": at, "token": TOKEN, "ca": "ca.pem" });
+        Ok(Self { at: at.to_owned(), child, vco, folder })
+    }
+
+    /// Our own, which answers at once: of two links of each of so many edges, as they usually are.
+    fn of_lab(program: &Path, edges: u32) -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+        let mut lab = Command::new(program);
+        lab.args(["lab", "orchestrator", "--calm", "--latency", "0", "--listen", "127.0.0.1:0"]);
+        let mut child = lab
+            .args(["--edges", &edges.to_string(), "--links", "2"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|why| format!("cannot start the lab: {why}"))?;
+        let said = first_line(child.stdout.take())?;
+        let at = said.split_whitespace().last().ok_or_else(|| format!("the lab says {said:?}"))?;
+        let vco =
+            json!({ "kind": "vco", "url": at, "token": "lab", "lag": "0s", "backfill": "0s" });
+        Ok(Self { at: at.to_owned(), child, vco, folder })
     }
 
     fn ca(&self) -> PathBuf {
@@ -172,9 +215,8 @@ impl Bed {
 
     /// A config that names it.
     fn config(&self) -> Result<PathBuf, String> {
-        let vco = json!({ "kind": "vco", "url": self.at, "token": TOKEN, "ca": "ca.pem" });
         let file = self.folder.path().join("netmend.yaml");
-        let text = json!({ "orchestrators": { "bench": vco } }).to_string();
+        let text = json!({ "orchestrators": { "bench": self.vco } }).to_string();
         std::fs::write(&file, text).map_err(|why| why.to_string())?;
         Ok(file)
     }

@@ -26,6 +26,7 @@ mod fuzz;
 mod goals;
 mod package;
 mod packages;
+mod pages;
 mod process;
 mod soak;
 mod test;

@@ -35,6 +35,25 @@ impl Running {
         Ok(cpu(self.0.id())?[0])
     }
 
+    /// CPU that its threads of this name have used, in seconds.
+    pub(crate) fn thread_cpu_s(&self, name: &str) -> Result<f64, String> {
+        let folder = format!("/proc/{}/task", self.0.id());
+        let threads = std::fs::read_dir(&folder).map_err(|why| format!("{folder}: {why}"))?;
+        let read = |thread: &std::path::Path, file: &str| {
+            std::fs::read_to_string(thread.join(file)).unwrap_or_default()
+        };
+        let named = threads.flatten().map(|thread| thread.path());
+        let times = named.filter(|thread| read(thread, "comm").trim() == name).map(|thread| {
+            // Nanoseconds on a CPU come first.
+            let schedstat = read(&thread, "schedstat");
+            schedstat.split_whitespace().next().and_then(|spent| spent.parse::<f64>().ok())
+        });
+        let times: Option<Vec<f64>> = times.collect();
+        let times = times.filter(|times| !times.is_empty());
+        let times = times.ok_or_else(|| format!("no thread `{name}` to be seen in {folder}"))?;
+        Ok(times.iter().sum::<f64>() / 1e9)
+    }
+
     /// What it has used.
     pub(crate) fn used(&self) -> Result<Used, String> {
         Ok(Used { cpu_s: self.cpu_s()?, rss_mib: peak_rss_mib(self.0.id()) })
