@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Family, Metric, Protocol, Rule, SeriesId, Target, UnixMs};
 
+mod beginning;
 mod link;
 
 pub mod notice;

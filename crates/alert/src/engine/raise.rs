@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::alert::{AlertId, Finding, Happening, Subject};
+use model::alert::{AlertId, Finding, Happening};
 use model::{Alert, AlertState, Metric, Rule, Severity, UnixMs};
 
 use super::seats::{Reach, Seat};
@@ -217,7 +217,8 @@ impl Engine {
             id
         } else {
             let subject = place.watched.subject.clone();
-            let alert = Alert { findings, normal, ..blank(subject, severity, since) };
+            let alert =
+                Alert { findings, normal, ..Alert::new(AlertId(0), subject, severity, since) };
             self.create(Alert { state, ..alert }, now)
         };
         self.enter(seat, id);
@@ -336,33 +337,6 @@ impl Held {
             acked: Vec::new(),
             stored: now,
         }
-    }
-}
-
-/// A firing alert without a number, of which nothing more is known.
-pub(super) fn blank(subject: Subject, severity: Severity, since: UnixMs) -> Alert {
-    Alert {
-        id: AlertId(0),
-        subject,
-        severity,
-        state: AlertState::Firing,
-        cause: None,
-        since,
-        raised: since,
-        ended: None,
-        findings: Vec::new(),
-        normal: Vec::new(),
-        members: Vec::new(),
-        affected: 0,
-        total: 0,
-        neighbours: Vec::new(),
-        clues: Vec::new(),
-        ack: None,
-        quiet: Vec::new(),
-        reopened: 0,
-        flapping: false,
-        told: false,
-        history: Vec::new(),
     }
 }
 

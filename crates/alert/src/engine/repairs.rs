@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use model::alert::{AlertId, RepairSubject, Subject};
-use model::{AlertState, Severity, UnixMs};
+use model::{Alert, AlertState, Severity, UnixMs};
 
 use super::Engine;
-use super::raise::blank;
 
 /// Something that people must see to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl Engine {
             .collect();
         for Signal { subject, severity, since } in signals {
             let Some(id) = open.remove(&subject.key) else {
-                self.create(blank(Subject::Repair(subject), severity, since), now);
+                self.create(Alert::new(AlertId(0), Subject::Repair(subject), severity, since), now);
                 continue;
             };
             if self.held[&id].alert.subject != Subject::Repair(subject.clone()) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use model::alert::{Member, Subject};
 use model::{Alert, AlertId, AlertState, Severity, UnixMs};
 
-use super::raise::blank;
 use super::seats::Reach;
 use super::{Engine, TOGETHER};
 
@@ -114,7 +113,7 @@ impl Engine {
 
     fn raise_site(&mut self, since: UnixMs, now: UnixMs) {
         let subject = Subject::Site { site: self.settings.site.clone() };
-        let id = self.create(blank(subject, Severity::Critical, since), now);
+        let id = self.create(Alert::new(AlertId(0), subject, Severity::Critical, since), now);
         self.site.alert = Some(id);
         let with_it: Vec<AlertId> = self
             .roots

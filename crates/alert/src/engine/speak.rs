@@ -7,7 +7,6 @@ use model::alert::{
 };
 use model::{Alert, AlertState, UnixMs};
 
-use super::raise::blank;
 use super::{Engine, SILENCE, TOGETHER};
 
 impl Engine {
@@ -157,7 +156,8 @@ impl Engine {
         let Some((severity, onset)) = severity.zip(alerts.map(|alert| alert.since).min()) else {
             return;
         };
-        let alert = Alert { total, ..blank(Subject::Group(subject), severity, onset) };
+        let alert =
+            Alert { total, ..Alert::new(AlertId(0), Subject::Group(subject), severity, onset) };
         let id = self.create(alert, now);
         self.seats.groups[number].alert = Some(id);
         for root in roots {

@@ -31,27 +31,10 @@ pub(super) fn alert(now: UnixMs) -> Alert {
         at: now,
     };
     Alert {
-        id: AlertId(0),
-        subject: Subject::Target(target),
-        severity: Severity::Warning,
-        state: AlertState::Firing,
-        cause: None,
-        since,
         raised: now - MINUTE,
-        ended: None,
         findings: vec![finding],
         normal: vec![Metric::Loss, Metric::Jitter],
-        members: vec![],
-        affected: 0,
-        total: 0,
-        neighbours: vec![],
-        clues: Vec::new(),
-        ack: None,
-        quiet: vec![],
-        reopened: 0,
-        flapping: false,
-        told: false,
-        history: vec![],
+        ..Alert::new(AlertId(0), Subject::Target(target), Severity::Warning, since)
     }
 }
 

@@ -35,32 +35,17 @@ pub(crate) fn alert(host: &str) -> Alert {
         at: NOW,
     };
     Alert {
-        id: AlertId(17),
-        subject: Subject::Target(subject),
-        severity: Severity::Warning,
-        state: AlertState::Firing,
-        cause: None,
-        since: ago(4),
         raised: ago(1),
-        ended: None,
         findings: vec![finding],
         normal: vec![Metric::Loss, Metric::Jitter],
-        members: vec![],
-        affected: 0,
-        total: 0,
         neighbours: vec![Neighbours {
             tag: "gateway".into(),
             value: "gw1".into(),
             affected: 2,
             total: 8,
         }],
-        clues: vec![],
-        ack: None,
-        quiet: vec![],
-        reopened: 0,
-        flapping: false,
         told: true,
-        history: vec![],
+        ..Alert::new(AlertId(17), Subject::Target(subject), Severity::Warning, ago(4))
     }
 }
 

@@ -27,27 +27,14 @@ fn alert() -> Alert {
         at: UnixMs(9),
     };
     Alert {
-        id: AlertId(17),
-        subject: subject(),
-        severity: Severity::Warning,
-        state: AlertState::Firing,
         cause: Some(Cause::Path),
-        since: UnixMs(1),
         raised: UnixMs(5),
-        ended: None,
         findings: vec![finding],
         normal: vec![Metric::Loss],
-        members: vec![],
-        affected: 0,
-        total: 0,
-        neighbours: vec![],
-        clues: Vec::new(),
-        ack: None,
         quiet: vec![QuietBy::Silence(SilenceId(3)), QuietBy::Maintenance("w".into())],
-        reopened: 0,
-        flapping: false,
         told: true,
         history: vec![Entry { at: UnixMs(5), what: Happening::Raised(Severity::Warning) }],
+        ..Alert::new(AlertId(17), subject(), Severity::Warning, UnixMs(1))
     }
 }
 

@@ -206,27 +206,5 @@ pub(super) fn alert(id: u64, target: SeriesId) -> Alert {
         tags: std::collections::BTreeMap::new(),
         parent: None,
     };
-    Alert {
-        id: AlertId(id),
-        subject: Subject::Target(subject),
-        severity: model::Severity::Critical,
-        state: model::AlertState::Firing,
-        cause: None,
-        since: START,
-        raised: START,
-        ended: None,
-        findings: Vec::new(),
-        normal: Vec::new(),
-        members: Vec::new(),
-        affected: 0,
-        total: 0,
-        neighbours: Vec::new(),
-        clues: Vec::new(),
-        ack: None,
-        quiet: Vec::new(),
-        reopened: 0,
-        flapping: false,
-        told: false,
-        history: Vec::new(),
-    }
+    Alert::new(AlertId(id), Subject::Target(subject), model::Severity::Critical, START)
 }

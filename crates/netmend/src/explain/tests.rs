@@ -156,30 +156,17 @@ fn alert(id: u64, ended: Option<UnixMs>) -> Alert {
         at: NOW,
     };
     Alert {
-        id: AlertId(id),
-        subject: Subject::Target(TargetSubject {
-            tags: BTreeMap::new(),
-            ..TargetSubject::of(&target)
-        }),
-        severity: Severity::Critical,
         state: finding.state,
-        cause: None,
-        since,
         raised: since + Duration::from_mins(1),
         ended,
         findings: vec![finding],
-        normal: Vec::new(),
-        members: Vec::new(),
-        affected: 0,
-        total: 0,
-        neighbours: Vec::new(),
-        clues: Vec::new(),
-        ack: None,
-        quiet: Vec::new(),
-        reopened: 0,
-        flapping: false,
         told: true,
-        history: Vec::new(),
+        ..Alert::new(
+            AlertId(id),
+            Subject::Target(TargetSubject { tags: BTreeMap::new(), ..TargetSubject::of(&target) }),
+            Severity::Critical,
+            since,
+        )
     }
 }
 

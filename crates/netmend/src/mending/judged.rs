@@ -161,27 +161,10 @@ mod tests {
             at: NOW,
         };
         Alert {
-            id: AlertId(1),
-            subject: Subject::Target(target),
-            severity: Severity::Critical,
-            state: AlertState::Firing,
-            cause: None,
-            since: NOW,
-            raised: NOW,
-            ended: None,
             findings: vec![finding],
-            normal: Vec::new(),
-            members: Vec::new(),
             affected: 1,
             total: 1,
-            neighbours: Vec::new(),
-            clues: Vec::new(),
-            ack: None,
-            quiet: Vec::new(),
-            reopened: 0,
-            flapping: false,
-            told: false,
-            history: Vec::new(),
+            ..Alert::new(AlertId(1), Subject::Target(target), Severity::Critical, NOW)
         }
     }
 

@@ -5,9 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use model::alert::{AlertId, TargetSubject};
-use model::{
-    Alert, AlertState, Clock as _, Protocol, Severity, Subject, SystemClock, Target, UnixMs,
-};
+use model::{Alert, Clock as _, Protocol, Severity, Subject, SystemClock, Target, UnixMs};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use store::{Change, Store};
@@ -112,27 +110,5 @@ fn an_alert_that_was_just_raised_has_its_path_traced_and_told() {
 /// An open alert about 127.0.0.1.
 fn alert(id: u64, raised: UnixMs) -> Alert {
     let target = Target::new("127.0.0.1", REGION, Protocol::Icmp);
-    Alert {
-        id: AlertId(id),
-        subject: Subject::Target(TargetSubject::of(&target)),
-        severity: Severity::Critical,
-        state: AlertState::Firing,
-        cause: None,
-        since: raised,
-        raised,
-        ended: None,
-        findings: Vec::new(),
-        normal: Vec::new(),
-        members: Vec::new(),
-        affected: 0,
-        total: 0,
-        neighbours: Vec::new(),
-        clues: Vec::new(),
-        ack: None,
-        quiet: Vec::new(),
-        reopened: 0,
-        flapping: false,
-        told: false,
-        history: Vec::new(),
-    }
+    Alert::new(AlertId(id), Subject::Target(TargetSubject::of(&target)), Severity::Critical, raised)
 }

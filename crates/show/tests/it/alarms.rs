@@ -277,27 +277,12 @@ pub(crate) fn firing(
     let raised = since + Duration::from_secs(110);
     let found: Vec<Metric> = findings.iter().map(|finding| finding.metric).collect();
     Alert {
-        id: AlertId(id),
-        subject: Subject::Target(TargetSubject::of(target)),
-        severity,
-        state: AlertState::Firing,
-        cause: None,
-        since,
         raised,
-        ended: None,
         findings,
         normal: Metric::ALL.into_iter().filter(|metric| !found.contains(metric)).collect(),
-        members: vec![],
-        affected: 0,
-        total: 0,
-        neighbours: vec![],
-        clues: Vec::new(),
-        ack: None,
-        quiet: vec![],
-        reopened: 0,
-        flapping: false,
         told: true,
         history: vec![Entry { at: raised, what: Happening::Raised(severity) }],
+        ..Alert::new(AlertId(id), Subject::Target(TargetSubject::of(target)), severity, since)
     }
 }
 

@@ -94,27 +94,9 @@ fn calls_from_many_threads_get_revisions_of_their_own() {
 fn alert(id: u64, subject: &str, raised: i64, ended: Option<i64>) -> Alert {
     let group = GroupSubject { tag: "gateway".into(), value: subject.into() };
     Alert {
-        id: AlertId(id),
-        subject: Subject::Group(group),
-        severity: Severity::Warning,
         state: if ended.is_some() { AlertState::Resolved } else { AlertState::Firing },
-        cause: None,
-        since: UnixMs(raised),
-        raised: UnixMs(raised),
         ended: ended.map(UnixMs),
-        findings: vec![],
-        normal: vec![],
-        members: vec![],
-        affected: 0,
-        total: 0,
-        neighbours: vec![],
-        clues: vec![],
-        ack: None,
-        quiet: vec![],
-        reopened: 0,
-        flapping: false,
-        told: false,
-        history: vec![],
+        ..Alert::new(AlertId(id), Subject::Group(group), Severity::Warning, UnixMs(raised))
     }
 }
 

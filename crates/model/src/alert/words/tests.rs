@@ -32,27 +32,18 @@ fn latency() -> Finding {
 
 fn alert(host: &str, findings: Vec<Finding>) -> Alert {
     Alert {
-        id: AlertId(17),
-        subject: Subject::Target(TargetSubject::of(&Target::new(host, "r", Protocol::Icmp))),
-        severity: Severity::Warning,
         state: findings.first().map_or(AlertState::NoData, |finding| finding.state),
-        cause: None,
-        since: ago(4),
         raised: ago(2),
         ended: findings.first().and_then(|finding| finding.ended),
         findings,
         normal: vec![Metric::Loss, Metric::Jitter],
-        members: vec![],
-        affected: 0,
-        total: 0,
-        neighbours: vec![],
-        clues: Vec::new(),
-        ack: None,
-        quiet: vec![],
-        reopened: 0,
-        flapping: false,
         told: true,
-        history: vec![],
+        ..Alert::new(
+            AlertId(17),
+            Subject::Target(TargetSubject::of(&Target::new(host, "r", Protocol::Icmp))),
+            Severity::Warning,
+            ago(4),
+        )
     }
 }
 
