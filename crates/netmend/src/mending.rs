@@ -24,7 +24,9 @@ use mend::session::{HostKeys, Kept, Limits};
 use mend::worker::{Ending, Tools};
 use model::{Clock, EventId, Inventory, UnixMs};
 use show::{MendNow, RemediationNow};
-use store::{Applied, AuditNote, Change, EventChange, Memo, Query, RunChange, State, Value};
+use store::{
+    Applied, AuditNote, Change, EventChange, Memo, Query, RunChange, State, StormCount, Value,
+};
 use tokio::runtime::Runtime;
 
 use self::around::Around;
@@ -107,6 +109,8 @@ struct Shared {
     ended: Mutex<Vec<(EventId, Ending)>>,
     /// Why too much fails at once, and until when that holds.
     storm: Mutex<Option<(String, UnixMs)>>,
+    /// How many events began lately, and when that was counted.
+    storm_count: Mutex<Option<(Duration, StormCount)>>,
     present: Mutex<Arc<MendNow>>,
 }
 
@@ -171,6 +175,7 @@ impl Mending {
             busy: Mutex::default(),
             ended: Mutex::default(),
             storm: Mutex::default(),
+            storm_count: Mutex::default(),
             present: Mutex::default(),
         });
         let (seen, round) = (None, None);

@@ -43,7 +43,7 @@ pub use lines::{FilePosition, LineBatch, LineQuery, LineRetention, LineView, Sto
 pub use lock::DataLock;
 pub use mending::{
     Answered, Ask, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan,
-    Offender, PlannedRule, PrecedentQuery, Precedents, RuleRecord, RunChange, RunQuery,
+    Offender, PlannedRule, PrecedentQuery, Precedents, RuleRecord, RunChange, RunQuery, StormCount,
 };
 pub use samples::{
     Appended, Batch, Bucket, RangeAnswer, RangeQuery, Retention, Samples, SamplesStats,

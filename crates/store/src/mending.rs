@@ -249,6 +249,19 @@ pub struct PrecedentQuery {
     pub since: UnixMs,
     /// What now is.
     pub now: UnixMs,
+    /// What was counted a moment ago; it holds until there is another event.
+    pub storm: Option<StormCount>,
+}
+
+/// How many events began lately, everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StormCount {
+    /// Within the last minute.
+    pub events: u32,
+    /// Of how many devices.
+    pub devices: u32,
+    /// The number of the newest event; 0 if there is none.
+    pub newest: u64,
 }
 
 /// What happened before: on the device, to its partner, with the remediation, everywhere.
@@ -264,8 +277,8 @@ pub struct Precedents {
     pub results: Vec<RunState>,
     /// How many of its successes of the last day were followed by the same fault within 30 minutes.
     pub ineffective: u32,
-    /// Events that began within the last minute, and of how many devices.
-    pub storm: (u32, u32),
+    /// Whether all fails at once.
+    pub storm: StormCount,
 }
 
 /// What a remediation did, or would have done.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::UnixMs;
-use store::Precedents;
+use store::{Precedents, StormCount};
 
 use super::{Case, Verdict};
 
@@ -36,7 +36,7 @@ impl Default for StormLimits {
 impl StormLimits {
     /// Why it is a storm now, one sentence, and until when that holds at least.
     pub fn storm(&self, before: &Precedents, now: UnixMs) -> Option<(String, UnixMs)> {
-        let (events, devices) = before.storm;
+        let StormCount { events, devices, .. } = before.storm;
         (events > self.events && devices > self.devices).then(|| {
             let said = format!(
                 "storm: {events} events of {devices} devices began within a minute; the fault may lie \

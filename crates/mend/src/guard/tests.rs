@@ -3,6 +3,7 @@
 use model::event::{Approved, EventState, Evidence, Origin, Plan};
 use model::run::{Run, RunId, RunState};
 use model::{EventId, Login};
+use store::StormCount;
 
 use super::*;
 
@@ -145,7 +146,8 @@ fn the_kill_switch_a_storm_and_a_blocked_credential_hold_everything() {
 fn it_is_a_storm_only_if_many_devices_speak() {
     let limits = StormLimits::default();
     let storm = |events, devices| {
-        let before = Precedents { storm: (events, devices), ..Precedents::default() };
+        let storm = StormCount { events, devices, newest: 1 };
+        let before = Precedents { storm, ..Precedents::default() };
         limits.storm(&before, NOW).is_some()
     };
     assert!(storm(500, 500));

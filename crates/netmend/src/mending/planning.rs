@@ -15,7 +15,7 @@ use model::run::{Run, RunId, RunState};
 use model::{Device, Event, Inventory, UnixMs};
 use store::{
     Change, Claim, Claimed, EventChange, EventPlan, EventQuery, PrecedentQuery, Precedents, Query,
-    RunQuery, Value,
+    RunQuery, StormCount, Value,
 };
 use tokio::runtime::Runtime;
 
@@ -27,6 +27,8 @@ const MANY: u32 = 500;
 const FEW: u32 = 16;
 /// Times that more is begun before others get their turn.
 const PASSES: usize = 16;
+/// How long what was counted of lately holds, unless there is another event.
+const COUNTED: Duration = Duration::from_secs(1);
 /// Pause before an event is looked at again whose device somebody else is at.
 const BUSY: Duration = Duration::from_millis(500);
 
@@ -157,6 +159,7 @@ impl Shared {
             remediation: remediation.name.clone(),
             since: allowed.since,
             now,
+            storm: self.storm_count(),
         };
         let found = self.state.find(&Query::Precedents(Box::new(query)))?;
         let before = found.into_iter().find_map(|record| match record.value {
@@ -164,6 +167,7 @@ impl Shared {
             _ => None,
         });
         let before = before.unwrap_or_default();
+        self.note_storm_count(before.storm);
         let scene = Scene {
             paused: self.switch.now().map(|paused| switch::sentence(&paused)),
             storm: self.storm(&before, rules, now),
@@ -204,6 +208,20 @@ impl Shared {
             Some(why) => tripped.insert(remediation.name.clone(), why),
             None => tripped.remove(&remediation.name),
         };
+    }
+
+    /// How many events began lately, as counted a moment ago.
+    fn storm_count(&self) -> Option<StormCount> {
+        let counted = *self.storm_count.lock().expect("no holder of this lock can panic");
+        let now = self.clock.monotonic();
+        counted.filter(|(at, _)| now.saturating_sub(*at) < COUNTED).map(|(_, count)| count)
+    }
+
+    fn note_storm_count(&self, count: StormCount) {
+        if self.storm_count() != Some(count) {
+            let mut counted = self.storm_count.lock().expect("no holder of this lock can panic");
+            *counted = Some((self.clock.monotonic(), count));
+        }
     }
 
     /// Whether it is a storm, now or lately.

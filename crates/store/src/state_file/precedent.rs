@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::event::{self, millis, word};
 use super::run;
-use crate::mending::{Offender, PrecedentQuery, Precedents, RuleRecord};
+use crate::mending::{Offender, PrecedentQuery, Precedents, RuleRecord, StormCount};
 use crate::state::{Record, Value};
 
 /// How long ago somebody may have configured a device for that to be told.
@@ -63,15 +63,28 @@ pub(super) fn find(db: &Connection, query: &PrecedentQuery) -> rusqlite::Result<
             "SELECT count(*) FROM run WHERE remediation = ?1 AND started >= ?2 AND came_back = 1",
         )?
         .query_row(params![query.remediation, since.0], |row| row.get(0))?;
-    let storm = db
-        .prepare_cached("SELECT count(*), count(DISTINCT device) FROM event WHERE first > ?1")?
-        .query_row([(now - STORM).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let storm = storm(db, query.storm, now)?;
     let partner = match &query.partner {
         Some(partner) => partner_event(db, partner, now)?,
         None => None,
     };
     let found = Precedents { own, configured, partner, results, ineffective, storm };
     Ok(vec![Record { revision: 0, value: Value::Precedents(Box::new(found)) }])
+}
+
+/// Counts what began lately, unless that is known: of many events each one asks.
+fn storm(db: &Connection, known: Option<StormCount>, now: UnixMs) -> rusqlite::Result<StormCount> {
+    let newest = db
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM event")?
+        .query_row([], |row| row.get::<_, i64>(0))?
+        .cast_unsigned();
+    if let Some(known) = known.filter(|known| known.newest == newest) {
+        return Ok(known);
+    }
+    db.prepare_cached("SELECT count(*), count(DISTINCT device) FROM event WHERE first > ?1")?
+        .query_row([(now - STORM).0], |row| {
+            Ok(StormCount { events: row.get(0)?, devices: row.get(1)?, newest })
+        })
 }
 
 /// An event of severity 3 or worse of the partner, lately told and not over.

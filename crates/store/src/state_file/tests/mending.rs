@@ -8,7 +8,7 @@ use super::*;
 use crate::check_audit;
 use crate::mending::{
     Answered, Ask, AuditNote, AuditQuery, Claim, ClaimLimits, Claimed, EventMove, EventPlan,
-    PlannedRule, PrecedentQuery, RunChange, RunQuery,
+    PlannedRule, PrecedentQuery, RunChange, RunQuery, StormCount,
 };
 use crate::state::{EventQuery, EventReport};
 use std::time::Duration;
@@ -327,6 +327,7 @@ fn a_transcript_is_kept_whole_and_a_fault_that_comes_back_is_counted() {
         remediation: "bounce".into(),
         since: UnixMs(0),
         now: soon,
+        storm: None,
     };
     let found = state.find(&Query::Precedents(Box::new(query))).unwrap();
     let Value::Precedents(before) = &found[0].value else { panic!("{found:?}") };
@@ -338,4 +339,31 @@ fn a_transcript_is_kept_whole_and_a_fault_that_comes_back_is_counted() {
     let found = state.find(&Query::RuleRecords { from: UnixMs(0) }).unwrap();
     let Value::RuleRecord(rule) = &found[0].value else { panic!("{found:?}") };
     assert_eq!((rule.planned, rule.came_back), (2, 1));
+}
+
+#[test]
+fn a_storm_is_counted_anew_once_there_is_another_event() {
+    let (_folder, state) = queued(&[]);
+    let count = |known: Option<StormCount>| {
+        let query = PrecedentQuery {
+            device: "sw1".into(),
+            told: NOW,
+            partner: None,
+            remediation: "bounce".into(),
+            since: UnixMs(0),
+            now: NOW,
+            storm: known,
+        };
+        let found = state.find(&Query::Precedents(Box::new(query))).unwrap();
+        let Value::Precedents(before) = &found[0].value else { panic!("{found:?}") };
+        before.storm
+    };
+    apply(&state, report("sw1", "Gi0/0", NOW));
+    apply(&state, report("sw1", "Gi0/1", NOW));
+    let first = count(None);
+    assert_eq!(first, StormCount { events: 2, devices: 1, newest: 2 });
+    let known = StormCount { events: 7, ..first };
+    assert_eq!(count(Some(known)), known);
+    apply(&state, report("sw2", "Gi0/0", NOW));
+    assert_eq!(count(Some(known)), StormCount { events: 3, devices: 2, newest: 3 });
 }
