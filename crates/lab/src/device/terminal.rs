@@ -88,6 +88,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 .await?;
             }
             let Typed::Line(line) = self.line(true).await? else { continue };
+            // What is typed in front of a command means nothing, on any platform.
+            let line = line.trim_start().to_owned();
             sleep(self.device.options.latency).await;
             if self.device.has(Misbehaviour::Password) && line.starts_with("show") {
                 self.write("Password: ").await?;

@@ -80,7 +80,7 @@ impl Screen {
         clean(window.rsplit(|byte| *byte == b'\n').next().unwrap_or_default())
     }
 
-    /// Bytes of the unfinished line.
+    /// Bytes of the unfinished line, with the blanks at its end.
     pub(crate) fn line_len(&self) -> usize {
         self.line.len()
     }

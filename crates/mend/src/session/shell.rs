@@ -18,6 +18,10 @@ impl<W: AsyncRead + AsyncWrite + Send + Unpin> Wire for W {}
 /// Longest unfinished line that is looked at as a prompt or question.
 const MAX_HALT: usize = 1 << 10;
 
+/// Typed behind a command that only reads. A device shows it behind its prompt once it takes the next line, which no
+/// prompt inside an answer does; in front of a command it means nothing, and a pager turns the page for it.
+const MARK: char = ' ';
+
 /// A terminal at its prompt.
 pub(crate) struct Shell {
     wire: Box<dyn Wire>,
@@ -25,6 +29,10 @@ pub(crate) struct Shell {
     definition: &'static Definition,
     limits: Limits,
     prompt: Option<Prompt>,
+    /// Bytes of a line that holds the prompt and nothing else.
+    bare: usize,
+    /// Whether the device shows a mark that was typed ahead.
+    marks: bool,
     /// Whether the device repeats what is sent; `None` until the first command shows it.
     echoes: Option<bool>,
     configuring: bool,
@@ -88,7 +96,7 @@ enum Standing {
     Prompt {
         echoed: bool,
     },
-    /// The prompt, and nothing but echoes before it.
+    /// The prompt with our mark behind it, or with nothing but echoes before it.
     Done,
     Pager(&'static str),
     Question(String),
@@ -110,6 +118,8 @@ impl Shell {
             definition,
             limits,
             prompt: None,
+            bare: 0,
+            marks: false,
             echoes: None,
             configuring: false,
             buffer: vec![0; 16 << 10].into_boxed_slice(),
@@ -141,6 +151,9 @@ impl Shell {
         }
         let mut lines = ask.commands.join("\n");
         lines.push('\n');
+        if self.is_marked(ask) {
+            lines.push(MARK);
+        }
         let goal = Goal { ask, deadline: Instant::now() + ask.limit };
         self.send(lines.as_bytes()).await?;
         self.finish(&goal).await?;
@@ -212,7 +225,7 @@ impl Shell {
     async fn learn_from(&mut self, expect: &[Expect]) -> Result<(), Failure> {
         let deadline = Instant::now() + self.limits.prompt;
         let mut expect = expect.iter();
-        let mut guessed: Option<Prompt> = None;
+        let mut guessed: Option<(Prompt, usize)> = None;
         loop {
             let line = self.screen.line();
             let guess = Prompt::guess(&line, self.definition);
@@ -231,14 +244,16 @@ impl Shell {
                 return Err(Failure::Silent(line));
             }
             match (guess, halt) {
-                (Some(guess), _) if guessed.as_ref() == Some(&guess) => {
-                    self.prompt = Some(guess);
-                    return Ok(());
-                }
                 (Some(guess), _) => {
-                    guessed = Some(guess);
+                    let length = self.screen.line_len();
+                    if let Some((_, bare)) = guessed.take_if(|(before, _)| *before == guess) {
+                        (self.prompt, self.bare) = (Some(guess), bare);
+                        self.marks = length == bare + MARK.len_utf8();
+                        return Ok(());
+                    }
+                    guessed = Some((guess, length));
                     self.screen.clear_line();
-                    self.send(b"\n").await?;
+                    self.send(format!("\n{MARK}").as_bytes()).await?;
                 }
                 (None, Some(Halt::Pager(keys))) => {
                     self.screen.clear_line();
@@ -340,6 +355,10 @@ impl Shell {
                     return Standing::Done;
                 }
             }
+            let marked = self.screen.line_len() == self.bare + MARK.len_utf8();
+            if *echoed && marked && self.is_marked(ask) {
+                return Standing::Done;
+            }
             return Standing::Prompt { echoed: *echoed || self.echoes == Some(false) };
         }
         match prompt::halt(&line) {
@@ -347,6 +366,11 @@ impl Shell {
             Some(Halt::Question) if !is_typed(&line, ask.commands) => Standing::Question(line),
             _ => Standing::Open,
         }
+    }
+
+    /// Whether a mark goes out behind the commands. What may be asked something could take it for the answer.
+    fn is_marked(&self, ask: &Ask<'_>) -> bool {
+        self.marks && ask.reads && ask.expect.is_empty() && ask.place == Place::Normal
     }
 
     fn is_end(&self, line: &str, place: Place) -> bool {

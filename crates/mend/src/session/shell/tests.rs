@@ -5,14 +5,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::platform::Platform;
 
-/// A device that reads a line and then writes pieces, each after a pause in milliseconds.
+/// A device that reads a line, with a mark behind it or none, and then writes pieces, each after a pause in
+/// milliseconds.
 async fn device(
     script: Vec<(&'static str, Vec<(u64, &'static str)>)>,
     mut wire: tokio::io::DuplexStream,
 ) {
     let mut typed = Vec::new();
     for (wanted, pieces) in script {
-        while !typed.ends_with(wanted.as_bytes()) {
+        while !typed.strip_suffix(b" ").unwrap_or(&typed).ends_with(wanted.as_bytes()) {
             let mut bytes = [0; 64];
             match wire.read(&mut bytes).await {
                 Ok(0) | Err(_) => return,
@@ -30,8 +31,16 @@ async fn device(
 }
 
 async fn shell(script: Vec<(&'static str, Vec<(u64, &'static str)>)>) -> Shell {
+    logged_in("\r\nr1#", script).await
+}
+
+/// A device that shows this for an empty line with a mark behind it.
+async fn logged_in(
+    prompt: &'static str,
+    script: Vec<(&'static str, Vec<(u64, &'static str)>)>,
+) -> Shell {
     let (ours, theirs) = tokio::io::duplex(4 << 10);
-    let mut whole = vec![("", vec![(1, "\r\nWelcome\r\n\r\nr1#")]), ("\n", vec![(1, "\r\nr1#")])];
+    let mut whole = vec![("", vec![(1, "\r\nWelcome\r\n\r\nr1#")]), ("\n", vec![(1, prompt)])];
     whole.extend(script);
     tokio::spawn(device(whole, theirs));
     Shell::open(Box::new(ours), Platform::Ios.definition(), Limits::default()).await.unwrap()
@@ -64,6 +73,21 @@ async fn the_prompt_inside_an_answer_ends_it_only_in_silence() {
     let mut shell =
         shell(vec![("show x\n", vec![(1, "show x\r\none\r\nr1#"), (15, "\r\ntwo\r\nr1#")])]).await;
     assert_eq!(ask(&mut shell, "show x").await.unwrap(), "r1#show x\none\nr1#\ntwo\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_mark_is_shown_behind_the_prompt_no_silence_is_waited_for() {
+    let answers = [
+        ("show x\n", vec![(1, "show x\r\none\r\nr1#"), (15, "\r\ntwo\r\nr1#"), (1, " ")]),
+        // It came too early to be kept.
+        ("show y\n", vec![(1, "show y\r\nr1#")]),
+    ];
+    let mut shell = logged_in("\r\nr1# ", answers.to_vec()).await;
+    let start = Instant::now();
+    assert_eq!(ask(&mut shell, "show x").await.unwrap(), "r1# show x\none\nr1#\ntwo\n");
+    assert_eq!(start.elapsed().as_millis(), 17);
+    ask(&mut shell, "show y").await.unwrap();
+    assert_eq!(start.elapsed().as_millis(), 17 + 1 + 20);
 }
 
 #[tokio::test(start_paused = true)]
