@@ -138,6 +138,8 @@ pub(crate) struct ConfigMode {
     pub(crate) commit_confirmed: Option<&'static str>,
     /// What makes a confirmed commit stay.
     pub(crate) confirm: Option<Confirm>,
+    /// What takes several commits back at once.
+    pub(crate) restore: Option<Restore>,
     /// The command that leaves it, after a commit where there is one.
     pub(crate) leave: &'static str,
     /// What throws a candidate away and leaves.
@@ -150,6 +152,19 @@ pub(crate) struct Confirm {
     /// The command.
     pub(crate) command: &'static str,
     /// Whether it is typed in configuration mode.
+    pub(crate) in_config: bool,
+    /// Whether each further commit confirms the one before, too.
+    pub(crate) implied: bool,
+}
+
+/// What takes several commits back at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Restore {
+    /// The command that keeps the configuration before the first of them, where the platform does not do so itself.
+    pub(crate) keep: Option<&'static str>,
+    /// The command; `{}` stands for how many they were.
+    pub(crate) command: &'static str,
+    /// Whether it is typed in configuration mode and takes effect with a commit.
     pub(crate) in_config: bool,
 }
 
@@ -181,6 +196,7 @@ mod tests {
             if let Some(config) = definition.config {
                 assert!(!config.leave.is_empty() && !config.abandon.is_empty(), "{platform}");
                 assert_eq!(config.commit_confirmed.is_some(), config.confirm.is_some());
+                assert_eq!(config.commit_confirmed.is_some(), config.restore.is_some());
             }
         }
         assert_eq!(Platform::named("IOS"), None);

@@ -39,6 +39,7 @@ pub use limits::Limits;
 pub use shell::Expect;
 pub use transcript::{Entry, Transcript};
 
+use change::Trial;
 use connect::{Connection, limited};
 use redact::Redactor;
 use shell::{Ask, Failure, Place, Shell};
@@ -59,6 +60,8 @@ pub struct Session {
     clock: Arc<dyn Clock>,
     /// Why nothing more can be sent.
     broken: Option<&'static str>,
+    /// What was changed and is not confirmed.
+    trial: Trial,
 }
 
 impl std::fmt::Debug for Session {
@@ -120,6 +123,7 @@ impl Session {
             transcript: Transcript::default(),
             clock,
             broken: None,
+            trial: Trial::default(),
         };
         if let Access::Terminal(program) = session.definition().access {
             session.shell = Some(session.terminal(program).await?);

@@ -270,11 +270,16 @@ impl Worker<'_> {
         self.run.changed = host.run().changed;
         self.run.sent.clone_from(&host.run().sent);
         // The session stays open for the proof: what is not confirmed undoes itself.
-        let work = match stepped {
+        let mut work = match stepped {
             Ok(()) => self.prove(&mut host).await,
             Err(Stop::Work(work)) => Ok(work),
             Err(Stop::Lost) => Err(Ending::Lost),
         };
+        if let Ok(done) = &mut work
+            && let Err(ending) = self.take_back(done, &mut host).await
+        {
+            work = Err(ending);
+        }
         let reverts = host.reverts_in();
         (self.transcript, self.looked) = host.close(&self.task.endpoint).await;
         Ok(self.left(work?, reverts))
@@ -293,6 +298,22 @@ impl Worker<'_> {
         self.audit("login", &format!("{} as {}", self.run.device, endpoint.login.user)).await?;
         let clock = Arc::clone(&self.tools.clock);
         Ok(Session::open(endpoint, &self.tools.keys, limits, clock).await)
+    }
+
+    /// Without success: takes back what the device does not take back by itself.
+    async fn take_back(&self, work: &mut Work, host: &mut WorkerHost<'_>) -> Result<(), Ending> {
+        if work.state == RunState::Success || !host.can_restore() {
+            return Ok(());
+        }
+        let device = &self.run.device;
+        let said = match host.restore().await {
+            Ok(()) => format!("; {device} is as it was before"),
+            Err(_) if host.is_lost() => return Err(Ending::Lost),
+            Err(_) if host.stopped().is_some() => format!("; what it changed on {device} stays"),
+            Err(why) => format!("; what it changed on {device} stays: {why}"),
+        };
+        work.reason.push_str(&said);
+        Ok(())
     }
 
     /// Says of a change that was not confirmed that it undoes itself.
@@ -422,6 +443,7 @@ impl Worker<'_> {
             // What failed before is what matters; the transcript tells the rest.
             match self.step(script, host, script::Step::Undo).await {
                 Err(Stop::Lost) => return Err(Stop::Lost),
+                Ok(verdict) if verdict.kind == VerdictKind::Yes => host.settle(),
                 Ok(_) | Err(Stop::Work(_)) => {}
             }
         }

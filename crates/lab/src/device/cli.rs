@@ -37,14 +37,49 @@ pub(super) struct State {
     pub(super) logins: usize,
     /// What a commit that nobody has confirmed yet took the place of.
     pub(super) before: Option<BTreeMap<String, Port>>,
+    /// Which interfaces were shut before each commit, and in the file that was copied last.
+    commits: Vec<Shut>,
+    copied: Option<Shut>,
 }
+
+/// Whether interfaces are not shut.
+type Shut = Vec<(String, bool)>;
 
 impl State {
     pub(super) fn new(options: &DeviceOptions) -> Self {
         let ports = options.interfaces.iter();
         let ports = ports.map(|name| (name.clone(), Port { enabled: true, up: true }));
         let (interfaces, commands) = (ports.collect(), Vec::new());
-        Self { interfaces, commands, configuring: 0, logins: 0, before: None }
+        Self {
+            interfaces,
+            commands,
+            configuring: 0,
+            logins: 0,
+            before: None,
+            commits: Vec::new(),
+            copied: None,
+        }
+    }
+
+    /// Which interfaces are shut now.
+    fn shut(&self) -> Shut {
+        self.interfaces.iter().map(|(name, port)| (name.clone(), port.enabled)).collect()
+    }
+
+    /// Which were before so many commits.
+    fn earlier(&self, commits: &str) -> Option<Shut> {
+        let back = commits.parse::<usize>().ok().filter(|back| *back > 0)?;
+        self.commits.get(self.commits.len().checked_sub(back)?).cloned()
+    }
+
+    /// Makes a configuration take effect.
+    fn commit(&mut self, candidate: Shut) {
+        self.commits.push(self.shut());
+        // What was changed and changed back changes nothing.
+        let candidate: BTreeMap<String, bool> = candidate.into_iter().collect();
+        for (port, enabled) in candidate {
+            set(self, &port, enabled);
+        }
     }
 
     pub(super) fn note(&mut self, command: &str) {
@@ -185,6 +220,28 @@ impl Session {
                 self.paging &= !self.dialect.turns_paging_off(line);
                 said("")
             }
+            ["rollback", "configuration", "last", back] if self.dialect == Dialect::IosXr => {
+                match state.earlier(back) {
+                    Some(earlier) => {
+                        state.commit(earlier);
+                        said("Loading Rollback Changes.\r\nCommitting.\r\n")
+                    }
+                    None => said("% Failed to roll back: no such commit\r\n"),
+                }
+            }
+            ["copy", "running-config", _] if self.dialect == Dialect::Eos => {
+                state.copied = Some(state.shut());
+                said("Copy completed successfully.\r\n")
+            }
+            ["configure", "replace", _] if self.dialect == Dialect::Eos => {
+                match state.copied.clone() {
+                    Some(copied) => {
+                        state.commit(copied);
+                        said("")
+                    }
+                    None => said("% Error: no such file\r\n"),
+                }
+            }
             _ if self.mode == Mode::Normal && self.dialect.opens_configuration(line) => {
                 if line.ends_with("exclusive") && state.configuring > 0 {
                     return said("error: configuration database locked by another user\r\n");
@@ -215,10 +272,10 @@ impl Session {
                 // A commit after one that waits to be confirmed confirms that one.
                 state.before =
                     matches!(how, ["confirmed" | "timer", ..]).then(|| state.interfaces.clone());
-                // What was changed and changed back changes nothing.
-                let candidate: BTreeMap<String, bool> = self.candidate.drain(..).collect();
-                for (port, enabled) in candidate {
-                    set(state, &port, enabled);
+                let candidate = std::mem::take(&mut self.candidate);
+                // Junos counts a commit of nothing, too.
+                if !candidate.is_empty() || self.dialect == Dialect::Junos {
+                    state.commit(candidate);
                 }
                 if self.dialect == Dialect::Eos {
                     self.leave(state);
@@ -229,6 +286,13 @@ impl Session {
                 self.candidate.clear();
                 said("load complete\r\n")
             }
+            ["rollback", back] if self.dialect == Dialect::Junos => match state.earlier(back) {
+                Some(earlier) => {
+                    self.candidate = earlier;
+                    said("load complete\r\n")
+                }
+                None => said("error: no such rollback\r\n"),
+            },
             ["end" | "abort"] | ["exit", "configuration-mode"] => {
                 self.leave(state);
                 said("")

@@ -1,6 +1,6 @@
 //! Arista EOS. Changes go through a configuration session, so that they take effect together.
 
-use super::{Access, ConfigMode, ConfigPrompt, Confirm, Definition};
+use super::{Access, ConfigMode, ConfigPrompt, Confirm, Definition, Restore};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "eos",
@@ -26,7 +26,16 @@ pub(super) const DEFINITION: Definition = Definition {
         prompt: ConfigPrompt::Parenthesis,
         commit: Some("commit"),
         commit_confirmed: Some("commit timer 00:{:02}:00"),
-        confirm: Some(Confirm { command: "configure session netmend commit", in_config: false }),
+        confirm: Some(Confirm {
+            command: "configure session netmend commit",
+            in_config: false,
+            implied: false,
+        }),
+        restore: Some(Restore {
+            keep: Some("copy running-config flash:netmend-before"),
+            command: "configure replace flash:netmend-before",
+            in_config: false,
+        }),
         leave: "end",
         abandon: &["abort"],
     }),

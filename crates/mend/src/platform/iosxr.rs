@@ -1,6 +1,6 @@
 //! Cisco IOS XR: commits, and a line with the time above each answer unless told otherwise.
 
-use super::{Access, CISCO_FILTERS, ConfigMode, ConfigPrompt, Confirm, Definition};
+use super::{Access, CISCO_FILTERS, ConfigMode, ConfigPrompt, Confirm, Definition, Restore};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "iosxr",
@@ -33,7 +33,12 @@ pub(super) const DEFINITION: Definition = Definition {
         prompt: ConfigPrompt::Parenthesis,
         commit: Some("commit"),
         commit_confirmed: Some("commit confirmed minutes {}"),
-        confirm: Some(Confirm { command: "commit", in_config: true }),
+        confirm: Some(Confirm { command: "commit", in_config: true, implied: false }),
+        restore: Some(Restore {
+            keep: None,
+            command: "rollback configuration last {}",
+            in_config: false,
+        }),
         leave: "end",
         abandon: &["abort"],
     }),

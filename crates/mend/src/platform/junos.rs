@@ -1,6 +1,6 @@
 //! Juniper Junos: a candidate configuration for us alone, and lines such as `{master}` above the prompt.
 
-use super::{Access, ConfigMode, ConfigPrompt, Confirm, Definition};
+use super::{Access, ConfigMode, ConfigPrompt, Confirm, Definition, Restore};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "junos",
@@ -35,7 +35,8 @@ pub(super) const DEFINITION: Definition = Definition {
         prompt: ConfigPrompt::End('#'),
         commit: Some("commit"),
         commit_confirmed: Some("commit confirmed {}"),
-        confirm: Some(Confirm { command: "commit", in_config: true }),
+        confirm: Some(Confirm { command: "commit", in_config: true, implied: true }),
+        restore: Some(Restore { keep: None, command: "rollback {}", in_config: true }),
         leave: "exit configuration-mode",
         abandon: &["rollback 0", "exit configuration-mode"],
     }),

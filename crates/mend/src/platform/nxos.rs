@@ -28,6 +28,7 @@ pub(super) const DEFINITION: Definition = Definition {
         commit: None,
         commit_confirmed: None,
         confirm: None,
+        restore: None,
         leave: "end",
         abandon: &["end"],
     }),

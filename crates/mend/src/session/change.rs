@@ -18,9 +18,19 @@ pub struct Change {
     /// The lines. The first is sent alone, since it often chooses what the others are about; the others go
     /// out in one write, so that nothing can come between `shutdown` and `no shutdown`.
     pub lines: Vec<String>,
-    /// Undo it unless [`Session::confirm`] follows within this time, in whole minutes; only where
-    /// [`crate::Platform::can_revert`].
+    /// It shall not stay unless [`Session::confirm`] follows; only where [`crate::Platform::can_revert`]. The first such
+    /// change undoes itself after this time, in whole minutes. A device that would take only the last of several back
+    /// would be left half-way, so the others wait for [`Session::restore`].
     pub revert_after: Option<Duration>,
+}
+
+/// The changes of a session that are not confirmed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trial {
+    /// How many took effect.
+    changes: u32,
+    /// Whether the device undoes them by itself.
+    waits: bool,
 }
 
 impl Session {
@@ -32,23 +42,81 @@ impl Session {
     pub async fn configure(&mut self, change: &Change) -> Result<Vec<Answer>, SessionError> {
         change.lines.iter().try_for_each(|line| check_line(line))?;
         let config = self.config_mode()?;
+        let waits = change.revert_after.is_some() && self.trial.changes == 0;
         let commit = match change.revert_after {
-            None => config.commit.map(str::to_owned),
-            Some(after) => Some(self.commit_confirmed(config, after)?),
+            Some(after) if waits => Some(self.commit_confirmed(config, after)?),
+            _ => config.commit.map(str::to_owned),
         };
+        let keep = config.restore.and_then(|restore| restore.keep).filter(|_| waits);
+        if let Some(keep) = keep {
+            self.command(keep, &[]).await?;
+        }
+        if self.trial.waits && config.confirm.is_some_and(|confirm| !confirm.implied) {
+            self.send_confirmation(config).await?;
+            self.trial.waits = false;
+        }
         let done = self.change(config, &change.lines, commit.as_deref()).await;
         if done.is_err() {
             self.abandon(config).await;
+        } else if change.revert_after.is_some() || self.trial.changes > 0 {
+            self.trial = Trial { changes: self.trial.changes + 1, waits };
         }
         done
     }
 
-    /// Makes a change stay that would undo itself.
+    /// Makes changes stay that would not.
     ///
     /// # Errors
-    /// The platform has no such changes, or the device refused.
+    /// The device refused.
     pub async fn confirm(&mut self) -> Result<(), SessionError> {
+        if self.trial.waits {
+            let config = self.config_mode()?;
+            self.send_confirmation(config).await?;
+        }
+        self.trial = Trial::default();
+        Ok(())
+    }
+
+    /// Whether the device undoes by itself what was changed.
+    pub fn undoes_itself(&self) -> bool {
+        self.trial.waits
+    }
+
+    /// Whether changes are left for [`Session::restore`].
+    pub fn can_restore(&self) -> bool {
+        self.trial.changes > 0 && !self.trial.waits
+    }
+
+    /// Leaves these as they are.
+    pub fn settle(&mut self) {
+        if self.can_restore() {
+            self.trial = Trial::default();
+        }
+    }
+
+    /// Takes all changes back that were not confirmed, the last one first.
+    ///
+    /// # Errors
+    /// There are none but one that undoes itself, or the device refused.
+    pub async fn restore(&mut self) -> Result<(), SessionError> {
         let config = self.config_mode()?;
+        let restore = config.restore.filter(|_| self.can_restore());
+        let restore = restore.ok_or_else(|| self.unsupported("change to take back"))?;
+        let command = restore.command.replace("{}", &self.trial.changes.to_string());
+        if restore.in_config {
+            let done = self.change(config, &[command], config.commit).await;
+            if done.is_err() {
+                self.abandon(config).await;
+            }
+            done?;
+        } else {
+            self.line(&[&command], self.limits.commit).await?;
+        }
+        self.trial = Trial::default();
+        Ok(())
+    }
+
+    async fn send_confirmation(&mut self, config: ConfigMode) -> Result<(), SessionError> {
         let Some(confirm) = config.confirm else { return Err(self.unsupported("confirmation")) };
         if !confirm.in_config {
             return self.command(confirm.command, &[]).await.map(drop);

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::change::Trial;
 use super::limits::Limits;
 use super::shell::Shell;
 use super::transcript::Transcript;
@@ -104,7 +105,8 @@ impl Kept {
 impl Session {
     /// Whether the next command can be sent, at the prompt where the first one was.
     fn is_ready(&self) -> bool {
-        self.broken.is_none() && !self.shell.as_ref().is_some_and(Shell::is_configuring)
+        let configuring = self.shell.as_ref().is_some_and(Shell::is_configuring);
+        self.broken.is_none() && !configuring && !self.undoes_itself()
     }
 
     /// Whether the device is still at the other end, and so is its command line.
@@ -125,7 +127,7 @@ impl Session {
 
     /// Begins anew in an open session.
     fn resume(&mut self, limits: Limits) {
-        self.limits = limits;
+        (self.limits, self.trial) = (limits, Trial::default());
         let now = (self.clock.now_ms(), self.clock.monotonic());
         self.note(now, "(goes on in an open session)", "", None);
     }

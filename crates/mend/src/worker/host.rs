@@ -29,9 +29,9 @@ pub(super) struct WorkerHost<'a> {
     stopped: Option<String>,
     refused: Option<String>,
     lost: bool,
-    /// When the device takes the last change back, by the monotonic clock; it does unless that is confirmed.
+    /// When the device takes the change back, by the monotonic clock; it does unless that is confirmed.
     reverts: Option<Duration>,
-    /// Whether anything was sent that does not undo itself.
+    /// Whether anything was sent that neither the device takes back by itself nor we can.
     lasting: bool,
     /// What the fix has sent, or would have.
     paper: Paper,
@@ -101,7 +101,7 @@ impl<'a> WorkerHost<'a> {
         steps.clone_into(&mut self.run.steps);
     }
 
-    /// Whether anything was sent that the device does not take back by itself.
+    /// Whether anything was sent that only the remediation knows how to take back.
     pub(super) fn has_lasting_changes(&self) -> bool {
         self.lasting
     }
@@ -143,21 +143,48 @@ impl<'a> WorkerHost<'a> {
 
     /// Makes stay what would undo itself.
     pub(super) async fn confirm(&mut self) -> Result<(), HostError> {
-        let Some(reverts) = self.reverts else { return Ok(()) };
-        self.heed_switch()?;
-        if self.tools.clock.monotonic() >= reverts {
+        if self.reverts.is_some() {
+            self.heed_switch()?;
+            self.is_in_time()?;
+            self.tell("confirm").await?;
+        }
+        self.session.confirm().await.map_err(|why| Self::device_error(&why))?;
+        self.reverts = None;
+        Ok(())
+    }
+
+    /// Fails once the device has taken back what was not confirmed.
+    fn is_in_time(&self) -> Result<(), HostError> {
+        if self.reverts.is_some_and(|reverts| self.tools.clock.monotonic() >= reverts) {
             let said = "it took so long that the device has taken the change back";
             return Err(HostError::Device(said.into()));
         }
+        Ok(())
+    }
+
+    /// Puts in the audit what is about to be done, with all that was looked at before.
+    async fn tell(&mut self, action: &str) -> Result<(), HostError> {
         let mut changes: Vec<Put> =
             std::mem::take(&mut self.looked).into_iter().map(Put::Audit).collect();
-        changes.push(Put::Audit(self.note("confirm", "")));
-        if write(&self.tools.state, changes).await.is_err() {
-            return Err(self.taken_over());
-        }
-        self.session.confirm().await.map_err(|why| Self::device_error(&why))?;
-        (self.reverts, self.lasting) = (None, true);
-        Ok(())
+        changes.push(Put::Audit(self.note(action, "")));
+        write(&self.tools.state, changes).await.map_err(|_| self.taken_over())
+    }
+
+    /// Whether several changes took effect, so that the device takes none back by itself.
+    pub(super) fn can_restore(&self) -> bool {
+        self.session.can_restore()
+    }
+
+    /// Takes them all back.
+    pub(super) async fn restore(&mut self) -> Result<(), HostError> {
+        self.heed_switch()?;
+        self.tell("restore").await?;
+        self.session.restore().await.map_err(|why| Self::device_error(&why))
+    }
+
+    /// What was changed stays: the file's own `undo` has dealt with it.
+    pub(super) fn settle(&mut self) {
+        self.session.settle();
     }
 
     /// Until when a change waits to be confirmed. What takes a repair back shall stay.
@@ -320,8 +347,7 @@ impl Host for WorkerHost<'_> {
             if !self.meant(|paper| paper.configure(&clean))? {
                 return Ok(String::new());
             }
-            // Of several changes one alone can wait to be confirmed.
-            self.confirm().await?;
+            self.is_in_time()?;
             self.announce("configure", lines).await?;
             // The disk may have taken its time.
             self.gate()?;
@@ -329,10 +355,16 @@ impl Host for WorkerHost<'_> {
             let change = Change { lines: lines.to_vec(), revert_after };
             // Whatever comes of it: it may have taken effect.
             match revert_after {
-                Some(after) => self.reverts = Some(self.tools.clock.monotonic() + after),
+                Some(after) if !self.session.can_restore() && self.reverts.is_none() => {
+                    self.reverts = Some(self.tools.clock.monotonic() + after);
+                }
+                Some(_) => {}
                 None => self.lasting = true,
             }
             let answers = self.session.configure(&change).await;
+            if self.session.can_restore() {
+                self.reverts = None;
+            }
             let answers = answers.map_err(|why| Self::device_error(&why))?;
             Ok(answers.into_iter().map(|answer| answer.text).collect())
         })

@@ -450,16 +450,40 @@ async fn the_kill_switch_leaves_a_change_unconfirmed() {
 }
 
 #[tokio::test]
-async fn of_several_changes_the_last_one_waits_to_be_confirmed() {
+async fn of_several_changes_all_stay_or_none() {
+    for (platform, ports) in REVERTING {
+        for (received, proven) in [(10, true), (0, false)] {
+            let mut bench = Bench::on(platform, |_| ()).await;
+            bench.tools.scripts =
+                Arc::new(Shut { ports: ports.to_vec(), after_fix: Arc::new(|| ()) });
+            bench.tools.prober =
+                Arc::new(Probes(vec![Measured { sent: 10, received, rtt_us: None }]));
+            let (_, run) = bench.work().await;
+            assert_eq!(run.state == RunState::Success, proven, "{platform}: {run:#?}");
+            let enabled = ports.map(|port| bench.device.is_enabled(port).unwrap());
+            assert_eq!(enabled, [!proven; 2], "{platform}: {run:#?}");
+            assert!(!bench.device.roll_back(), "{platform}: something waits");
+            let said = run.reason.ends_with("; r1 is as it was before");
+            assert_eq!(said, !proven, "{platform}: {}", run.reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_kill_switch_keeps_several_changes_from_being_taken_back_and_says_so() {
     for (platform, ports) in REVERTING {
         let mut bench = Bench::on(platform, |_| ()).await;
-        bench.tools.scripts = Arc::new(Shut { ports: ports.to_vec(), after_fix: Arc::new(|| ()) });
+        let pause = Arc::clone(&bench.pause);
+        let stop = move || *pause.0.lock().unwrap() = Some("enough".into());
+        bench.tools.scripts = Arc::new(Shut { ports: ports.to_vec(), after_fix: Arc::new(stop) });
         bench.tools.prober =
             Arc::new(Probes(vec![Measured { sent: 10, received: 0, rtt_us: None }]));
         let (_, run) = bench.work().await;
-        assert!(bench.device.roll_back(), "{platform}: {run:#?}");
+        assert_eq!(run.state, RunState::Failure, "{platform}: {run:#?}");
+        let said = run.reason.ends_with("; what it changed on r1 stays");
+        assert!(said, "{platform}: {}", run.reason);
         let enabled = ports.map(|port| bench.device.is_enabled(port).unwrap());
-        assert_eq!(enabled, [false, true], "{platform}");
+        assert_eq!(enabled, [false; 2], "{platform}");
     }
 }
 

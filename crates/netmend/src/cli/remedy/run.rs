@@ -24,10 +24,15 @@ use crate::report::Report;
 
 /// Time between two looks whether it is repaired.
 const AGAIN: Duration = Duration::from_secs(3);
+/// Beyond the time of `fix` and `verify`, until a device takes back what was not confirmed.
+const SPARE: Duration = Duration::from_mins(1);
+/// The longest that every platform waits.
+const LONGEST: Duration = Duration::from_mins(59);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Looks first. What the repair would send is shown and sent after a yes, or with --yes; --dry-run never sends it. \
+Where the platform can do that, a change of the configuration stays only if `verify` says yes in the end. \
 The guards of the daemon do not watch over this command; while repairs are paused it does nothing.
 
 Exit codes: 0 repaired, or nothing to do, or a dry run came to its end; 1 not repaired, or it is for people; 2 no \
@@ -87,18 +92,31 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Report> {
         let mut attempt = Attempt {
             execution: Execution::new(children, &remediation, &facts, endpoint.platform),
             remediation: &remediation,
-            host: SessionHost { session },
+            host: SessionHost {
+                session,
+                revert_after: revert_after(&remediation, endpoint.platform),
+            },
             exchanges: Vec::new(),
             expect: BTreeMap::new(),
         };
         let done = attempt.all(args).await;
+        let kept = attempt.host.end(matches!(done, Ok(true)), &args.device).await;
         let Attempt { host, exchanges, expect, .. } = attempt;
         host.session.close().await;
         if let Some(file) = &args.record {
             write(file, &facts, endpoint.platform, expect, exchanges)?;
         }
-        done
+        let good = done?;
+        kept?;
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })?
+}
+
+/// After what time a device shall take back what was not confirmed, where it can: `fix` and `verify` take no longer.
+fn revert_after(remediation: &Remediation, platform: Platform) -> Option<Duration> {
+    let meta = &remediation.meta;
+    let most = meta.timeout.saturating_mul(2).saturating_add(meta.settle).saturating_add(SPARE);
+    platform.can_revert().then(|| most.min(LONGEST))
 }
 
 /// The event that there would be; the remediation must be meant for it.
@@ -147,45 +165,46 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn all(&mut self, args: &Args) -> Result<ExitCode, Report> {
+    /// Everything in its order; whether it is repaired, or there is nothing to do.
+    async fn all(&mut self, args: &Args) -> Result<bool, Report> {
         if !self.remediation.meta.has(Step::Check) {
             stdout::print("it has no check: events are recorded, nothing is asked or done\n")?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(true);
         }
         let checked = self.step(Step::Check, None).await?;
         match checked.kind {
             VerdictKind::Yes => {}
-            VerdictKind::No => return Ok(ExitCode::SUCCESS),
-            VerdictKind::Escalate => return Ok(ExitCode::FAILURE),
+            VerdictKind::No => return Ok(true),
+            VerdictKind::Escalate => return Ok(false),
         }
         if !self.remediation.meta.has(Step::Fix) {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(true);
         }
         let mut paper = Paper::default();
         self.step(Step::Fix, Some(&mut paper)).await?;
         stdout::print(format!("fix would send:\n{}", indented(paper.entries())))?;
         if args.dry_run || !(args.yes || agreed(&args.device)?) {
-            return Ok(if args.dry_run { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(args.dry_run);
         }
         let fixed = self.step(Step::Fix, None).await?;
         if fixed.kind != VerdictKind::Yes {
-            return Ok(ExitCode::FAILURE);
+            return Ok(false);
         }
         if !self.remediation.meta.has(Step::Verify) {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(true);
         }
         let mut left = self.remediation.meta.settle;
         loop {
             let verified = self.step(Step::Verify, None).await?;
             match verified.kind {
-                VerdictKind::Yes => return Ok(ExitCode::SUCCESS),
+                VerdictKind::Yes => return Ok(true),
                 VerdictKind::No if !left.is_zero() => {
                     tokio::time::sleep(AGAIN.min(left)).await;
                     left = left.saturating_sub(AGAIN);
                     // Of several looks the last is the one to record.
                     self.exchanges.retain(|exchange| exchange.step != Step::Verify.name());
                 }
-                _ => return Ok(ExitCode::FAILURE),
+                _ => return Ok(false),
             }
         }
     }
@@ -303,6 +322,36 @@ fn write(
 /// A device over a session.
 struct SessionHost {
     session: Session,
+    /// After what time changes undo themselves that are not confirmed; `None` where they cannot.
+    revert_after: Option<Duration>,
+}
+
+impl SessionHost {
+    /// Makes stay what was changed, if that was good, or takes it back; tells which.
+    async fn end(&mut self, good: bool, device: &str) -> Result<(), Report> {
+        if good {
+            let confirmed = self.session.confirm().await;
+            return confirmed.map_err(|why| {
+                let report =
+                    Report::because(format!("the change of {device} was not confirmed"), &why);
+                report.help("the device takes it back by itself; look at it")
+            });
+        }
+        if self.session.undoes_itself() {
+            let minutes = self.revert_after.unwrap_or_default().as_secs().div_ceil(60);
+            let said =
+                format!("{device} takes the change back by itself within {minutes} minutes\n");
+            return stdout::print(said);
+        }
+        if self.session.can_restore() {
+            let restored = self.session.restore().await;
+            restored.map_err(|why| {
+                Report::because(format!("what was changed on {device} was not taken back"), &why)
+            })?;
+            return stdout::print(format!("{device} is as it was before\n"));
+        }
+        Ok(())
+    }
 }
 
 fn no(why: &SessionError) -> HostError {
@@ -323,7 +372,7 @@ impl Host for SessionHost {
 
     fn configure<'a>(&'a mut self, lines: &'a [String]) -> Reply<'a> {
         Box::pin(async {
-            let change = Change { lines: lines.to_vec(), revert_after: None };
+            let change = Change { lines: lines.to_vec(), revert_after: self.revert_after };
             let answers = self.session.configure(&change).await.map_err(|why| no(&why))?;
             let text: String = answers.into_iter().map(|answer| answer.text).collect();
             Ok(self.session.redacted(&text))
