@@ -92,47 +92,54 @@ struct Sample {
     show: &'static str,
     broken: &'static str,
     well: &'static str,
-    /// The lines that take it down and up; none where that is no configuration.
-    lines: &'static [&'static str],
+    /// The changes that take it down and up; none where that is no configuration.
+    changes: &'static [&'static [&'static str]],
 }
+
+/// Where lines take effect as they are typed.
+const TOGETHER: &[&[&str]] = &[&["interface {interface}", "shutdown", "no shutdown"]];
+/// Where they take effect with a commit: both in one would change nothing.
+const APART: &[&[&str]] =
+    &[&["interface {interface}", "shutdown"], &["interface {interface}", "no shutdown"]];
 
 impl Sample {
     fn of(platform: Platform) -> Self {
         match platform {
-            Platform::Ios | Platform::IosXr | Platform::Eos => Self {
+            Platform::IosXr | Platform::Eos => Self { changes: APART, ..Self::of(Platform::Ios) },
+            Platform::Ios => Self {
                 interface: "GigabitEthernet0/1",
                 show: "show interfaces GigabitEthernet0/1",
                 broken: "GigabitEthernet0/1 is down, line protocol is down (notconnect)",
                 well: "GigabitEthernet0/1 is up, line protocol is up (connected)",
-                lines: &["interface {interface}", "shutdown", "no shutdown"],
+                changes: TOGETHER,
             },
             Platform::Nxos => Self {
                 interface: "Ethernet1/7",
                 show: "show interface Ethernet1/7",
                 broken: "Ethernet1/7 is down (Link not connected)\nadmin state is up, Dedicated Interface",
                 well: "Ethernet1/7 is up\nadmin state is up, Dedicated Interface",
-                lines: &["interface {interface}", "shutdown", "no shutdown"],
+                changes: TOGETHER,
             },
             Platform::Junos => Self {
                 interface: "ge-0/0/1",
                 show: "show interfaces ge-0/0/1 extensive",
                 broken: "Physical interface: ge-0/0/1, Enabled, Physical link is Down",
                 well: "Physical interface: ge-0/0/1, Enabled, Physical link is Up",
-                lines: &[],
+                changes: &[],
             },
             Platform::Frr => Self {
                 interface: "eth1",
                 show: "show interface eth1",
                 broken: "Interface eth1 is up, line protocol is down",
                 well: "Interface eth1 is up, line protocol is up",
-                lines: &["interface {interface}", "shutdown", "no shutdown"],
+                changes: TOGETHER,
             },
             Platform::Linux => Self {
                 interface: "eth1",
                 show: "ip -s link show eth1",
                 broken: "3: eth1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc fq_codel state DOWN mode DEFAULT",
                 well: "3: eth1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP mode DEFAULT",
-                lines: &[],
+                changes: &[],
             },
         }
     }
@@ -147,21 +154,25 @@ impl Sample {
              if port.admin == \"down\":\n        return no(\"a person shut {{}}\".format(port.name))\n    \
              if port.protocol == \"up\":\n        return no(\"{{}} works again\".format(port.name))\n"
         );
-        if self.lines.is_empty() {
+        if self.changes.is_empty() {
             text.push_str("    return escalate(\"{} is down\".format(port.name))\n");
             return text;
         }
-        let lines: Vec<String> = self.lines.iter().map(|line| format!("\"{line}\"")).collect();
-        let lines = lines.join(", ");
         text.push_str("    return yes(\"{} is enabled and down\".format(port.name))\n\n# The repair.\ndef fix(event, device):\n");
-        // Writing to a string cannot fail; the same below.
-        let _ = writeln!(text, "    device.config([{lines}], event.interface)\n");
+        if self.changes.len() > 1 {
+            text.push_str("    # Both in one commit would change nothing.\n");
+        }
+        for lines in self.changes {
+            // Writing to a string cannot fail; the same below.
+            let _ = writeln!(text, "    device.config([{}], event.interface)", quoted(lines));
+        }
+        text.push('\n');
         text.push_str("# Is it repaired?\ndef verify(event, device):\n    return device.interface(event.interface).protocol == \"up\"\n");
         text
     }
 
     fn recording(&self, code: &str, platform: Platform) -> String {
-        let Self { interface, show, broken, well, lines } = self;
+        let Self { interface, show, broken, well, changes } = self;
         // A star stands for anything; something has to be there.
         let code = code.replace('*', "X");
         let exchange = |step: &str, output: &str| {
@@ -178,7 +189,7 @@ impl Sample {
         let mut text = String::from(
             "# Recordings: the event, what must come of each step, and what the device says.\n\n",
         );
-        if lines.is_empty() {
+        if changes.is_empty() {
             text.push_str(&head(
                 "a port that is down is for people",
                 "check = \"escalate: is down\"",
@@ -188,12 +199,10 @@ impl Sample {
             let expect = "check = \"yes\", fix = \"yes\", verify = \"yes\"";
             text.push_str(&head("a port that is enabled and down is taken down and up", expect));
             text.push_str(&exchange("check", broken));
-            let sent: Vec<String> = lines
-                .iter()
-                .map(|line| format!("\"{}\"", line.replace("{interface}", interface)))
-                .collect();
-            let sent = sent.join(", ");
-            let _ = write!(text, "\n[[cast.exchange]]\nstep = \"fix\"\nconfig = [{sent}]\n");
+            for lines in *changes {
+                let sent = quoted(lines).replace("{interface}", interface);
+                let _ = write!(text, "\n[[cast.exchange]]\nstep = \"fix\"\nconfig = [{sent}]\n");
+            }
             text.push_str(&exchange("verify", well));
         }
         text.push('\n');
@@ -204,4 +213,10 @@ impl Sample {
         text.push_str(&exchange("check", well));
         text
     }
+}
+
+/// Lines as a list has them.
+fn quoted(lines: &[&str]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| format!("\"{line}\"")).collect();
+    lines.join(", ")
 }
