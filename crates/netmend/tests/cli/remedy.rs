@@ -85,10 +85,26 @@ fn the_guide_works_word_by_word() {
 
     let recorded = fs::read_to_string(folder.join("mine.cast.toml")).expect("it was recorded");
     assert!(recorded.contains("SIMULATION") && !recorded.contains("password"), "{recorded}");
-    fs::copy(folder.join("mine.cast.toml"), folder.join("remediations/bounce.cast.toml"))
-        .expect("copied");
+    let casts = folder.join("remediations/bounce.cast.toml");
+    let before = fs::read_to_string(&casts).expect("it is there");
+    fs::write(&casts, before + &recorded).expect("it is added");
     let run = netmend(folder, &["remedy", "test", "bounce"]);
-    assert_eq!(run.code, Some(0), "what was recorded is a test: {run:?}");
+    let passed = (run.code, run.out.matches("ok ").count());
+    assert_eq!(passed, (Some(0), 3), "what was recorded is a test: {run:?}");
+}
+
+#[test]
+fn what_is_written_to_begin_with_passes_its_test_on_every_platform() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let platforms = ["ios", "iosxr", "nxos", "eos", "junos", "frr", "linux"];
+    for platform in platforms {
+        let run = netmend(folder, &["remedy", "new", platform, "--platform", platform]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    let run = netmend(folder, &[&["remedy", "test"], &platforms[..]].concat());
+    let passed = (run.code, run.out.matches("ok ").count());
+    assert_eq!(passed, (Some(0), 2 * platforms.len()), "{run:?}");
 }
 
 #[test]
