@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100_000)]
     rate: u32,
     /// Seconds of each run.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 60)]
     seconds: u32,
     /// Targets of the timing run, each asked once a second.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -101,7 +101,7 @@ fn cpu(args: &Args, goals: &mut Goals) -> Result<(), String> {
     println!("  netmend {ours:.1} s CPU, influxd {theirs:.1} s CPU, {wall_s:.1} s, {figures}");
     let rate = f64::from(*rate);
     let half = figures["half"][0].as_f64().unwrap_or(0.0);
-    // What is taken moves in steps of some seconds' points.
+    // No more than the rate is written; a request more or less at either end is no miss.
     goals.check("points/s into influxd, in the second half", half, At::Least(rate * 0.99));
     goals.check(
         "the same with the start and what waited at the end",
