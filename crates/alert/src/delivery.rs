@@ -87,7 +87,7 @@ impl Delivery {
                 () = stop.cancelled() => {}
                 () = written.notified() => {}
                 Some(done) = self.busy.join_next_with_id() => self.take(done),
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(self.parts.clock.wait(LOOK)) => {}
             }
         }
         if tokio::time::timeout(grace, self.finish()).await.is_err() {

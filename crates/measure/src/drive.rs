@@ -244,7 +244,8 @@ impl SenderThread {
 
     /// Waits until something is due or said; `false`: the end.
     fn pause(&mut self, now: Now) -> bool {
-        match self.inbox.recv_timeout(self.pilot.lane.idle(now)) {
+        let idle = self.pilot.clock.wait(self.pilot.lane.idle(now));
+        match self.inbox.recv_timeout(idle) {
             Ok(command) => self.pilot.obey(command),
             Err(RecvTimeoutError::Timeout) => true,
             Err(RecvTimeoutError::Disconnected) => false,

@@ -20,6 +20,12 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now_ms(&self) -> UnixMs {
         self.now().to_ms()
     }
+
+    /// How long the machine is to wait for `span` of this clock to pass: as long, unless the clock runs
+    /// faster than the machine's.
+    fn wait(&self, span: Duration) -> Duration {
+        span
+    }
 }
 
 /// The machine's clocks.

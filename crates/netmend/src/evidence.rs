@@ -331,7 +331,7 @@ impl Shared {
                 let mut queue = self.lock();
                 let job = queue.next(self.clock.now_ms(), &*self.field);
                 if job.is_none() {
-                    let waited = self.bell.wait_timeout(queue, LOOK);
+                    let waited = self.bell.wait_timeout(queue, self.clock.wait(LOOK));
                     drop(waited.expect("no holder of this lock can panic"));
                 }
                 job

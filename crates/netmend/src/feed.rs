@@ -124,7 +124,7 @@ impl Feed {
             let queue = self.lock();
             let (queue, _) = self
                 .wake
-                .wait_timeout_while(queue, BEAT, |queue| !queue.closed)
+                .wait_timeout_while(queue, self.clock.wait(BEAT), |queue| !queue.closed)
                 .expect("no holder of this lock can panic");
             let closed = queue.closed;
             drop(queue);

@@ -31,7 +31,7 @@ pub(crate) fn take(
     spawn("intake", move || {
         let mut samples = Vec::new();
         loop {
-            match results.recv_timeout(BEAT) {
+            match results.recv_timeout(present.clock.wait(BEAT)) {
                 Ok(batch) => {
                     let now = present.clock.now_ms();
                     let mut recorder = recorder.lock().expect("no holder of this lock can panic");
@@ -153,7 +153,7 @@ impl Keeper {
         let (stop, wake) = &*self.stop;
         let stop = stop.lock().expect("no holder of this lock can panic");
         let (stop, _) = wake
-            .wait_timeout_while(stop, BEAT, |stop| !*stop)
+            .wait_timeout_while(stop, self.present.clock.wait(BEAT), |stop| !*stop)
             .expect("no holder of this lock can panic");
         *stop
     }

@@ -288,7 +288,7 @@ impl Judging {
         let (mut words, mut lines) = (Vec::new(), Vec::new());
         let mut kept = self.clock.monotonic();
         loop {
-            match inbox.recv_timeout(BEAT) {
+            match inbox.recv_timeout(self.clock.wait(BEAT)) {
                 Ok(batch) => self.take(&batch, &mut words, &mut lines),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -145,7 +145,7 @@ impl Telling {
         let mut ticked = self.clock.monotonic();
         loop {
             let left = BEAT.saturating_sub(self.clock.monotonic().saturating_sub(ticked));
-            let open = match inbox.recv_timeout(left) {
+            let open = match inbox.recv_timeout(self.clock.wait(left)) {
                 Ok(words) => {
                     self.hear(&words);
                     true
