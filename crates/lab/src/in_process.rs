@@ -38,8 +38,10 @@ struct Shared {
     /// Monotonic time at which the world began.
     began: Duration,
     state: Mutex<State>,
-    /// Told when a packet is put into a queue.
+    /// Told when a packet is put into a queue, or somebody moved the clock.
     pushed: Condvar,
+    /// Told when somebody looked at a socket.
+    looked: Condvar,
 }
 
 struct State {
@@ -66,6 +68,9 @@ struct Socket {
     waiting: Queue,
     dropped: u64,
     departures: Vec<Departure>,
+    /// When its stamps were looked at last, and when all that had arrived was taken.
+    looked: [Duration; 2],
+    closed: bool,
 }
 
 impl SimulatedNetwork {
@@ -86,6 +91,7 @@ impl SimulatedNetwork {
                 began,
                 state: Mutex::new(state),
                 pushed: Condvar::new(),
+                looked: Condvar::new(),
             }),
         }
     }
@@ -103,6 +109,20 @@ impl SimulatedNetwork {
     /// Lets at most `packets` wait in a receive queue; more are dropped and counted, as the kernel does.
     pub fn limit_receive_queue(&self, packets: usize) {
         self.shared.lock().queue_limit = Some(packets);
+    }
+
+    /// Blocks until whoever holds a socket has looked at it by a clock that shows what it shows now: for
+    /// those who move a clock by hand, and must not leave the others behind.
+    pub fn catch_up(&self) {
+        let shared = &self.shared;
+        let (now, state) = (shared.now(), shared.lock());
+        shared.pushed.notify_all();
+        let behind = |state: &mut State| {
+            let open = state.sockets.iter().filter(|socket| !socket.closed);
+            open.flat_map(|socket| socket.looked).any(|looked| looked < now)
+        };
+        let caught_up = shared.looked.wait_while(state, behind);
+        drop(caught_up.expect("no holder of this lock can panic"));
     }
 
     /// What the world has seen and done so far.
@@ -127,10 +147,22 @@ impl Shared {
         self.clock.monotonic().saturating_sub(self.began)
     }
 
+    /// Both clocks at one moment: what comes between two readings must not look like travel time.
+    fn both(&self) -> (Duration, UnixNs) {
+        /// Readings closer together than this are of one moment.
+        const WIDTH: Duration = Duration::from_micros(20);
+        loop {
+            let (before, wall) = (self.now(), self.clock.now());
+            if self.now().saturating_sub(before) < WIDTH {
+                return (before, wall);
+            }
+        }
+    }
+
     /// The wall clock at a time of the world that is not in the future, as a kernel stamp has it.
     fn stamp(&self, at: Duration) -> UnixNs {
-        let ago = self.now().saturating_sub(at).as_nanos() as i64;
-        UnixNs(self.clock.now().0.saturating_sub(ago))
+        let (now, wall) = self.both();
+        UnixNs(wall.0.saturating_sub(now.saturating_sub(at).as_nanos() as i64))
     }
 }
 
@@ -226,6 +258,8 @@ impl Network for SimulatedNetwork {
             waiting: Queue::default(),
             dropped: 0,
             departures: Vec::new(),
+            looked: [Duration::ZERO; 2],
+            closed: false,
         });
         let half = || Half {
             shared: Arc::clone(&self.shared),
@@ -259,13 +293,23 @@ struct Half {
     arrived: Queue,
 }
 
+impl Drop for Half {
+    fn drop(&mut self) {
+        // A test that panicked may have left the lock poisoned; nobody waits for it then.
+        if let Ok(mut state) = self.shared.state.lock() {
+            state.sockets[self.socket].closed = true;
+        }
+        self.shared.looked.notify_all();
+    }
+}
+
 impl Outlet for Half {
     fn send(
         &mut self,
         packets: &[Outgoing<'_>],
         report: &mut dyn FnMut(Departure),
     ) -> io::Result<()> {
-        let (now, wall) = (self.shared.now(), self.shared.clock.now());
+        let (now, wall) = self.shared.both();
         let mut state = self.shared.lock();
         for packet in packets {
             let ticket = packet.ticket;
@@ -287,9 +331,12 @@ impl Outlet for Half {
 
     fn stamps(&mut self, report: &mut dyn FnMut(Departure)) -> io::Result<()> {
         let mut state = self.shared.lock();
-        let socket = state.arrivals(self.socket, self.shared.now());
+        let now = self.shared.now();
+        let socket = state.arrivals(self.socket, now);
         std::mem::swap(&mut socket.departures, &mut self.departures);
+        socket.looked[0] = now;
         drop(state);
+        self.shared.looked.notify_all();
         self.departures.drain(..).for_each(report);
         Ok(())
     }
@@ -303,7 +350,7 @@ impl Inlet for Half {
         if socket.waiting.len() == 0 {
             let next = socket.under_way.next_due().map(|due| due.saturating_sub(now));
             let wait = next.map_or(wait, |next| next.min(wait));
-            let woken = self.shared.pushed.wait_timeout(state, wait);
+            let woken = self.shared.pushed.wait_timeout(state, self.shared.clock.wait(wait));
             (state, _) = woken.expect("no holder of this lock can panic");
             now = self.shared.now();
         }
@@ -313,7 +360,11 @@ impl Inlet for Half {
             self.arrived.push(due, bytes);
         }
         let emptied = socket.waiting.len() == 0;
+        if emptied {
+            socket.looked[1] = now;
+        }
         drop(state);
+        self.shared.looked.notify_all();
         while let Some((due, bytes)) = self.arrived.pop(now) {
             let (from, layer, bytes) = packet::split(bytes);
             let from = SocketAddr::new(from, 0);
