@@ -22,8 +22,14 @@ impl Engine {
     /// A series of the seat became bad.
     pub(super) fn found(&mut self, seat: usize, slot: usize, now: UnixMs) {
         let place = &self.seats.list[seat];
-        let Some(id) = place.alert else { return self.consider(seat, now) };
         let Some(finding) = place.slots[slot].finding.clone() else { return };
+        let Some(id) = place.alert else {
+            if self.site.spares(finding.since, now) && !place.watched.is_told() {
+                self.seats.list[seat].deferred = true;
+                return;
+            }
+            return self.consider(seat, now);
+        };
         let worth = worth(place, &finding);
         let (metric, since) = (finding.metric, finding.since);
         let normal = normal(place);
@@ -133,6 +139,12 @@ impl Engine {
             // Right after a start nobody has been heard of: that takes its time.
             (Reach::Silent, AlertState::Firing) if known => self.lose(id, now),
             (Reach::Hidden, AlertState::Firing) => self.lose(id, now),
+            // It was found good while it was silent, and that it is not silent any more ends it.
+            (Reach::Seen | Reach::Lost | Reach::Never, AlertState::Firing)
+                if !bad && self.held[&id].hold.is_none() =>
+            {
+                self.finish(id, AlertState::Resolved, now);
+            }
             (Reach::Seen | Reach::Lost | Reach::Never, AlertState::NoData) => {
                 self.note(id, now, Happening::DataAgain);
                 if bad || self.held[&id].hold.is_some() {
@@ -167,7 +179,8 @@ impl Engine {
             if place.reach == Reach::Silent && lasts(patience) && !settles {
                 self.raise(seat, AlertState::NoData, now);
             } else if place.deferred && place.is_bad() {
-                let still_lost = place.reach.is_gone() && lasts(SILENCE);
+                let since = self.site.lost_since(place.since);
+                let still_lost = place.reach.is_gone() && now >= since + SILENCE;
                 if still_lost || !settles {
                     self.consider(seat, now);
                 }

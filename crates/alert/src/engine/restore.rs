@@ -149,16 +149,17 @@ impl Engine {
                 let number = self.seats.of_group(&group.tag, &group.value);
                 gone = number.is_none().then_some(id);
             }
-            Subject::Site { .. } if open => self.site.restore(&alert),
+            Subject::Site { .. } => self.site.restore(&alert),
             // Who repairs says again and again what needs people; what is not said again is over.
-            Subject::Group(_) | Subject::Repair(_) | Subject::Site { .. } => {}
+            Subject::Group(_) | Subject::Repair(_) => {}
         }
         let acked = match &alert.ack {
             Some(_) => alert.findings.iter().map(|found| (found.series, found.peak)).collect(),
             None => Vec::new(),
         };
-        // It was held open, but nobody knows for how long still: all of it begins anew.
+        // It was held open since the last of it was over.
         let idle = alert.flapping && alert.findings.iter().all(|found| found.state.is_over());
+        let idle_since = alert.findings.iter().filter_map(|found| found.ended).max().unwrap_or(now);
         let speaker = alert.quiet.iter().find_map(|by| match by {
             QuietBy::Alert(speaker) => Some(*speaker),
             _ => None,
@@ -167,8 +168,8 @@ impl Engine {
         let mut held = Held::new(Arc::new(alert), ready);
         held.speaker = speaker;
         held.acked = acked;
-        held.hold =
-            (open && idle && held.alert.state == AlertState::Firing).then(|| now + super::HOLD);
+        held.hold = (open && idle && held.alert.state == AlertState::Firing)
+            .then(|| idle_since + super::HOLD);
         self.held.insert(id, held);
         gone
     }

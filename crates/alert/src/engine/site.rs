@@ -61,10 +61,30 @@ impl Site {
         self.settled.map_or(now, |until| until.max(now))
     }
 
+    /// When the site saw again last.
+    fn saw_again(&self) -> Option<UnixMs> {
+        self.settled.map(|until| until - SETTLE)
+    }
+
+    /// Whether what has been bad `since` then is given time: it was lost with the site's sight.
+    pub(super) fn spares(&self, since: UnixMs, now: UnixMs) -> bool {
+        self.settles(now) && self.saw_again().is_some_and(|at| since <= at)
+    }
+
+    /// Since when somebody is lost by his own fault who has been lost `since` then: not all answer in the
+    /// moment in which the site sees again.
+    pub(super) fn lost_since(&self, since: UnixMs) -> UnixMs {
+        self.saw_again().map_or(since, |at| since.max(at))
+    }
+
     /// Takes up where a process before this one stopped.
     pub(super) fn restore(&mut self, alert: &Alert) {
-        self.alert = Some(alert.id);
-        self.blind = Some(alert.since);
+        if let Some(ended) = alert.ended {
+            self.settled = self.settled.max(Some(ended + SETTLE));
+        } else {
+            self.alert = Some(alert.id);
+            self.blind = Some(alert.since);
+        }
     }
 }
 

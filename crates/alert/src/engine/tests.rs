@@ -10,6 +10,7 @@ use store::{AlertQuery, Applied, Error, Query, Record, State, Value};
 use super::*;
 use crate::matching::{Matching, parse};
 
+mod crowds;
 mod property;
 mod scenes;
 
@@ -112,6 +113,15 @@ fn target(host: &str, region: &str, tags: &[(&str, &str)]) -> Target {
         target.tags.insert((*tag).to_owned(), (*value).to_owned());
     }
     target
+}
+
+fn three() -> Vec<Target> {
+    vec![target("a", "r", &[]), target("b", "s", &[]), target("c", "t", &[])]
+}
+
+/// So many targets, each with a region of its own.
+fn strangers(count: usize) -> Vec<Target> {
+    (0..count).map(|n| target(&format!("h{n}"), &format!("r{n}"), &[])).collect()
 }
 
 fn route(name: &str, matchers: &[&str]) -> Route {
