@@ -11,13 +11,21 @@ pub(crate) struct Args {
     /// Hours of faults at accelerated time.
     #[arg(long, default_value_t = 24)]
     hours: u32,
+    /// What the faults are drawn from.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let (kills, hours) = (args.kills.to_string(), args.hours.to_string());
-    let line = ["test", "--release", "-p", "netmend", "--bin", "netmend", "telling::tests"];
-    let line = [&line[..], &["--", "--nocapture"]].concat();
-    command::run_in("cargo", &line, &[("NETMEND_SOAK_HOURS", &hours)])?;
+    let (kills, hours, seed) =
+        (args.kills.to_string(), args.hours.to_string(), args.seed.to_string());
+    let line = ["test", "--release", "-p", "netmend", "--bin", "netmend", "--"];
+    let line = [&line[..], &["daemon::tests", "telling::tests", "--nocapture"]].concat();
+    command::run_in(
+        "cargo",
+        &line,
+        &[("NETMEND_SOAK_HOURS", &hours), ("NETMEND_SOAK_SEED", &seed)],
+    )?;
     let line = ["test", "--release", "-p", "netmend", "--test", "it", "kill", "--", "--nocapture"];
     command::run_in("cargo", &line, &[("NETMEND_KILLS", &kills)])?;
     // A BGP session is watched for a minute to stay down without netmend's hand.

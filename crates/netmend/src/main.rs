@@ -12,6 +12,7 @@ mod children;
 mod cli;
 mod config;
 mod control;
+mod daemon;
 mod data;
 mod desk;
 mod ears;

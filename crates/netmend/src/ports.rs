@@ -250,7 +250,29 @@ pub(crate) struct Paths {
     /// The targets.
     pub(crate) present: Arc<Present>,
     /// The way out.
-    pub(crate) network: Arc<KernelNetwork>,
+    pub(crate) tracer: Arc<dyn Tracer>,
+}
+
+/// Who finds paths.
+pub(crate) trait Tracer: Send + Sync + std::fmt::Debug {
+    /// Finds one; blocks for seconds. `stop` ends it early.
+    fn trace(
+        &self,
+        clock: &dyn Clock,
+        request: &Request,
+        stop: &AtomicBool,
+    ) -> Result<model::Path, String>;
+}
+
+impl Tracer for KernelNetwork {
+    fn trace(
+        &self,
+        clock: &dyn Clock,
+        request: &Request,
+        stop: &AtomicBool,
+    ) -> Result<model::Path, String> {
+        trace(self, clock, request, stop).map_err(|error| error.to_string())
+    }
 }
 
 impl Field for Paths {
@@ -281,8 +303,7 @@ impl Field for Paths {
 
     fn trace(&self, place: &Place, stop: &AtomicBool) -> Result<model::Path, String> {
         let request = Request { packet: place.packet.clone(), ..Request::new(place.to) };
-        let found = trace(&self.network, &*self.present.clock, &request, stop);
-        found.map_err(|error| error.to_string())
+        self.tracer.trace(&*self.present.clock, &request, stop)
     }
 }
 

@@ -1,4 +1,5 @@
-//! `netmend run`: the daemon. Opens everything that can fail before it probes, then waits for signals.
+//! `netmend run`: the daemon on this machine's clock and network, from its configuration to the signal that
+//! ends it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,33 +13,18 @@ use measure::resolve::SystemResolver;
 use model::{Clock, SystemClock};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use show::Token;
-use show::login::Logins;
 use store::Store;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
-use crate::archive;
 use crate::attend::{Attendant, Fixed, Signals};
-use crate::config::{Access, Sources};
-use crate::control::Control;
-use crate::entrance::Entrance;
-use crate::evidence::Evidence;
+use crate::config::Sources;
+use crate::daemon::{Daemon, Machine};
 use crate::plan::Loader;
-use crate::ports::Paths;
 use crate::report::Report;
-use crate::wire::Pipeline;
-use crate::{data, desk, logs};
+use crate::{data, logs};
 
 /// Where the pages are unless told otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
-/// How long messages that are being sent may take while the daemon stops.
-const GRACE: Duration = Duration::from_secs(5);
-/// Commands that wait for the daemon's attention; more of them wait in their connections.
-const ORDERS: usize = 16;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -125,80 +111,12 @@ async fn serve(
     listen: SocketAddr,
 ) -> Result<(), Report> {
     let signals = Signals::new()?;
-    let listener = TcpListener::bind(listen).await.map_err(|why| {
-        Report::because(format!("cannot listen on {listen}"), &why)
-            .help(format!(
-                "`ss -ltnp 'sport = :{}'` shows who does; or give --listen ADDR:PORT",
-                listen.port()
-            ))
-            .code(4)
-    })?;
-    let bound = listener.local_addr().unwrap_or(listen);
-    let control = Control::bind(folder)?;
-    let tls = pages_tls(&fixed.access)?;
-    let token = Token::random()
-        .map_err(|why| Report::because("cannot read random bytes for the token", &why).code(4))?;
     let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
-    let options =
-        Options::daemon(Arc::clone(&clock), Arc::clone(&network) as _, Arc::new(SystemResolver));
-    let logins = Logins::open(store.state(), Arc::clone(&clock), fixed.access.terms)
-        .map_err(|why| Report::because("cannot read who may log in", &why).code(4))?;
-    let access = show::Access { logins: Arc::new(logins), open_metrics: fixed.access.open_metrics };
-    let pipeline = Pipeline::start(loader.plan(), folder.to_owned(), store, options)?;
-    let paths = Paths { present: Arc::clone(&pipeline.present), network };
-    let traces = Arc::clone(&pipeline.present.traces);
-    let evidence =
-        Evidence::start((Arc::new(paths), pipeline.witness()), store.state(), clock, traces)?;
-    let source = archive::Source {
-        present: Arc::clone(&pipeline.present),
-        samples: store.samples(),
-        state: store.state(),
-    };
-    let entrance = Entrance {
-        logins: Arc::clone(&access.logins),
-        present: Arc::clone(&pipeline.present),
-        bound,
-        tls: tls.is_some(),
-    };
-    entrance.warn();
-    let mut deps = pipeline.deps((bound, fixed.access.names.clone()), token, access);
-    deps.alerts = Arc::new(archive::Explained { alerts: deps.alerts, source: source.clone() });
-    let router = show::router(deps);
-    let done = CancellationToken::new();
-    let pages =
-        tokio::spawn(show::serve(listener, router.clone(), tls, done.clone().cancelled_owned()));
-    let (orders, taken) = mpsc::channel(ORDERS);
-    let desk = desk::router(pipeline.desk()).merge(entrance.router()).fallback_service(router);
-    let local = archive::router(source, desk);
-    let socket = tokio::spawn(control.serve(local, orders, done.clone()));
-    let (delivery, written) = pipeline.delivery();
-    let delivery = tokio::spawn(delivery.run(written, done.clone(), GRACE));
-    let heartbeat = tokio::spawn(pipeline.heartbeat().run(done.clone()));
-    let attended = Attendant::new(&loader, &pipeline, fixed).attend(signals, taken).await;
-    done.cancel();
-    for task in [pages, socket] {
-        if let Ok(Err(why)) = task.await {
-            tracing::warn!(%why, "serving ended badly");
-        }
-    }
-    for task in [delivery, heartbeat] {
-        if let Err(why) = task.await {
-            tracing::error!(%why, "a task of the daemon panicked");
-        }
-    }
-    tokio::task::spawn_blocking(move || {
-        drop(evidence);
-        pipeline.stop();
-    })
-    .await
-    .map_err(|why| Report::because("stopping failed", &why).code(4))?;
+    let options = Options::daemon(clock, Arc::clone(&network) as _, Arc::new(SystemResolver));
+    let machine = Machine { options, tracer: network };
+    let start = Daemon::start(loader.plan(), &fixed.access, (folder, store), machine, listen);
+    let (daemon, orders) = start.await?;
+    let attended = Attendant::new(&loader, &daemon.pipeline, fixed).attend(signals, orders).await;
+    daemon.stop().await?;
     attended
-}
-
-/// What the pages are under, if the configuration wants TLS.
-fn pages_tls(access: &Access) -> Result<Option<TlsAcceptor>, Report> {
-    let Some((cert, key)) = &access.tls else { return Ok(None) };
-    let config = measure::syslog::tls::server(cert, key, None)
-        .map_err(|why| Report::because("cannot serve the pages under TLS", &why))?;
-    Ok(Some(config.into()))
 }

@@ -10,7 +10,6 @@ use store::{AlertQuery, Query, Store, Value};
 use super::*;
 use crate::feed::Feed;
 
-mod soak;
 mod together;
 
 /// Monday 2026-01-05, 00:00 UTC.

@@ -12,6 +12,7 @@ mod grafana;
 mod kill;
 mod lab;
 mod lifecycle;
+mod mail_server;
 mod mending;
 mod migration;
 mod reload;
