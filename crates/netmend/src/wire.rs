@@ -324,7 +324,8 @@ impl Pipeline {
 
     /// What is called each minute while all stages move.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
-        Heartbeat::new(self.heartbeat.subscribe(), Arc::clone(&self.present) as _)
+        let now = Arc::clone(&self.present) as _;
+        Heartbeat::new(self.heartbeat.subscribe(), now, &*self.present.clock)
     }
 
     /// Remembers something about the daemon itself. A store that fails has said so elsewhere.
