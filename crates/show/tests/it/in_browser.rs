@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use netmend_show::serve;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::browser::{Browser, may_be_missing};
@@ -20,6 +20,39 @@ pub(crate) fn chromium() -> Option<Browser> {
         eprintln!("left out: chromium is not installed");
     }
     browser
+}
+
+/// Opens each page, live and with its chart drawn, at a desk and on a phone, light and dark, and gives their
+/// backgrounds: none is wider than its window. With `NETMEND_PICTURES=DIR` it writes how they look, for people to
+/// judge.
+pub(crate) fn looks(
+    browser: &mut Browser,
+    address: SocketAddr,
+    prefix: &str,
+    pages: &[(&str, &str)],
+    drawn: impl Fn(&str) -> Option<&'static str>,
+) -> Vec<Value> {
+    let folder = std::env::var_os("NETMEND_PICTURES").map(PathBuf::from);
+    let mut papers = Vec::new();
+    let windows = [(1400, 1050), (390, 1300)];
+    for ((width, height), dark) in windows.into_iter().flat_map(|of| [(of, false), (of, true)]) {
+        for (name, path) in pages {
+            browser.look_like(width, height, dark);
+            browser.open(&format!("http://{address}{path}"));
+            browser.wait("the page is live", "document.getElementById('live').className === 'on'");
+            if let Some(drawn) = drawn(name) {
+                browser.wait("the chart is drawn", drawn);
+            }
+            let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+            assert!(wide <= u64::from(width), "{name} is {wide} wide on a screen of {width}");
+            papers.push(browser.eval("getComputedStyle(document.documentElement).backgroundColor"));
+            if let Some(folder) = &folder {
+                let theme = if dark { "dark" } else { "light" };
+                browser.picture(&folder.join(format!("{prefix}{name}-{width}-{theme}.png")));
+            }
+        }
+    }
+    papers
 }
 
 /// Serves a world on a port of its own, on threads of its own.
@@ -180,7 +213,6 @@ fn the_filter_answers_from_the_server_and_stands_in_the_url() {
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
-/// With `NETMEND_PICTURES=DIR` this writes how the pages look, for people to judge.
 #[test]
 fn the_pages_fit_a_phone_and_both_themes() {
     let Some(mut browser) = chromium() else { return };
@@ -191,7 +223,6 @@ fn the_pages_fit_a_phone_and_both_themes() {
     world.mark(170, "netmend", "reload", "the configuration was read again: 3 targets added");
     let (_runtime, address) = served(&world);
     let id = world.target("db1.aws-london.example.net").series.rtt;
-    let folder = std::env::var_os("NETMEND_PICTURES").map(PathBuf::from);
     let chart = format!("/targets/{id}?span=30h");
     let pages = [
         ("now", "/"),
@@ -208,29 +239,11 @@ fn the_pages_fit_a_phone_and_both_themes() {
         ("devices", "/devices"),
         ("system", "/system"),
     ];
-    let mut papers = Vec::new();
-    for (width, height) in [(1400, 1050), (390, 844)] {
-        for dark in [false, true] {
-            for (name, path) in pages {
-                browser.look_like(width, height, dark);
-                browser.open(&format!("http://{address}{path}"));
-                browser
-                    .wait("the page is live", "document.getElementById('live').className === 'on'");
-                if ["target", "alert", "lossy"].contains(&name) {
-                    browser.wait("drawn", "document.getElementById('chart').dataset.drawn");
-                }
-                let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-                assert!(wide <= u64::from(width), "{name} is {wide} wide on a screen of {width}");
-                papers.push(
-                    browser.eval("getComputedStyle(document.documentElement).backgroundColor"),
-                );
-                if let Some(folder) = &folder {
-                    let theme = if dark { "dark" } else { "light" };
-                    browser.picture(&folder.join(format!("{name}-{width}-{theme}.png")));
-                }
-            }
-        }
-    }
+    let drawn = |name: &str| {
+        let has_chart = ["target", "alert", "lossy"].contains(&name);
+        has_chart.then_some("document.getElementById('chart').dataset.drawn")
+    };
+    let papers = looks(&mut browser, address, "", &pages, drawn);
     assert_ne!(papers[0], papers[pages.len()], "light and dark differ");
     assert_eq!(browser.complaints, Vec::<String>::new());
 }

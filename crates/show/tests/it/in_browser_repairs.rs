@@ -1,8 +1,6 @@
 //! Logging in, and repairs, in a real browser.
 
-use serde_json::json;
-
-use crate::in_browser::{chromium, served};
+use crate::in_browser::{chromium, looks, served};
 use crate::login::guarded;
 use crate::repairs::{fill, repaired};
 
@@ -113,7 +111,6 @@ fn the_incident_is_drawn_with_its_chart_and_the_run_on_it() {
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
-/// Pictures of the pages to be looked at: `NETMEND_PICTURES=DIR`.
 #[test]
 fn the_pages_of_repairs_fit_a_phone() {
     let Some(mut browser) = chromium() else { return };
@@ -131,19 +128,7 @@ fn the_pages_of_repairs_fit_a_phone() {
         ("system", "/system"),
         ("target", "/targets?host=edge1"),
     ];
-    for (name, path) in pages {
-        for (width, dark) in [(1400, false), (390, true), (1400, true), (390, false)] {
-            browser.look_like(width, if width < 600 { 1600 } else { 1000 }, dark);
-            browser.open(&format!("http://{address}{path}"));
-            let wide = browser.eval("document.documentElement.scrollWidth");
-            assert!(wide.as_u64().unwrap() <= u64::from(width), "{path} is {wide} wide at {width}");
-            if let Some(folder) = &folder {
-                browser.call("Runtime.evaluate", &json!({ "expression": "new Promise((r) => setTimeout(r, 700))", "awaitPromise": true }));
-                let theme = if dark { "dark" } else { "light" };
-                browser.picture(&folder.join(format!("repairs-{name}-{width}-{theme}.png")));
-            }
-        }
-    }
+    looks(&mut browser, address, "repairs-", &pages, |_| None);
     // A page that is open would rightly complain that it needs a login from now on.
     browser.open("about:blank");
     crate::login::add_users(&world);

@@ -1,11 +1,8 @@
 //! WAN links, devices and interfaces in a real browser.
 
-use std::path::PathBuf;
-
-use crate::in_browser::{chromium, served};
+use crate::in_browser::{chromium, looks, served};
 use crate::world::World;
 
-/// Pictures of the pages to be looked at: `NETMEND_PICTURES=DIR`.
 #[test]
 fn the_pages_of_links_and_interfaces_fit_a_phone() {
     let Some(mut browser) = chromium() else { return };
@@ -14,7 +11,6 @@ fn the_pages_of_links_and_interfaces_fit_a_phone() {
     crate::interfaces::fill(&world);
     crate::events::fill(&world);
     let (_runtime, address) = served(&world);
-    let folder = std::env::var_os("NETMEND_PICTURES").map(PathBuf::from);
     let now = netmend_show::Links::links(&*world.links);
     let link = format!("/links/{}", now.links[2].subject.series);
     let pages = [
@@ -26,25 +22,9 @@ fn the_pages_of_links_and_interfaces_fit_a_phone() {
         ("silent", "/devices/edge1"),
         ("interface", "/devices/sw1/interfaces/Ethernet1%2F1?span=30h"),
     ];
-    for (width, height) in [(1400, 1050), (390, 1300)] {
-        for dark in [false, true] {
-            for (name, path) in pages {
-                browser.look_like(width, height, dark);
-                browser.open(&format!("http://{address}{path}"));
-                browser
-                    .wait("the page is live", "document.getElementById('live').className === 'on'");
-                if name == "interface" {
-                    browser.wait("the chart is drawn", "document.querySelector('#flow canvas')");
-                }
-                let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-                assert!(wide <= u64::from(width), "{name} is {wide} wide on a screen of {width}");
-                if let Some(folder) = &folder {
-                    let theme = if dark { "dark" } else { "light" };
-                    browser.picture(&folder.join(format!("watched-{name}-{width}-{theme}.png")));
-                }
-            }
-        }
-    }
+    let drawn =
+        |name: &str| (name == "interface").then_some("document.querySelector('#flow canvas')");
+    looks(&mut browser, address, "watched-", &pages, drawn);
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
