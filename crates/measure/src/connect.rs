@@ -25,7 +25,7 @@ use self::socket::{Handshake, raise_file_limit};
 use crate::kernel::KernelNetwork;
 use crate::pace::Pace;
 use crate::work::{Command, Results};
-use crate::{Counters, Error};
+use crate::{Counters, Error, Spread};
 
 /// Files left to the rest of the program.
 const SPARE_FILES: u64 = 512;
@@ -45,8 +45,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     /// Stop after this many rounds of each target.
     pub(crate) rounds: Option<u32>,
-    /// No pacing: a round leaves at once and nothing is too late to be sent.
-    pub(crate) flat_out: bool,
+    /// How the probes of a round are spread.
+    pub(crate) spread: Spread,
     /// How often an address may be asked; with it, who falls silent is asked each second.
     pub(crate) pace: Option<Arc<Pace>>,
 }
@@ -65,7 +65,7 @@ impl ConnectProber {
     pub(crate) fn start(settings: Settings, results: Results) -> Result<Self, Error> {
         let failed = |source: std::io::Error| Error::Thread { name: "connect", source };
         let window = raise_file_limit().saturating_sub(SPARE_FILES).clamp(64, WINDOW) as usize;
-        let rules = Rules { rounds: settings.rounds, flat_out: settings.flat_out, window };
+        let rules = Rules { rounds: settings.rounds, spread: settings.spread, window };
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let bell = EventFd::from_flags(flags).map_err(|errno| failed(errno.into()))?;
         let bell = Arc::new(bell);

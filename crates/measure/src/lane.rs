@@ -27,7 +27,7 @@ use crate::pace::Pace;
 use crate::reprobe::{self, Next, Reprobe, Silence};
 use crate::wire::{Cookie, Slot, icmp, tcp};
 use crate::work::{Assignment, Results};
-use crate::{Change, ChangeKind, Counters};
+use crate::{Change, ChangeKind, Counters, Spread};
 
 pub(crate) use self::answers::Heard;
 pub(crate) use self::batch::Batch;
@@ -45,8 +45,8 @@ pub(crate) struct Plan {
     pub(crate) cookie: Cookie,
     /// Stop after this many rounds.
     pub(crate) rounds: Option<u32>,
-    /// No pacing: a round leaves at once and nothing is too late to be sent.
-    pub(crate) flat_out: bool,
+    /// How the probes of a round are spread.
+    pub(crate) spread: Spread,
     /// How often an address may be asked; with it, who falls silent is asked each second.
     pub(crate) pace: Option<Arc<Pace>>,
 }
@@ -165,9 +165,14 @@ impl Lane {
 
     fn add(&mut self, now: Now, assignment: &Assignment, shape: u16, source: u16) {
         let interval = u64::from(self.shapes[usize::from(shape)].interval_ms);
-        let due = next_after(now.ms(), interval, assignment.phase.as_millis() as u64);
+        let phase = assignment.phase.as_millis() as u64;
+        let due = match self.plan.spread {
+            Spread::Placed => next_after(now.ms(), interval, phase),
+            Spread::Prompt => now.ms() + phase,
+            Spread::FlatOut => now.ms(),
+        };
         let entry = Entry {
-            due: if self.plan.flat_out { now.ms() } else { due },
+            due,
             id: assignment.id,
             round: 0,
             scope: scope_of(assignment.to),
@@ -280,7 +285,7 @@ impl Lane {
 
     /// Whether somebody waits for a given number of probes, which are then sent however late.
     fn is_patient(&self) -> bool {
-        self.plan.flat_out || self.plan.rounds.is_some()
+        self.plan.spread == Spread::FlatOut || self.plan.rounds.is_some()
     }
 
     /// Has targets that lost probes asked sooner.

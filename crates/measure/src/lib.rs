@@ -31,4 +31,4 @@ mod work;
 
 pub use names::{Resolve, ResolveError};
 pub use prober::Prober;
-pub use status::{Change, ChangeKind, Counters, Error, Options, TargetStatus};
+pub use status::{Change, ChangeKind, Counters, Error, Options, Spread, TargetStatus};

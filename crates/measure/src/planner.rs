@@ -24,8 +24,10 @@ use crate::pace::Pace;
 use crate::resolve::{Answer, Limits, Lookups, literal};
 use crate::status::Journal;
 use crate::work::{Assignment, Command};
-use crate::{ChangeKind, Counters, Error, Options, TargetStatus};
+use crate::{ChangeKind, Counters, Error, Options, Spread, TargetStatus};
 
+/// Time for each first probe that is to leave soon.
+const PROMPT_GAP: Duration = Duration::from_millis(1);
 /// Assignments travel in chunks of so many.
 const CHUNK: usize = 1024;
 
@@ -45,6 +47,8 @@ pub(crate) struct Planner {
     /// Targets whose first lookup or scouting is still out. While there are some, a run with rounds is not complete.
     waiting: HashSet<TargetId>,
     packet: Arc<PacketOptions>,
+    /// Time over which the first probes are spread where they are to leave soon.
+    prompt: Duration,
 }
 
 impl Planner {
@@ -71,6 +75,7 @@ impl Planner {
             pace,
             waiting: HashSet::new(),
             packet: Arc::default(),
+            prompt: Duration::ZERO,
         };
         Ok((planner, answers, found))
     }
@@ -81,7 +86,9 @@ impl Planner {
         targets: impl IntoIterator<Item = (TargetId, Arc<Target>)>,
     ) -> Result<(), Error> {
         let targets = targets.into_iter();
-        let mut next: Vec<Known> = Vec::with_capacity(targets.size_hint().0);
+        let count = targets.size_hint().0;
+        self.prompt = PROMPT_GAP * u32::try_from(count).unwrap_or(u32::MAX);
+        let mut next: Vec<Known> = Vec::with_capacity(count);
         let mut fresh = Vec::new();
         let fixed_pace = self.options.address_rate.is_none();
         for (id, target) in targets {
@@ -205,7 +212,7 @@ impl Planner {
         }
         known.route = Some(route);
         let interval = self.interval_of(target, to.ip(), route);
-        let phase = Duration::from_nanos(phase_hash(target) % interval.as_nanos().max(1) as u64);
+        let phase = self.phase_of(target, interval);
         if *self.packet != target.packet {
             self.packet = Arc::new(target.packet.clone());
         }
@@ -228,6 +235,13 @@ impl Planner {
             let chunk = std::mem::take(chunk);
             self.routes.tell(route, Command::Assign(chunk));
         }
+    }
+
+    /// Where in its interval a target is asked, or how long until its first probe.
+    fn phase_of(&self, target: &Target, interval: Duration) -> Duration {
+        let room = if self.options.spread == Spread::Prompt { self.prompt } else { interval };
+        let room = room.min(interval).as_nanos().max(1) as u64;
+        Duration::from_nanos(phase_hash(target) % room)
     }
 
     /// The target's own interval, stretched where its address or its method asks for patience.

@@ -11,6 +11,18 @@ use model::{Clock, Method, TargetId, UnixMs};
 
 use crate::Resolve;
 
+/// How the probes of a round are spread over the interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// Each target has its place in the interval, the same after every restart.
+    Placed,
+    /// The first probes leave now, about a thousand a second if the interval has room: somebody waits for
+    /// them. Those that follow keep to the interval.
+    Prompt,
+    /// Each round leaves at once, and nothing is too late to be sent.
+    FlatOut,
+}
+
 /// How to probe, for all targets of one [`crate::Prober`].
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -22,8 +34,8 @@ pub struct Options {
     pub resolver: Arc<dyn Resolve>,
     /// Stop after this many probes of each target; the results then end. `None` goes on for ever.
     pub rounds: Option<u32>,
-    /// Send each round at once, not spread over the interval.
-    pub flat_out: bool,
+    /// How the probes of a round are spread.
+    pub spread: Spread,
     /// Most probes per second to one address over all targets; the intervals of targets that share an
     /// address are stretched to keep it. `None` asks as often as each target says.
     pub address_rate: Option<f64>,
@@ -46,7 +58,7 @@ impl Options {
             network,
             resolver,
             rounds: None,
-            flat_out: false,
+            spread: Spread::Placed,
             address_rate: Some(2.0),
             connect_interval: Some(model::Target::CONNECT_INTERVAL),
             resolve_every: Duration::from_mins(1),
@@ -62,6 +74,7 @@ impl Options {
     ) -> Self {
         Self {
             rounds,
+            spread: Spread::Prompt,
             address_rate: None,
             connect_interval: None,
             ..Self::daemon(clock, network, resolver)

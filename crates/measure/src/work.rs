@@ -24,7 +24,8 @@ pub(crate) struct Assignment {
     pub(crate) interval: Duration,
     /// How long to wait for an answer.
     pub(crate) timeout: Duration,
-    /// Offset of the probes within the interval, a stable hash of the target; 0 when flat out.
+    /// Place of the probes within the interval, a stable hash of the target; for [`crate::Spread::Prompt`]
+    /// the time until the first.
     pub(crate) phase: Duration,
     /// Shape of the packets.
     pub(crate) packet: Arc<PacketOptions>,

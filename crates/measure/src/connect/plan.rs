@@ -10,10 +10,10 @@ use model::{Outcome, PacketOptions, ProbeResult, Reason, StampSource, TargetId, 
 use nix::errno::Errno;
 
 use super::socket::End;
-use crate::Counters;
 use crate::pace::Pace;
 use crate::reprobe::{self, Next, Reprobe, Silence};
 use crate::work::{Assignment, Results};
+use crate::{Counters, Spread};
 
 /// A point on the monotonic clock, in nanoseconds.
 pub(super) type Mono = u64;
@@ -27,8 +27,8 @@ const TOO_LATE: Mono = 600 * MILLISECOND;
 pub(super) struct Rules {
     /// Stop after this many probes of each target.
     pub(super) rounds: Option<u32>,
-    /// Each round leaves at once, however long that takes.
-    pub(super) flat_out: bool,
+    /// How the probes of a round are spread.
+    pub(super) spread: Spread,
     /// Most handshakes under way.
     pub(super) window: usize,
 }
@@ -185,10 +185,11 @@ impl<S> Plan<S> {
     }
 
     fn first_due(&self, now: Mono, interval: Mono, phase: Mono) -> Mono {
-        if self.rules.flat_out {
-            return now;
+        match self.rules.spread {
+            Spread::Placed => now + (interval + phase % interval - now % interval) % interval,
+            Spread::Prompt => now + phase,
+            Spread::FlatOut => now,
         }
-        now + (interval + phase % interval - now % interval) % interval
     }
 
     /// Stops probing these; handshakes under way go on and are not reported.
@@ -249,7 +250,7 @@ impl<S> Plan<S> {
                 continue;
             }
             let late = now - due;
-            if late > TOO_LATE && !self.rules.flat_out {
+            if late > TOO_LATE && self.rules.spread != Spread::FlatOut {
                 self.due.pop();
                 // After a long pause one report tells of it, not one per probe missed.
                 entry.due = due + late / entry.interval * entry.interval;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::{Outcome, PacketOptions, ProbeResult, Reason, StampSource, SystemClock, TargetId};
 
 use super::*;
+use crate::Spread;
 use crate::work::Assignment;
 
 fn assignment(id: u32, to: SocketAddr) -> Assignment {
@@ -25,7 +26,7 @@ fn assignment(id: u32, to: SocketAddr) -> Assignment {
 fn probe(rounds: u32, assignments: Vec<Assignment>) -> (Vec<ProbeResult>, Counters) {
     let (to, results) = sync_channel(Results::QUEUE);
     let clock = Arc::new(SystemClock);
-    let settings = Settings { clock, rounds: Some(rounds), flat_out: true, pace: None };
+    let settings = Settings { clock, rounds: Some(rounds), spread: Spread::FlatOut, pace: None };
     let prober = ConnectProber::start(settings, Results::new(to, true)).unwrap();
     prober.tell(Command::Assign(assignments));
     prober.tell(Command::Complete);

@@ -11,6 +11,7 @@ use model::transport::SocketKind;
 use model::{Family, Outcome, Reason, StampSource};
 
 use self::world::{World, ms};
+use crate::Spread;
 
 #[test]
 fn a_reply_has_the_rtt_between_the_two_kernel_stamps() {
@@ -132,7 +133,7 @@ fn a_small_probe_is_answered() {
 
 #[test]
 fn syn_ack_is_a_reply_reset_is_refused_and_another_port_is_foreign() {
-    let mut world = World::new(SocketKind::TcpSyn, Family::V4, None, false);
+    let mut world = World::new(SocketKind::TcpSyn, Family::V4, None, Spread::Placed);
     world.assign(1, "10.0.0.1:80");
     let first = world.next_packet();
     assert_eq!(first.from, Some(world::ip("10.0.0.100")), "the source its checksum rests on");
@@ -149,7 +150,7 @@ fn syn_ack_is_a_reply_reset_is_refused_and_another_port_is_foreign() {
 
 #[test]
 fn a_syn_without_a_route_is_unsent() {
-    let mut world = World::new(SocketKind::TcpSyn, Family::V4, None, false);
+    let mut world = World::new(SocketKind::TcpSyn, Family::V4, None, Spread::Placed);
     world.assign_with(1, "10.0.0.1:80", |assignment| assignment.from = None);
     world.pass(ms(3000));
     let result = world.one_result();
@@ -160,7 +161,7 @@ fn a_syn_without_a_route_is_unsent() {
 
 #[test]
 fn ipv6_is_asked_and_answered() {
-    let mut world = World::new(SocketKind::Icmp, Family::V6, None, false);
+    let mut world = World::new(SocketKind::Icmp, Family::V6, None, Spread::Placed);
     world.assign(1, "2001:db8::1");
     let packet = world.next_packet();
     world.clock.advance(ms(4));
@@ -216,7 +217,7 @@ fn a_removed_target_is_reported_no_more_and_another_takes_its_place() {
 
 #[test]
 fn a_run_with_rounds_ends_when_the_last_probe_has_its_outcome() {
-    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), false);
+    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), Spread::Placed);
     world.assign(1, "10.0.0.1");
     world.pilot.lane.complete();
     let first = world.next_packet();

@@ -16,7 +16,7 @@ use crate::pace::Pace;
 use crate::status::Journal;
 use crate::wire::Cookie;
 use crate::work::{self, Command, Results};
-use crate::{ChangeKind, Counters, Error, Options};
+use crate::{ChangeKind, Counters, Error, Options, Spread};
 
 /// Names a route.
 pub(super) type RouteId = u16;
@@ -88,7 +88,7 @@ impl Routes {
         Self {
             options: options.clone(),
             // A run with rounds asks as often as it was told to.
-            pace: pace.filter(|_| options.rounds.is_none() && !options.flat_out),
+            pace: pace.filter(|_| options.rounds.is_none() && options.spread != Spread::FlatOut),
             journal,
             results: Some(results),
             routes: Vec::new(),
@@ -141,7 +141,7 @@ impl Routes {
             family: key.family,
             cookie: Cookie::new(opened.echo_id, opened.source_ports.clone()),
             rounds: self.options.rounds,
-            flat_out: self.options.flat_out,
+            spread: self.options.spread,
             pace: self.pace.clone(),
         };
         let clock = Arc::clone(&self.options.clock);
@@ -161,7 +161,7 @@ impl Routes {
             let settings = Settings {
                 clock: Arc::clone(&self.options.clock),
                 rounds: self.options.rounds,
-                flat_out: self.options.flat_out,
+                spread: self.options.spread,
                 pace: self.pace.clone(),
             };
             let results = self.results().ok_or("the run is over")?;

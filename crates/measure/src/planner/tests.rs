@@ -196,3 +196,22 @@ fn a_hundred_thousand_targets_are_planned() {
     assert!(statuses.iter().all(|status| status.method == Some(Method::IcmpRaw)));
     all.planner.stop();
 }
+
+#[test]
+fn whoever_waits_for_few_targets_waits_for_as_many_milliseconds() {
+    let mut all = fixture(&[], Some(1));
+    all.planner.options.spread = Spread::Prompt;
+    let hosts = |count: u32| {
+        (0..count).map(|id| {
+            (TargetId(id), target(&format!("10.0.{}.{}", id / 250, id % 250), Protocol::Icmp))
+        })
+    };
+    let minute = Duration::from_mins(1);
+    for (count, interval, most) in
+        [(1, minute, 1), (100, minute, 100), (500, Duration::from_millis(50), 50)]
+    {
+        all.planner.set_targets(hosts(count)).expect("no number twice");
+        let latest = hosts(count).map(|(_, target)| all.planner.phase_of(&target, interval)).max();
+        assert!(latest < Some(Duration::from_millis(most)), "{count} targets: {latest:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::Namespace;
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
-use measure::{Change, Counters, Options, Prober, TargetStatus};
+use measure::{Change, Counters, Options, Prober, Spread, TargetStatus};
 use model::{Outcome, ProbeResult, Protocol, SystemClock, Target, TargetId};
 
 /// All that a prober said of a run.
@@ -91,7 +91,7 @@ pub(crate) fn probe_here(rounds: u32, targets: Vec<Target>) -> Run {
     let options = Options::command(clock, network, Arc::new(SystemResolver), Some(rounds));
     let numbered = (0..).map(TargetId).zip(targets.into_iter().map(Arc::new));
     // However busy the machine is, nothing is too late to be sent.
-    let options = Options { flat_out: true, ..options };
+    let options = Options { spread: Spread::FlatOut, ..options };
     let (prober, results) = Prober::start(options, numbered).expect("the prober starts");
     let statuses = prober.statuses();
     let results = results.iter().flatten().collect();

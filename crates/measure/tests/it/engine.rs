@@ -9,7 +9,7 @@ use std::time::Duration;
 use lab::{Namespace, Scenario, SimulatedNetwork, World};
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
-use measure::{Change, ChangeKind, Options, Prober, TargetStatus};
+use measure::{Change, ChangeKind, Options, Prober, Spread, TargetStatus};
 use model::transport::{Network, Warning};
 use model::{
     Clock, Method, Outcome, ProbeResult, Protocol, StampSource, SystemClock, Target, TargetId,
@@ -206,7 +206,7 @@ fn a_device_that_is_not_there_stops_nobody_else() {
 fn sixty_thousand_addresses_in_one_burst_all_answer() {
     let run = on_loopback(false, || {
         let mut options = options(kernel(), 1);
-        options.flat_out = true;
+        options.spread = Spread::FlatOut;
         let hosts = (0..60_000_u32).map(|n| Ipv4Addr::from(0x7f01_0000 + n).to_string());
         run(options, hosts.map(|host| target(&host, Protocol::Icmp)).collect())
     });

@@ -20,7 +20,7 @@ impl Bench {
     }
 
     fn paced() -> Self {
-        Self::new(Rules { rounds: None, flat_out: false, window: 100 })
+        Self::new(Rules { rounds: None, spread: Spread::Placed, window: 100 })
     }
 
     /// Launches all that is due, with sockets numbered from 0.
@@ -149,7 +149,7 @@ fn a_slot_used_again_is_not_mistaken_for_its_predecessor() {
 
 #[test]
 fn a_full_window_delays_and_what_is_too_late_is_unsent() {
-    let rules = Rules { rounds: None, flat_out: false, window: 1 };
+    let rules = Rules { rounds: None, spread: Spread::Placed, window: 1 };
     let mut bench = Bench::new(rules);
     bench.plan.assign(0, vec![target(0), target(1)]);
     let keys = bench.launch(0);
@@ -178,7 +178,7 @@ fn a_pause_of_an_hour_is_one_unsent_probe() {
 
 #[test]
 fn flat_out_each_round_leaves_at_once_however_long_it_takes() {
-    let mut bench = Bench::new(Rules { rounds: Some(2), flat_out: true, window: 1 });
+    let mut bench = Bench::new(Rules { rounds: Some(2), spread: Spread::FlatOut, window: 1 });
     let phase = Duration::from_secs(5);
     bench.plan.assign(0, (0..3).map(|id| Assignment { phase, ..target(id) }).collect());
     bench.plan.complete();
@@ -196,7 +196,7 @@ fn flat_out_each_round_leaves_at_once_however_long_it_takes() {
 
 #[test]
 fn rounds_end_after_the_last_handshake() {
-    let mut bench = Bench::new(Rules { rounds: Some(1), flat_out: false, window: 9 });
+    let mut bench = Bench::new(Rules { rounds: Some(1), spread: Spread::Placed, window: 9 });
     bench.plan.assign(0, vec![target(0)]);
     assert!(!bench.plan.is_done());
     bench.launch(0);
@@ -204,7 +204,7 @@ fn rounds_end_after_the_last_handshake() {
     assert!(!bench.plan.is_done(), "one is under way");
     bench.expire(SECOND);
     assert!(bench.plan.is_done());
-    let none = Bench::new(Rules { rounds: Some(0), flat_out: false, window: 9 });
+    let none = Bench::new(Rules { rounds: Some(0), spread: Spread::Placed, window: 9 });
     let mut none = none;
     none.plan.assign(0, vec![target(0)]);
     none.plan.complete();
@@ -257,7 +257,7 @@ fn a_changed_target_keeps_its_round_and_takes_the_new_pace() {
 #[test]
 fn a_port_that_falls_silent_is_asked_each_second_and_after_its_answer_as_before() {
     let (to, results) = sync_channel(Results::QUEUE);
-    let rules = Rules { rounds: None, flat_out: false, window: 100 };
+    let rules = Rules { rounds: None, spread: Spread::Placed, window: 100 };
     let pace = Some(Arc::new(Pace::new(2.0)));
     let mut bench = Bench { plan: Plan::new(rules, pace, Results::new(to, false)), results };
     bench.plan.assign(0, vec![target(1)]);

@@ -8,6 +8,7 @@ use model::transport::SocketKind;
 use model::{Family, Outcome, Reason};
 
 use super::world::{World, ms};
+use crate::Spread;
 
 fn fill(world: &mut World, count: u32, interval: Duration) {
     for id in 0..count {
@@ -62,13 +63,29 @@ fn what_cannot_be_sent_in_time_is_unsent_and_never_always_the_same() {
 
 #[test]
 fn flat_out_sends_a_round_at_once_and_gives_nothing_up() {
-    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), true);
+    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), Spread::FlatOut);
     fill(&mut world, 5_000, ms(1000));
     world.turn();
     assert_eq!(world.sent().len(), 5_000);
     world.clock.advance(ms(2500));
     world.turn();
     assert_eq!(world.sent().len(), 5_000, "late by a second and a half, and yet sent");
+}
+
+#[test]
+fn prompt_sends_the_first_probe_soon_and_the_others_by_the_interval() {
+    let mut world = World::new(SocketKind::Icmp, Family::V4, Some(2), Spread::Prompt);
+    world.clock.advance(ms(1234));
+    world.assign_with(1, "10.0.0.1", |assignment| assignment.phase = ms(0));
+    world.assign_with(2, "10.0.0.2", |assignment| assignment.phase = ms(2));
+    world.turn();
+    assert_eq!(world.sent().len(), 1, "at once, wherever in its interval that is");
+    world.pass(ms(2));
+    assert_eq!(world.sent().len(), 1);
+    world.pass(ms(2996));
+    assert!(world.sent().is_empty());
+    world.pass(ms(4));
+    assert_eq!(world.sent().len(), 2, "after 3 s");
 }
 
 #[test]

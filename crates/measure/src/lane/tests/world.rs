@@ -10,6 +10,7 @@ use model::{
     Clock, Family, ManualClock, Outcome, PacketOptions, ProbeResult, StampSource, TargetId, UnixNs,
 };
 
+use crate::Spread;
 use crate::drive::Pilot;
 use crate::lane::{Heard, Lane, Now, Plan};
 use crate::pace::Pace;
@@ -105,22 +106,23 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn icmp() -> Self {
-        Self::new(SocketKind::Icmp, Family::V4, None, false)
+        Self::new(SocketKind::Icmp, Family::V4, None, Spread::Placed)
     }
 
     pub(super) fn new(
         kind: SocketKind,
         family: Family,
         rounds: Option<u32>,
-        flat_out: bool,
+        spread: Spread,
     ) -> Self {
         let clock = Arc::new(ManualClock::new(UnixNs(1_800_000_000_000_000_000)));
         let script = Arc::new(Mutex::new(Script::default()));
         let (to, results) = sync_channel(1 << 16);
         let cookie = Cookie::new(Some(7), 40_000..40_008);
-        let pace = (rounds.is_none() && !flat_out).then(|| Arc::new(Pace::new(2.0)));
+        let pace =
+            (rounds.is_none() && spread != Spread::FlatOut).then(|| Arc::new(Pace::new(2.0)));
         let plan =
-            Plan { kind, family, cookie: cookie.clone(), rounds, flat_out, pace: pace.clone() };
+            Plan { kind, family, cookie: cookie.clone(), rounds, spread, pace: pace.clone() };
         let wire = Wire { clock: Arc::clone(&clock), script: Arc::clone(&script) };
         let lane = Lane::new(plan, Results::new(to, false));
         let seen: Arc<dyn Clock> = clock.clone();

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
-use measure::{Options, Prober};
+use measure::{Options, Prober, Spread};
 use model::{Clock, ProbeResult, SystemClock};
 use nix::sys::signal::{SigSet, Signal};
 
@@ -85,10 +85,10 @@ impl Session {
         let started = clock.monotonic();
         let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
         let resolver = Arc::new(SystemResolver);
-        let options = Options {
-            flat_out: plan.flat_out,
-            ..Options::command(clock, network, resolver, plan.rounds)
-        };
+        let mut options = Options::command(clock, network, resolver, plan.rounds);
+        if plan.flat_out {
+            options.spread = Spread::FlatOut;
+        }
         let board = Board::new(list);
         let targets = board.list.targets(plan.interval, plan.timeout, &plan.packet);
         let (prober, results) = Prober::start(options, targets)
