@@ -380,6 +380,7 @@ impl Orchestrator {
                 let rows = fleet.events(start, end.min(now.0));
                 json!({ "metaData": { "more": false }, "data": rows }).to_string().into_bytes()
             }
+            ("enterprise/getEnterprise", _) => bytes(&fleet::customer()),
             ("enterprise/getEnterpriseEdges", _) => bytes(&fleet.sites()),
             ("linkQualityEvent/getLinkQualityEvents", Some(edge)) => {
                 fleet.readings(edge, start, end, now)

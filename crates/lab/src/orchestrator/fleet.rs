@@ -66,15 +66,26 @@ struct Quality {
 #[derive(Serialize)]
 struct Entry {
     timestamp: i64,
-    before: [u32; 3],
-    after: [u32; 3],
+    before: States,
+    after: States,
     metadata: Metadata,
 }
 
 #[derive(Serialize)]
 struct Metadata {
     detail: Detail,
-    metrics: [Change; 6],
+    metrics: [Change; 18],
+}
+
+/// The state for voice, video and transactions.
+#[derive(Clone, Copy, Serialize)]
+struct States {
+    #[serde(rename = "0")]
+    voice: u32,
+    #[serde(rename = "1")]
+    video: u32,
+    #[serde(rename = "2")]
+    transactional: u32,
 }
 
 #[derive(Serialize)]
@@ -118,6 +129,11 @@ impl Trouble {
 /// The number of an edge's gateway, from 1.
 fn gateway_of(edge: u32, gateways: u32) -> u32 {
     (edge - 1) % gateways.max(1) + 1
+}
+
+/// The only customer.
+pub(super) fn customer() -> Value {
+    json!({ "id": CUSTOMER.0, "name": CUSTOMER.1 })
 }
 
 fn edge_name(edge: u32) -> String {
@@ -210,9 +226,13 @@ impl Fleet {
         };
         let change =
             Change { traffic_type: 0, action: 0, metric: 0, after_state: 4, before_state: 4 };
-        let metrics = std::array::from_fn(|metric| Change { metric: metric as u32, ..change });
-        let metadata = Metadata { detail, metrics };
-        Entry { timestamp: slot * STEP + PHASE, before: [4; 3], after: [4; 3], metadata }
+        let metrics = std::array::from_fn(|place| {
+            let (metric, traffic_type) = (place as u32 / 3, place as u32 % 3);
+            Change { traffic_type, metric, ..change }
+        });
+        let (metadata, good) =
+            (Metadata { detail, metrics }, States { voice: 4, video: 4, transactional: 4 });
+        Entry { timestamp: slot * STEP + PHASE, before: good, after: good, metadata }
     }
 
     /// The value of a metric, by its place in [`WanMetric::ALL`], in a span.

@@ -97,7 +97,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Report> {
             _ = ends.0.recv() => {}
             _ = ends.1.recv() => {}
         }
-        Ok(told)
+        let questions: u64 = orchestrator.asked().values().sum();
+        Ok(told.and_then(|()| print(format!("questions: {questions}\n"))))
     };
     let told: Result<_, std::io::Error> = runtime.and_then(|runtime| runtime.block_on(serving));
     told.map_err(|why| cannot(&why))??;
