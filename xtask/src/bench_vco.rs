@@ -4,18 +4,20 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bench_probe::bed::pause;
 use crate::goals::{At, Goals};
 use crate::process::Running;
-use crate::{command, pages};
+use crate::{command, packages, pages};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,12 +27,17 @@ pub(crate) struct Args {
     /// A program that is built already, instead of a release build.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// Ask the stand-in of the tests instead: it is written in Python apart from us, and makes up one answer at a
+    /// time.
+    #[arg(long)]
+    stand_in: bool,
+    /// Let the sequential client speak HTTP by Python's own library, which costs it less than the original's.
+    #[arg(long)]
+    plain: bool,
 }
 
-/// Seconds since 1970 at which everybody stands.
-const NOW: i64 = 1_767_312_000;
-/// The token that the simulated orchestrator takes.
-const TOKEN: &str = "token";
+/// Debian packages of the sequential client.
+const PACKAGES: &[&str] = &["python3", "python3-requests"];
 /// Where the pages of the measured daemon are.
 const PAGES: &str = "127.0.0.1:26421";
 /// What the daemon counts samples by that it judged.
@@ -52,19 +59,30 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         Some(program) => program.clone(),
         None => built()?,
     };
-    let bed = Bed::start(args.edges)?;
+    packages::install(PACKAGES)?;
     println!("{} edges x 2 links, 50 ms a call, TLS on loopback; SIMULATION", args.edges);
-    let once = ["vco", "once", "--now"].map(str::to_owned);
+    // Both stand at the same time.
+    let now = (SystemClock.now_ms().0 / 1_000).to_string();
+    let start = || {
+        if args.stand_in {
+            return Bed::stand_in(args.edges, &now);
+        }
+        Bed::of_lab(&program, args.edges, Duration::from_millis(50))
+    };
+    let bed = start()?;
     let mut ours = Command::new(&program);
-    ours.args(once).arg(NOW.to_string()).arg("--config").arg(bed.config()?);
-    let before = bed.calls()?;
+    ours.args(["vco", "once", "--now", &now, "--config"]).arg(bed.config()?);
     let ours = cost("netmend vco once", &mut ours)?;
-    let calls = bed.calls()? - before;
+    let calls = bed.calls()?;
+    let bed = start()?;
     let script = command::root().join("xtask/src/bench_vco/sequential.py");
-    let mut theirs = Command::new("python3");
-    theirs.arg(script).arg(&bed.at).arg(bed.ca()).args([TOKEN, &NOW.to_string()]);
+    let mut theirs = Command::new("/usr/bin/python3");
+    theirs.arg(script).arg(&bed.at).arg(bed.ca()).args([&bed.token, &now]);
+    theirs.arg(if args.plain { "http.client" } else { "requests" });
     let theirs = cost("a sequential client in Python", &mut theirs)?;
     println!("  it says: {}", theirs.out.trim());
+    let said: Value = serde_json::from_str(&theirs.out).map_err(|why| why.to_string())?;
+    drop(bed);
     let mut goals = Goals::default();
     let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
     goals.check(
@@ -78,9 +96,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         At::Most(1.0 / 15.0),
     );
     goals.check("calls", calls, At::Most(f64::from(args.edges) + 5.0));
-    goals.check("anomalies found", ours.out.lines().count() as f64, At::Least(1.0));
-    drop(bed);
-    let many = Bed::of_lab(&program, 5_000)?;
+    let (found, wanted) = (ours.out.lines().count() as f64, said["anomalies"].as_f64());
+    goals.check("anomalies found", found, At::Least(1.0));
+    let missed = wanted.map_or(f64::INFINITY, |wanted| (found - wanted).abs());
+    goals.check("anomalies that only one of both found", missed, At::Most(0.0));
+    let many = Bed::of_lab(&program, 5_000, Duration::ZERO)?;
     goals.check("10,000 links judged by sigma, in s", by_sigma(&program, &many)?, At::Most(1.0));
     let nm = by_nm(&program, &many, 10_000)?;
     goals.check(
@@ -126,14 +146,6 @@ fn by_nm(program: &Path, bed: &Bed, links: u32) -> Result<f64, String> {
     }
 }
 
-/// The first line of what a child says.
-fn first_line(words: Option<impl Read>) -> Result<String, String> {
-    let mut line = String::new();
-    let words = words.ok_or("its words are piped")?;
-    BufReader::new(words).read_line(&mut line).map_err(|why| why.to_string())?;
-    Ok(line)
-}
-
 /// The release build of netmend.
 fn built() -> Result<PathBuf, String> {
     command::run("cargo", &["build", "--release", "-p", "netmend"])?;
@@ -167,46 +179,62 @@ fn cost(name: &str, command: &mut Command) -> Result<Cost, String> {
 /// A simulated orchestrator, which ends with it.
 struct Bed {
     child: Child,
+    /// What our own says; the stand-in says nothing.
+    words: Option<BufReader<ChildStdout>>,
     at: String,
+    /// The token that it takes.
+    token: String,
     /// What it is in a configuration.
     vco: Value,
     folder: TempDir,
 }
 
 impl Bed {
-    fn start(edges: u32) -> Result<Self, String> {
+    /// The stand-in of the tests.
+    fn stand_in(edges: u32, now: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
         let peer = command::root().join("crates/measure/tests/orchestrator/fake_vco.py");
         let mut child = Command::new("python3")
             .arg(peer)
             .args(["--gen", &edges.to_string(), "--links", "2", "--anomalies", "3"])
-            .args(["--port", "0", "--now", &NOW.to_string(), "--delay-ms", "50"])
+            .args(["--port", "0", "--now", now, "--delay-ms", "50"])
             .arg("--tls-dir")
             .arg(folder.path())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|why| format!("cannot start python3: {why}"))?;
-        let line = first_line(child.stderr.take())?;
+        let mut line = String::new();
+        let words = child.stderr.take().ok_or("its words are piped")?;
+        BufReader::new(words).read_line(&mut line).map_err(|why| why.to_string())?;
         let at = line.split_whitespace().nth(3).ok_or_else(|| format!("the peer says {line:?}"))?;
-        let vco = json!({ "kind": "vco", "url": at, "token": TOKEN, "ca": "ca.pem" });
-        Ok(Self { at: at.to_owned(), child, vco, folder })
+        let (at, token) = (at.to_owned(), "token".to_owned());
+        let vco = json!({ "kind": "vco", "url": at, "token": token, "ca": "ca.pem" });
+        Ok(Self { child, words: None, at, token, vco, folder })
     }
 
-    /// Our own, which answers at once: of two links of each of so many edges, as they usually are.
-    fn of_lab(program: &Path, edges: u32) -> Result<Self, String> {
+    /// Our own, with two links of each of so many edges, as they usually are. It answers after `latency`, several
+    /// at a time; without that at once, without TLS, for who is not late and needs no past.
+    fn of_lab(program: &Path, edges: u32, latency: Duration) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
         let mut lab = Command::new(program);
-        lab.args(["lab", "orchestrator", "--calm", "--latency", "0", "--listen", "127.0.0.1:0"]);
-        let mut child = lab
-            .args(["--edges", &edges.to_string(), "--links", "2"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|why| format!("cannot start the lab: {why}"))?;
-        let said = first_line(child.stdout.take())?;
-        let at = said.split_whitespace().last().ok_or_else(|| format!("the lab says {said:?}"))?;
-        let vco =
-            json!({ "kind": "vco", "url": at, "token": "lab", "lag": "0s", "backfill": "0s" });
-        Ok(Self { at: at.to_owned(), child, vco, folder })
+        lab.args(["lab", "orchestrator", "--calm", "--links", "2", "--listen", "127.0.0.1:0"]);
+        lab.args(["--edges", &edges.to_string(), "--latency", &latency.as_millis().to_string()]);
+        if !latency.is_zero() {
+            lab.arg("--ca").arg(folder.path().join("ca.pem"));
+        }
+        let started = lab.stdout(Stdio::piped()).spawn();
+        let mut child = started.map_err(|why| format!("cannot start the lab: {why}"))?;
+        let mut words = BufReader::new(child.stdout.take().ok_or("its words are piped")?);
+        let mut line = String::new();
+        words.read_line(&mut line).map_err(|why| why.to_string())?;
+        let at = line.split_whitespace().last().ok_or_else(|| format!("the lab says {line:?}"))?;
+        let (at, token) = (at.to_owned(), "lab".to_owned());
+        let vco = if latency.is_zero() {
+            json!({ "kind": "vco", "url": at, "token": token, "lag": "0s", "backfill": "0s" })
+        } else {
+            json!({ "kind": "vco", "url": at, "token": token, "ca": "ca.pem" })
+        };
+        Ok(Self { child, words: Some(words), at, token, vco, folder })
     }
 
     fn ca(&self) -> PathBuf {
@@ -221,8 +249,20 @@ impl Bed {
         Ok(file)
     }
 
-    /// How many questions it was asked so far.
-    fn calls(&self) -> Result<f64, String> {
+    /// Ends it; how many questions it was asked.
+    fn calls(mut self) -> Result<f64, String> {
+        let Some(mut words) = self.words.take() else { return self.counted() };
+        let id = Pid::from_raw(self.child.id().cast_signed());
+        kill(id, Signal::SIGINT).map_err(|why| format!("cannot end the lab: {why}"))?;
+        let mut said = String::new();
+        words.read_to_string(&mut said).map_err(|why| why.to_string())?;
+        let count =
+            said.rsplit_once("questions: ").and_then(|(_, count)| count.trim().parse().ok());
+        count.ok_or_else(|| format!("the lab says {said:?}"))
+    }
+
+    /// The same of the stand-in, which counts for those who ask.
+    fn counted(&self) -> Result<f64, String> {
         let ask = "import json,ssl,sys,urllib.request as u; \
             c=ssl.create_default_context(cafile=sys.argv[2]); \
             print(json.dumps(json.load(u.urlopen(sys.argv[1]+'/__fake/stats',context=c))['by_method']))";
