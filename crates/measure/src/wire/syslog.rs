@@ -79,6 +79,14 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     header.fill(record);
     let body = scan.rest;
     record.message = body;
+    // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.
+    if body.starts_with(b"1 ")
+        && scan.peek_at(2).is_ascii_digit()
+        && rfc5424::read(record, scan, received)
+    {
+        record.relay = header.named().filter(|outer| record.device != Some(*outer));
+        return;
+    }
     if header.style() == header::Style::Iso && rfc5424::fits_without_version(scan) {
         return rfc5424::fields(record, scan, received);
     }

@@ -15,11 +15,14 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         return with_code(record, header, &found);
     }
     let body = without_level(body);
-    let plain = collector_code(body);
-    if let Some((code, after)) = plain {
+    // Wireless controllers mark some of their codes with `#`.
+    let hash = body.strip_prefix(b"#");
+    if let Some((code, after)) = collector_code(hash.unwrap_or(body)) {
         record.code = Some(code);
         record.message = after;
-        if record.format == Format::Rfc3164 || record.format == Format::Unknown {
+        if hash.is_some() {
+            record.format = header.cisco(code.printed, false, None, None);
+        } else if record.format == Format::Rfc3164 || record.format == Format::Unknown {
             record.format = Format::Collector;
         }
         return;
@@ -49,6 +52,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
 pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
     let app = record.app.unwrap_or_default();
     let found = code::junos_tag(body)
+        .or_else(|| code::junos_tag(behind_card(record.device, body)?))
         .map(|found| (found, Format::Junos))
         .or_else(|| code::junos_function(app, body).map(|found| (found, Format::Junos)))
         .or_else(|| code::f5(body).map(|found| (found, Format::F5)))
@@ -62,11 +66,33 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         record.format = format;
         return;
     }
-    if app.eq_ignore_ascii_case("TMNX") {
+    // The prefix of SR OS is `TMNX` unless its people chose another one.
+    if app.eq_ignore_ascii_case("TMNX")
+        || (!app.is_empty() && body.first().is_some_and(u8::is_ascii_digit))
+    {
         nokia(record, body);
     } else if is_netiron(app) && record.pid.is_none() {
         record.format = Format::NetIron;
     }
+}
+
+/// What stands behind the card that speaks for a Junos device, or the device's name once more:
+/// `(FPC Slot 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`.
+fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
+    let mut scan = Scan::new(body);
+    if scan.eat_all(b"(FPC ") {
+        scan.take_while(|byte| byte != b')');
+        scan.skip(1);
+    } else {
+        let word = scan.token();
+        let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
+        let is_card = card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
+        if !is_card && device.is_none_or(|device| device.as_bytes() != word) {
+            return None;
+        }
+    }
+    scan.blanks();
+    Some(scan.rest)
 }
 
 fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>) {
@@ -76,8 +102,14 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
         record.app = Some(tag.name);
         record.pid = tag.pid;
     }
-    record.code = Some(found.code);
     record.message = found.after;
+    if let Some(severity) = junos_severity(record, found.code) {
+        message(record, found.after);
+        record.code = record.code.map(|code| code.or_severity(severity));
+        record.format = Format::Junos;
+        return;
+    }
+    record.code = Some(found.code);
     record.device = found.host.or(record.device).or_else(|| call_manager(found));
     record.format = match found.mark {
         Mark::Huawei => Format::Vrp,
@@ -114,8 +146,25 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
     record.pid?;
     let mut parts = code.printed.splitn(3, '-');
     let (facility, tag) = (parts.next()?, parts.nth(1)?);
-    let known = matches!(
-        facility,
+    let fits =
+        is_junos_facility(facility) && tag != "SYSTEM_MSG" && code::is_junos_tag(tag.as_bytes());
+    fits.then(|| Code::plain(tag, code.severity))
+}
+
+/// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
+fn junos_severity(record: &Record<'_>, code: Code<'_>) -> Option<u8> {
+    record.pid?;
+    match code.printed.split_once('-')? {
+        (facility, severity) if is_junos_facility(facility) && severity.len() == 1 => {
+            severity.parse().ok().filter(|severity| *severity < 8)
+        }
+        _ => None,
+    }
+}
+
+fn is_junos_facility(word: &str) -> bool {
+    matches!(
+        word,
         "KERN"
             | "USER"
             | "DAEMON"
@@ -126,9 +175,7 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
             | "PFE"
             | "CONFLICT"
             | "CHANGE"
-    );
-    let fits = known && tag != "SYSTEM_MSG" && code::is_junos_tag(tag.as_bytes());
-    fits.then(|| Code::plain(tag, code.severity))
+    )
 }
 
 fn is_dell(before: &[u8]) -> bool {

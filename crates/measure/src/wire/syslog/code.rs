@@ -21,6 +21,11 @@ impl<'l> Code<'l> {
         Self { printed, severity, norm: [printed, "", ""] }
     }
 
+    /// The same with this severity, if it had none.
+    pub(super) fn or_severity(self, severity: u8) -> Self {
+        Self { severity: self.severity.or(Some(severity)), ..self }
+    }
+
     /// The parts that, put together, are the normal form: without the module that spoke
     /// (`EARL-1-EXCESSIVE_PARITY_ERROR`), so that one rule fits a chassis whatever its slots. They borrow
     /// from the line: nothing is copied.
@@ -87,7 +92,7 @@ pub(super) fn find(body: &[u8]) -> Option<Found<'_>> {
         let found = if stands_free { percent(&body[at..]) } else { None }?;
         // A name without severity could be anything, but for the start of a text.
         let first = at == 0 || body[..at].iter().all(|&byte| is_blank(byte));
-        let opens = body[..at].ends_with(b"] ") || body[..at].ends_with(b": ");
+        let opens = matches!(&body[..at], [.., b']' | b':' | b')', b' ']);
         let trusted = found.mark != Mark::Bare || first || opens;
         trusted.then_some(Found { before: &body[..at], ..found })
     })
@@ -103,6 +108,10 @@ fn percent(body: &[u8]) -> Option<Found<'_>> {
     let word = scan.take_while(is_code_byte);
     if !word.first().is_some_and(u8::is_ascii_alphabetic) {
         return None;
+    }
+    if scan.peek() == b'/' {
+        let found = module(Scan::new(&body[1..]), Mark::Huawei);
+        return found.filter(|_| memchr::memchr(b':', body).is_some());
     }
     let word = text(word)?;
     let (after, blank) = behind(scan)?;
@@ -179,6 +188,11 @@ fn viptela(word: &str) -> Option<(Code<'_>, Option<&str>)> {
 fn huawei(mut scan: Scan<'_>) -> Option<Found<'_>> {
     let version = scan.number(2, 2)?;
     scan.blanks();
+    module(scan, if version == 10 { Mark::Comware } else { Mark::Huawei })
+}
+
+/// `MOD/SEV/MNEM(l)[n]:`, what follows the mark; older VRP marks with one `%`.
+fn module(mut scan: Scan<'_>, mark: Mark) -> Option<Found<'_>> {
     let word = scan.take_while(|byte| is_code_byte(byte) || byte == b'/');
     let code = slashes(text(word)?)?;
     while matches!(scan.peek(), b'(' | b'[') {
@@ -188,7 +202,6 @@ fn huawei(mut scan: Scan<'_>) -> Option<Found<'_>> {
     scan.blanks();
     scan.eat(b':');
     scan.blanks();
-    let mark = if version == 10 { Mark::Comware } else { Mark::Huawei };
     Some(Found { code, mark, host: None, before: &[], after: scan.rest })
 }
 
@@ -228,13 +241,17 @@ pub(super) fn is_junos_tag(word: &[u8]) -> bool {
         && word.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
 }
 
-/// A Junos daemon's function instead of a tag: `rpd[13037]: bgp_recv: read from peer ...`.
+/// A Junos daemon's function instead of a tag, with the line of its source or without: `rpd[13037]: bgp_recv: read
+/// from peer ...`, `rpd[7538]: bgp_bfd_callback:190: NOTIFICATION sent ...`.
 pub(super) fn junos_function<'l>(app: &'l str, body: &'l [u8]) -> Option<(Code<'l>, &'l [u8])> {
     // A logical system may stand before the daemon: `CUSTOMER:rpd`.
     let app = app.rsplit_once(':').map_or(app, |(_, daemon)| daemon);
     let mut scan = Scan::new(body);
     let word = scan.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !word.contains(&b'_') || !scan.eat(b':') || scan.blanks() == 0 {
+    if !word.contains(&b'_') || !scan.eat(b':') {
+        return None;
+    }
+    if scan.number(1, 5).is_some() && !scan.eat(b':') || scan.blanks() == 0 {
         return None;
     }
     if !JUNOS_DAEMONS.contains(&app) {

@@ -117,7 +117,7 @@ impl<'l> Header<'l> {
     /// Decides whether the word at the cursor is a host.
     fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
         let word = scan.token();
-        if is_repeat(word, scan.rest) {
+        if is_repeat(word, scan.rest) || is_marked_level(word) {
             return None;
         }
         if let Some(priority_word) = self.host_behind_level(word, scan) {
@@ -210,7 +210,7 @@ impl<'l> Header<'l> {
     ) -> Format {
         let facility = code.split('-').next().unwrap_or_default();
         match facility {
-            "ASA" | "FTD" | "PIX" | "FWSM" | "ACE" => Format::Asa,
+            "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE" => Format::Asa,
             "Viptela" => Format::Viptela,
             _ if self.node || blank || (pid.is_some() && code.matches('-').count() > 2) => {
                 Format::IosXr
@@ -219,6 +219,16 @@ impl<'l> Header<'l> {
             _ if self.style == Style::Year => Format::NxOs,
             _ => Format::Ios,
         }
+    }
+
+    /// Whether a time or a sequence was there, which only a header has.
+    pub(super) fn is_counted(&self) -> bool {
+        self.time.is_some() || self.seq.is_some()
+    }
+
+    /// The host, of two the inner one.
+    pub(super) fn named(&self) -> Option<&'l str> {
+        self.host
     }
 
     /// How the last time was written.
@@ -436,13 +446,26 @@ fn is_facility(word: &[u8]) -> bool {
     NAMES.contains(&word)
 }
 
-/// A severity in words.
+/// A severity with its number, as `VMware` `ESXi` prints it since 8.0: `In(166)`, `Wa(180)+`.
+fn is_marked_level(word: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[b"Em", b"Al", b"Cr", b"Er", b"Wa", b"No", b"In", b"Db"];
+    let word = word.strip_suffix(b"+").unwrap_or(word);
+    let [name @ .., b')'] = word else { return false };
+    name.split_at_checked(2).is_some_and(|(name, number)| {
+        NAMES.contains(&name)
+            && number.len() > 1
+            && number[0] == b'('
+            && number[1..].iter().all(u8::is_ascii_digit)
+    })
+}
+
+/// A severity in words, or that of `ESXi`.
 pub(super) fn is_level(word: &[u8]) -> bool {
     const NAMES: &[&[u8]] = &[
         b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice",
         b"info", b"debug",
     ];
-    NAMES.contains(&word)
+    NAMES.contains(&word) || is_marked_level(word)
 }
 
 /// Process and number: `sshd[1066]:`, `STP:`, `hx : `.

@@ -59,14 +59,14 @@ pub(super) fn is_address(name: &str) -> bool {
     bytes.first().is_some_and(u8::is_ascii_digit) && name.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
-/// F5 and chassis print `slot1/host`.
+/// F5 and chassis print `slot1/host`, older F5 `local/host`.
 fn without_slot(name: &str) -> &str {
+    let is_slot = |word: &str| {
+        let number = word.strip_prefix("slot");
+        word == "local" || number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+    };
     match name.split_once('/') {
-        Some((slot, host))
-            if slot.strip_prefix("slot").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) =>
-        {
-            host
-        }
+        Some((slot, host)) if is_slot(slot) => host,
         _ => name,
     }
 }

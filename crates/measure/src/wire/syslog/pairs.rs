@@ -10,6 +10,11 @@ use super::scan::{Scan, text};
 use super::stamp::{self, DeviceTime};
 use super::zone;
 
+/// Whether a text is CEF or LEEF, which say so themselves.
+pub(super) fn is_event_format(body: &[u8]) -> bool {
+    body.starts_with(b"CEF:") || body.starts_with(b"LEEF:")
+}
+
 /// Recognises a line or a message that consists of fields. `received` infers years.
 pub(super) fn read<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool {
     if body.starts_with(b"CEF:") {
@@ -185,7 +190,8 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
         record.device = host.or(record.device);
     }
     let code = get(Key::LogId).or(get(Key::LogIdApart)).or(get(Key::EventId));
-    let code = code.or_else(|| get(Key::M).filter(|_| get(Key::Id) == Some(b"firewall")));
+    // SonicWall's `id` is whatever its people choose.
+    let code = code.or_else(|| get(Key::M).filter(|_| get(Key::Fw).is_some()));
     record.code = code.and_then(text).map(|code| Code::plain(code, None));
     record.app = record.app.or(get(Key::Type).or(get(Key::Product)).and_then(text));
     if let Some(stamp) = date(get, received) {
@@ -256,7 +262,6 @@ enum Key {
     LogId,
     LogIdApart,
     EventId,
-    Id,
     M,
     Type,
     Product,
@@ -284,7 +289,6 @@ impl Key {
             b"logid" => Self::LogId,
             b"log_id" => Self::LogIdApart,
             b"eventid" => Self::EventId,
-            b"id" => Self::Id,
             b"m" => Self::M,
             b"type" => Self::Type,
             b"product" => Self::Product,

@@ -7,6 +7,7 @@ use super::body;
 use super::code::{self, Code};
 use super::header::{self, Header};
 use super::host;
+use super::pairs;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
 use super::stamp::{self, DeviceTime};
@@ -139,6 +140,10 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
         return inner(record, text, received);
     }
     body::message(record, text);
+    // Firewalls put their fields behind a header that names no process.
+    if record.code.is_none() && (record.app.is_none() || pairs::is_event_format(text)) {
+        pairs::read(record, text, received);
+    }
     if record.code.is_none() {
         record.code = message_id
             .filter(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()))
@@ -149,7 +154,11 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
 /// A text with a code, and mostly with the device's own header before it: what framed it was a relay.
 fn inner<'l>(record: &mut Record<'l>, text: &'l [u8], received: UnixMs) {
     let mut scan = Scan::new(text);
-    let header = header::read(&mut scan, received);
+    let mut header = header::read(&mut scan, received);
+    if !header.is_counted() && scan.peek() != b'%' {
+        // Neither time nor sequence, and more words before the code: they are text.
+        (header, scan) = (Header::default(), Scan::new(text));
+    }
     let outer = *record;
     header.fill(record);
     record.relay = outer.device.filter(|_| record.device.is_some());

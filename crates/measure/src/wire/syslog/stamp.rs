@@ -184,10 +184,11 @@ pub(super) fn is_next(scan: Scan<'_>) -> bool {
     yearless(&mut scan).is_some()
 }
 
-/// Seconds since 1970 with a fraction, as Meraki writes them: `1777471126.123`.
+/// Seconds since 1970 with a fraction, as Meraki writes them: `1777471126.123`, with a wrong clock of some
+/// years before 2001, too.
 pub(super) fn epoch(scan: &mut Scan<'_>) -> Option<Stamp> {
     let mut try_scan = *scan;
-    let seconds = i64::try_from(try_scan.number(10, 10)?).ok()?;
+    let seconds = i64::try_from(try_scan.number(9, 10)?).ok()?;
     if !try_scan.eat(b'.') {
         return None;
     }

@@ -12,6 +12,8 @@ const RECEIVED: UnixMs = UnixMs(1_795_305_600_000);
 /// Real lines, each followed by `= format | device | relay | app | code | norm`, `-` where the line does
 /// not say; `#` names where the lines come from.
 const LINES: &str = include_str!("tests/lines.txt");
+/// Further ones, followed by `= device | code | severity`; what they say was written down before the parser saw them.
+const UNSEEN: &str = include_str!("tests/unseen.txt");
 
 /// A line of the file and what it must say.
 struct Example {
@@ -20,9 +22,9 @@ struct Example {
     expected: String,
 }
 
-fn examples() -> Vec<Example> {
+fn examples(text: &str) -> Vec<Example> {
     let mut lines =
-        LINES.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.is_empty());
+        text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.is_empty());
     let mut examples = Vec::new();
     while let Some((number, line)) = lines.next() {
         let expected = lines.next().and_then(|(_, line)| line.strip_prefix("= "));
@@ -46,7 +48,22 @@ fn said(line: &[u8]) -> String {
 
 #[test]
 fn real_lines_say_who_spoke_and_which_message_it_is() {
-    let wrong: Vec<String> = examples()
+    all_say(&examples(LINES), said);
+}
+
+#[test]
+fn lines_that_were_never_seen_say_who_spoke_which_message_it_is_and_how_severe() {
+    all_say(&examples(UNSEEN), |line| {
+        let record = parse(line, RECEIVED);
+        let severity = record.severity().map_or("-".to_owned(), |severity| severity.to_string());
+        let code = record.code.map_or("-", |code| code.printed);
+        format!("{} | {code} | {severity}", record.device.unwrap_or("-"))
+    });
+}
+
+/// Checks that each line says what is expected of it.
+fn all_say(examples: &[Example], said: impl Fn(&[u8]) -> String) {
+    let wrong: Vec<String> = examples
         .iter()
         .filter_map(|example| {
             let said = said(example.line.as_bytes());
@@ -180,7 +197,7 @@ impl Dice {
 
     /// Another code of the same grammar: severities and fixed words stay.
     fn code(&mut self, code: &str) -> String {
-        let separator = if code.contains('/') { '/' } else { '-' };
+        let separator = ['/', ':'].into_iter().find(|&one| code.contains(one)).unwrap_or('-');
         let fixed = |part: &str| {
             let word = matches!(
                 part,
@@ -216,18 +233,19 @@ impl Example {
     /// The line with another host, another code and other digits in its text, and the host and code that it
     /// has now.
     fn changed(&self, dice: &mut Dice) -> (String, String, String) {
-        let fields: Vec<&str> = self.expected.split(" | ").collect();
-        let [format, device, _, app, code, ..] = fields[..] else { panic!("{}", self.expected) };
+        let record = parse(self.line.as_bytes(), RECEIVED);
+        let (format, app) = (record.format, record.app.unwrap_or_default());
+        let (device, code) = (record.device.unwrap_or("-"), record.code.map(|code| code.printed));
         let (mut line, mut host, mut code) =
-            (self.line.clone(), device.to_owned(), code.to_owned());
+            (self.line.clone(), device.to_owned(), code.unwrap_or("-").to_owned());
         if device != "-" {
             host = dice.host();
             line = line.replace(device, &host);
             // Viptela's codes hold the host.
-            code = if format == "viptela" { code.replace(device, &host) } else { code };
+            code = if format == Format::Viptela { code.replace(device, &host) } else { code };
         }
         // The types of PAN-OS are a closed list.
-        let is_closed = format == "viptela" || (format == "panos" && code == app);
+        let is_closed = format == Format::Viptela || (format == Format::PanOs && code == app);
         if code != "-" && !is_closed {
             let printed = parse(line.as_bytes(), RECEIVED).code.map(|code| code.printed);
             let printed = printed.unwrap_or_else(|| panic!("{}: no code: {line}", self.number));
@@ -255,7 +273,7 @@ proptest::proptest! {
     #[test]
     fn another_host_code_or_text_in_the_same_header_is_read_as_well(seed: u64) {
         let mut dice = Dice(seed);
-        for example in examples() {
+        for example in examples(LINES).into_iter().chain(examples(UNSEEN)) {
             let (line, host, code) = example.changed(&mut dice);
             let record = parse(line.as_bytes(), RECEIVED);
             let said = (record.device.unwrap_or("-"), record.code.map_or("-", |code| code.printed));

@@ -1,7 +1,7 @@
 //! Zones as devices name them. Only names that mean one offset have one; `CST`, `IST` and the like mean
 //! several, so the time then has no zone.
 
-use super::scan::Scan;
+use super::scan::{Scan, is_blank};
 
 /// Names with one meaning, in minutes east of UTC.
 const NAMES: &[(&[u8], i16)] = &[
@@ -73,7 +73,13 @@ impl Zone {
 /// word is a zone only with a colon behind it.
 pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     if matches!(scan.peek(), b'+' | b'-') {
-        return offset(scan).map(Zone::East);
+        let east = offset(scan)?;
+        // Huawei VRP says behind the offset that it is summer.
+        let mut summer = *scan;
+        if summer.eat_all(b" DST") && is_blank(summer.peek()) {
+            *scan = summer;
+        }
+        return Some(Zone::East(east));
     }
     let mut try_scan = *scan;
     let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
@@ -93,10 +99,15 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     }
     let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let mut found = known.map_or(Zone::Unknown, |&(_, offset)| Zone::East(offset));
+    // `UTC+07:30`, and `EST -05:00` of CatOS.
+    let mut behind = try_scan;
+    let parted = behind.eat(b' ');
     if known.is_some()
-        && let Some(more) = offset(&mut try_scan)
+        && let Some(more) = offset(&mut behind)
+        && (!parted || is_blank(behind.peek()))
     {
         found = Zone::East(more);
+        try_scan = behind;
     }
     let plain = known.is_some() || AMBIGUOUS.iter().any(|known| known.eq_ignore_ascii_case(name));
     let fits = match try_scan.peek() {
