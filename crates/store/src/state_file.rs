@@ -41,6 +41,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("sql/state/0002-alerts.sql"),
         include_str!("sql/state/0003-lines-and-events.sql"),
         include_str!("sql/state/0004-mending.sql"),
+        include_str!("sql/state/0005-event-indexes.sql"),
     ],
 };
 

@@ -18,6 +18,44 @@ const REOPEN: Duration = Duration::from_mins(30);
 /// Among how many of the oldest events some may go at once.
 const SLICE: u32 = 1000;
 
+/// Whether an event is open. This and [`over`] are the conditions of two indexes, to the letter. They are no lists,
+/// since SQLite makes a table of a list each time a statement runs.
+macro_rules! open {
+    () => {
+        "(state = 'new' OR state = 'held' OR state = 'awaiting_approval' OR state = 'queued'
+            OR state = 'running' OR state = 'verifying')"
+    };
+}
+
+/// Whether an event is over.
+macro_rules! over {
+    () => {
+        "state <> 'new' AND state <> 'held' AND state <> 'awaiting_approval' AND state <> 'queued'
+            AND state <> 'running' AND state <> 'verifying'"
+    };
+}
+
+/// The open event of a fingerprint.
+const OPEN: &str =
+    concat!("SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND ", open!());
+/// Its newest event that is over.
+const OVER: &str = concat!(
+    "SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND ",
+    over!(),
+    " ORDER BY id DESC LIMIT 1"
+);
+/// Records the events whose time has come.
+const SETTLE: &str = "UPDATE event SET revision = ?1, state = 'recorded'
+    WHERE (state = 'new' OR state = 'held') AND not_before <= ?2";
+/// Lets some of the oldest events go.
+const FORGET: &str = concat!(
+    "DELETE FROM event WHERE id IN (
+         SELECT id FROM (SELECT id, last, state FROM event ORDER BY id LIMIT ?2)
+         WHERE last < ?1 AND ",
+    over!(),
+    ")"
+);
+
 /// What [`event`] reads.
 pub(super) const COLUMNS: &str = "SELECT revision, id, device, code, code_norm, object, severity, first, last,
     count, state, reason, cleared, not_before, parent, origin, message, fields, evidence, remediation,
@@ -43,20 +81,10 @@ pub(super) fn put(db: &Connection, revision: i64, change: &EventChange) -> rusql
             return Ok(false);
         }
         EventChange::Settle { now } => {
-            db.prepare_cached(
-                "UPDATE event SET revision = ?1, state = 'recorded'
-                 WHERE state IN ('new', 'held') AND not_before <= ?2",
-            )?
-            .execute(params![revision, now.0])?;
+            db.prepare_cached(SETTLE)?.execute(params![revision, now.0])?;
         }
         EventChange::Forget { before } => {
-            db.prepare_cached(
-                "DELETE FROM event WHERE id IN (
-                     SELECT id FROM (SELECT id, last, state FROM event ORDER BY id LIMIT ?2)
-                     WHERE last < ?1 AND state NOT IN
-                         ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying'))",
-            )?
-            .execute(params![before.0, SLICE])?;
+            db.prepare_cached(FORGET)?.execute(params![before.0, SLICE])?;
         }
     }
     Ok(true)
@@ -81,24 +109,11 @@ fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> 
             evidence: word(row, 4, Evidence::from_name)?,
         })
     };
-    // The conditions are those of the two indexes, to the letter.
-    let open = db
-        .prepare_cached(
-            "SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND state IN
-             ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')",
-        )?
-        .query_row([fingerprint], known)
-        .optional()?;
+    let open = db.prepare_cached(OPEN)?.query_row([fingerprint], known).optional()?;
     if open.is_some() {
         return Ok(open);
     }
-    db.prepare_cached(
-        "SELECT id, state, cleared, last, evidence FROM event WHERE fp = ?1 AND state NOT IN
-         ('new', 'held', 'awaiting_approval', 'queued', 'running', 'verifying')
-         ORDER BY id DESC LIMIT 1",
-    )?
-    .query_row([fingerprint], known)
-    .optional()
+    db.prepare_cached(OVER)?.query_row([fingerprint], known).optional()
 }
 
 fn take(db: &Connection, revision: i64, report: &EventReport) -> rusqlite::Result<()> {
@@ -251,6 +266,13 @@ pub(super) fn put_plan(db: &Connection, revision: i64, plan: &EventPlan) -> rusq
 
 /// Finds events, newest first.
 pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<Record>> {
+    let (sql, values) = question(query)?;
+    let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
+    db.prepare_cached(&sql)?.query_map(values.as_slice(), event)?.collect()
+}
+
+/// The statement that answers a question, and what it is given.
+fn question(query: &EventQuery) -> rusqlite::Result<(String, Vec<Box<dyn ToSql>>)> {
     let mut sql = format!("{COLUMNS} WHERE 1");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut clause = |text: &str, value: Option<Box<dyn ToSql>>| {
@@ -276,10 +298,12 @@ pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<
         values.extend([Box::new(code.to_owned()) as Box<dyn ToSql>, Box::new(code.to_owned())]);
     }
     if !query.states.is_empty() {
-        let words: Vec<String> =
-            query.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
-        sql.push_str(" AND state IN (");
-        sql.push_str(&words.join(", "));
+        // In the order in which the conditions of indexes name them.
+        let mut states = query.states.clone();
+        states.sort_unstable();
+        let words: Vec<String> = states.iter().map(|state| format!("state = '{state}'")).collect();
+        sql.push_str(" AND (");
+        sql.push_str(&words.join(" OR "));
         sql.push(')');
     }
     if !query.except.is_empty() {
@@ -291,8 +315,7 @@ pub(super) fn find(db: &Connection, query: &EventQuery) -> rusqlite::Result<Vec<
     sql.push_str(order);
     sql.push_str(" LIMIT ?");
     values.push(Box::new(query.limit));
-    let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
-    db.prepare_cached(&sql)?.query_map(values.as_slice(), event)?.collect()
+    Ok((sql, values))
 }
 
 /// Events that changed after a revision.
@@ -360,4 +383,50 @@ pub(super) fn word<T>(
         let why = format!("`{text}` is no word of ours");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::SystemClock;
+
+    use super::*;
+
+    /// How SQLite would answer a statement.
+    fn plan(db: &Connection, sql: &str) -> String {
+        let mut asked = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        // What is not bound is NULL, which changes no plan.
+        let steps = asked.raw_query().mapped(|row| row.get::<_, String>(3));
+        steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn what_is_asked_all_the_time_is_answered_by_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = crate::file::open_writer(dir.path(), &crate::state_file::SCHEMA, &SystemClock);
+        let db = db.unwrap();
+        let asked = |query: EventQuery| question(&query).unwrap().0;
+        let query = EventQuery::default;
+        let states = |states: &[EventState]| EventQuery { states: states.to_vec(), ..query() };
+        let for_people = states(&[
+            EventState::Escalated,
+            EventState::Failure,
+            EventState::TimedOut,
+            EventState::Unknown,
+            EventState::AwaitingApproval,
+        ]);
+        let due = |of: &[EventState]| EventQuery { due: Some(UnixMs(0)), ..states(of) };
+        let of_device = EventQuery { device: Some("sw1".into()), ..query() };
+        for (sql, index) in [
+            (OPEN.to_owned(), "event_open (fp=?)"),
+            (OVER.to_owned(), "event_over (fp=?)"),
+            (SETTLE.to_owned(), "event_waiting (not_before<?)"),
+            (asked(for_people), "event_for_people"),
+            (asked(due(&[EventState::New, EventState::Held])), "event_waiting (not_before<?)"),
+            (asked(due(&[EventState::Queued])), "event_queued (not_before<?)"),
+            (asked(of_device), "event_by_device (device=?)"),
+        ] {
+            let plan = plan(&db, &sql);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
 }
