@@ -143,3 +143,38 @@ fn an_outage_is_found_within_a_minute_also_before_anything_was_learned() {
     assert!(alert["start"].as_i64().unwrap() <= 1200 + 60, "{alert}");
     assert_eq!(alert["rule"], "down");
 }
+
+/// Largest memory of a process so far in bytes (proc(5), `VmHWM`).
+fn most_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kilobytes << 10
+}
+
+#[test]
+fn a_long_input_takes_no_more_memory_than_a_short_one() {
+    let mut command = command(&["detect", "--kind", "latency"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    // Two weeks and half a year of a sample each minute, with an hour that is too high each day.
+    let mut text = String::new();
+    let mut most = Vec::new();
+    for (from, until) in [(0, 20_000), (20_000, 270_000)] {
+        for minute in from..until {
+            let value = if minute % 1440 < 60 { 70 } else { 20 };
+            writeln!(text, "{},{value}.{}", 1_767_571_200 + minute * 60, minute % 3).unwrap();
+            if text.len() > 1 << 16 {
+                stdin.write_all(text.as_bytes()).expect("it reads");
+                text.clear();
+            }
+        }
+        // All but what a pipe holds has been read.
+        most.push(most_memory(child.id()));
+    }
+    drop(stdin);
+    assert!(child.wait_with_output().expect("it ends").status.success());
+    assert!(most[1] < most[0] + (1 << 20), "{most:?} bytes");
+}
