@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alert::route::Maintenance;
-use measure::Options;
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
+use measure::{Options, Spread};
 use mend::proof::{Judge, Measuring, Prober, ProofTarget};
 use model::alert::{Subject, TargetSubject};
 use model::run::Measured;
@@ -196,9 +196,10 @@ impl Prober for Around {
         Box::pin(async move {
             let probing = tokio::task::spawn_blocking(move || {
                 let network = Arc::new(KernelNetwork::new(Arc::clone(&clock)));
-                let options =
-                    Options::command(clock, network as _, Arc::new(SystemResolver), Some(rounds));
-                probe(options, &wanted)
+                let resolver = Arc::new(SystemResolver);
+                let options = Options::command(clock, network as _, resolver, Some(rounds));
+                // Nobody waits for the first: what was repaired may take a moment to carry traffic again.
+                probe(Options { spread: Spread::Placed, ..options }, &wanted)
             });
             let found = probing.await.unwrap_or_default();
             order.iter().map(|series| found.get(series).copied().unwrap_or_default()).collect()
