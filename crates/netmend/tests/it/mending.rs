@@ -262,6 +262,20 @@ impl World {
         }
     }
 
+    /// Loads a page until it holds these words.
+    #[track_caller]
+    fn page_says(&self, path: &str, words: &str) {
+        let start = SystemClock.monotonic();
+        loop {
+            let (_, page) = self.daemon().get(path);
+            if page.contains(words) {
+                return;
+            }
+            let waited = SystemClock.monotonic().saturating_sub(start);
+            assert!(waited < PATIENCE, "{path} does not say {words:?}: {page}");
+        }
+    }
+
     /// Waits until an event is in a state; gives it.
     #[track_caller]
     fn event(&self, id: u64, state: &str) -> Value {

@@ -76,8 +76,7 @@ fn five_hundred_devices_that_fail_at_once_are_left_alone() {
     for device in &world.devices {
         assert_eq!((device.logins(), device.commands().len()), (0, 0));
     }
-    let (_, page) = world.daemon().get("/");
-    assert!(page.contains("Nothing is run by itself for the moment"), "{page}");
+    world.page_says("/", "Nothing is run by itself for the moment");
 }
 
 /// Eight runs type more than this from the login to the last look.

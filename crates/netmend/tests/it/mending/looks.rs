@@ -21,10 +21,9 @@ fn a_suggestion_shows_what_it_would_send_and_sends_that_after_a_yes() {
     let waiting = world.ask(&["approve"]);
     assert_eq!(waiting[0]["would"], json!([BOUNCED.join("\n")]), "{waiting:#?}");
     let told = String::from_utf8(world.command(&["approve"]).stdout).unwrap();
-    let (_, page) = world.daemon().get("/");
     for line in BOUNCED {
         assert!(told.contains(line), "{told}");
-        assert!(page.contains(line), "{page}");
+        world.page_says("/", line);
     }
     assert!(world.command(&["approve", "1"]).status.success());
     world.event(1, "success");
