@@ -11,9 +11,9 @@ mod codec;
 #[path = "../crates/netmend/src/config/mod.rs"]
 mod config;
 pub mod configs;
-pub mod frames;
 #[path = "../crates/measure/src/syslog/framing.rs"]
 mod framing;
+pub use framing::checks::stream as frames;
 pub mod stored;
 #[path = "../crates/measure/tests/it/snmp/hostile.rs"]
 pub mod traps;

@@ -12,6 +12,9 @@ pub(crate) struct Args {
     seconds: u32,
 }
 
+/// Targets that need the feature `devices` of the fuzz crate.
+const OF_DEVICES: [&str; 2] = ["facts", "session"];
+
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     packages::install_cargo("cargo-fuzz")?;
     let targets = if args.targets.is_empty() { all()? } else { args.targets.clone() };
@@ -21,8 +24,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
         let folder = command::root().join(&corpus);
         std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
-        let run = ["fuzz", "run", "--sanitizer", "none", target, &corpus, &seeds];
-        let line = [&run[..], &["--", &time, "-rss_limit_mb=2048"]].concat();
+        let run = ["fuzz", "run", "--sanitizer", "none"];
+        let needs: &[&str] =
+            if OF_DEVICES.contains(&target.as_str()) { &["--features", "devices"] } else { &[] };
+        let what = [target.as_str(), &corpus, &seeds, "--", &time, "-rss_limit_mb=2048"];
+        let line = [&run[..], needs, &what].concat();
         command::run_in("cargo", &line, &[("RUSTC_BOOTSTRAP", "1")])?;
     }
     println!("xtask: {} targets, {} s each, no crash", targets.len(), args.seconds);

@@ -1,6 +1,9 @@
 //! Cuts a stream, a file or a datagram into messages (RFC 6587, RFC 5426). Pure: bytes in, ranges out. It
 //! looks at separators and lengths alone, never at what a message says.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod checks;
+
 use std::ops::Range;
 
 use memchr::memchr;

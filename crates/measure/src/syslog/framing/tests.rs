@@ -6,22 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All messages of a stream that arrives in these pieces, then ends.
+/// The messages of a stream that arrives in these pieces, then ends.
 fn messages(pieces: &[&[u8]], framing: Framing) -> (Vec<(Vec<u8>, bool)>, u64) {
-    let mut framer = Framer::new(framing);
-    let (mut pending, mut found) = (Vec::new(), Vec::new());
-    for piece in pieces {
-        pending.extend_from_slice(piece);
-        let used = framer.cut(&pending, |piece| {
-            found.push((pending[piece.range.clone()].to_vec(), piece.cut));
-        });
-        pending.drain(..used);
-        assert!(pending.len() <= MAX_LINE + 8, "{} bytes are kept", pending.len());
-    }
-    framer.finish(&pending, |piece| {
-        found.push((pending[piece.range.clone()].to_vec(), piece.cut));
-    });
-    (found, framer.lies())
+    checks::messages(pieces.iter().copied(), framing)
 }
 
 fn texts(pieces: &[&[u8]]) -> Vec<String> {
@@ -110,10 +97,14 @@ proptest! {
     #[test]
     fn how_a_stream_is_cut_into_reads_changes_nothing(
         bytes in proptest::collection::vec(prop::sample::select(b"<13>ab 0129\n".to_vec()), 0..200),
-        size in 1_usize..20,
+        lengths: [u8; 4],
     ) {
-        let whole = messages(&[&bytes], Framing::Stream);
-        prop_assert_eq!(messages(&bytes.chunks(size).collect::<Vec<_>>(), Framing::Stream), whole);
+        checks::stream(&[&lengths[..], &bytes].concat());
+        for size in 1..20 {
+            let pieces = bytes.chunks(size).collect::<Vec<_>>();
+            let whole = messages(&[&bytes], Framing::Stream);
+            prop_assert_eq!(messages(&pieces, Framing::Stream), whole);
+        }
     }
 
     #[test]

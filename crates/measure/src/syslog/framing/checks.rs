@@ -1,8 +1,9 @@
-//! What must hold for the messages that a stream is cut into, wherever its reads end.
+//! What must hold for the messages that a stream is cut into, wherever its reads end. Shared by the tests and the fuzz
+//! target `syslog_frames`.
 
 use model::MAX_LINE;
 
-use crate::framing::{Framer, Framing};
+use super::{Framer, Framing};
 
 /// A stream in one piece, and in pieces of the lengths that the first bytes tell: the messages are the same. It
 /// is repeated, so that messages that are too long are tried as well.
@@ -22,8 +23,9 @@ pub fn stream(bytes: &[u8]) {
     }
 }
 
-/// The messages, whether each was cut, and how many octet counts lied.
-fn messages<'b>(
+/// All messages of a stream that arrives in these pieces and then ends, whether each was cut, and how many octet
+/// counts lied.
+pub(super) fn messages<'b>(
     pieces: impl Iterator<Item = &'b [u8]>,
     framing: Framing,
 ) -> (Vec<(Vec<u8>, bool)>, u64) {
