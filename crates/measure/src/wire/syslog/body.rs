@@ -79,12 +79,17 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
 /// What stands behind the card that speaks for a Junos device, or the device's name once more:
 /// `(FPC Slot 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`.
 fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
+    let (word, rest) = body.split_at(memchr::memchr(b' ', body)?);
+    // Most lines are none of these, and a tag begins with a capital.
+    if !rest.get(1).is_some_and(u8::is_ascii_uppercase) {
+        return None;
+    }
     let mut scan = Scan::new(body);
     if scan.eat_all(b"(FPC ") {
         scan.take_while(|byte| byte != b')');
         scan.skip(1);
     } else {
-        let word = scan.token();
+        scan.skip(word.len());
         let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
         let is_card = card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
         if !is_card && device.is_none_or(|device| device.as_bytes() != word) {
