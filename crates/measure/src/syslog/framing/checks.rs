@@ -7,7 +7,7 @@ use super::{Framer, Framing};
 
 /// A stream in one piece, and in pieces of the lengths that the first bytes tell: the messages are the same. It
 /// is repeated, so that messages that are too long are tried as well.
-pub fn stream(bytes: &[u8]) {
+pub(crate) fn stream(bytes: &[u8]) {
     let Some((&[repeats, lengths @ ..], text)) = bytes.split_first_chunk::<4>() else { return };
     let text = text.repeat(1 + usize::from(repeats % 32));
     for framing in [Framing::Lines, Framing::Stream] {
