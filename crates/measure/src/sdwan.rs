@@ -4,7 +4,7 @@
 //!
 //! Reading order: [`Window`], [`Scope`], [`Poll`]; [`Happening`], [`Place`]; [`Error`]. Behind them: `line` puts a
 //! question and brings its answer, at the pace that `gate` keeps; `answer` reads it as JSON, `lenient` what others
-//! write loosely in it, `skim` the little that counts in much.
+//! write loosely in it.
 
 mod address;
 mod answer;
@@ -12,7 +12,6 @@ mod error;
 mod gate;
 pub(crate) mod lenient;
 mod line;
-pub(crate) mod skim;
 
 use std::collections::HashMap;
 
@@ -20,7 +19,7 @@ use model::UnixMs;
 use model::wan::{Link, Reading};
 
 pub use address::{Address, BadAddress};
-pub(crate) use answer::{read, read_by};
+pub(crate) use answer::read;
 pub use error::{BadConfig, Error};
 pub(crate) use line::{Answer, Line, Tries, Trust, sensitive};
 

@@ -2,36 +2,24 @@
 
 use serde::Deserialize;
 
-use super::skim::Broken;
-
 /// The result in an answer.
 ///
 /// # Errors
 /// Why the body is none, for people.
 pub(crate) fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, String> {
-    read_by(body, |body| {
-        serde_json::from_slice(body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Eof => Broken::Early(body.len()).to_string(),
-            _ => format!("its JSON is broken ({error})"),
-        })
-    })
-}
-
-/// The result in an answer, by a reader of its own.
-///
-/// # Errors
-/// Why the body is none, for people.
-pub(crate) fn read_by<'b, T>(
-    body: &'b [u8],
-    reader: impl FnOnce(&'b [u8]) -> Result<T, String>,
-) -> Result<T, String> {
     let start = body.trim_ascii_start();
     match start.first() {
-        None => Err("it is empty".to_owned()),
-        Some(_) if start.trim_ascii_end() == b"null" => Err("it is null".to_owned()),
-        Some(b'<') => Err(format!("it is no JSON but a page: {}", beginning(start))),
-        Some(_) => reader(body),
+        None => return Err("it is empty".to_owned()),
+        Some(_) if start.trim_ascii_end() == b"null" => return Err("it is null".to_owned()),
+        Some(b'<') => return Err(format!("it is no JSON but a page: {}", beginning(start))),
+        Some(_) => {}
     }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => {
+            format!("its JSON ends too early, after {} bytes", body.len())
+        }
+        _ => format!("its JSON is broken ({error})"),
+    })
 }
 
 /// The beginning of a body, as text. Of a page, the words without the tags.

@@ -3,6 +3,7 @@
 //!
 //! Sources: VMware "VCO API v1 5.0.0" (swagger) and answers that public clients recorded.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::UnixMs;
@@ -11,8 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use crate::sdwan::lenient::{List, Number, Object, Word};
-use crate::sdwan::read_by;
-use crate::sdwan::skim::{Broken, Skim};
 use crate::sdwan::{EdgeId, Error, Readings, Window};
 
 /// The interval of the list of links: shorter ones are not recommended (VCO API v1).
@@ -123,11 +122,9 @@ impl Client {
             interval: window.into(),
             minutes_per_sample: minutes,
         };
-        let reader = |body: &[u8]| {
-            read_by(body, |body| qualities(body, window).map_err(|broken| broken.to_string()))
-        };
-        let found = self.ask_by(METHOD, &params, reader).await?;
-        found.ok_or_else(|| self.not(METHOD, "a map of links"))
+        let links: Object<BTreeMap<String, Object<Quality>>> = self.ask(METHOD, &params).await?;
+        let links = links.0.ok_or_else(|| self.not(METHOD, "a map of links"))?;
+        Ok(understood(links, window))
     }
 
     /// The number of an edge, as questions name it.
@@ -174,48 +171,68 @@ fn link(row: Row) -> Option<(Link, bool)> {
     Some((link, odd))
 }
 
-/// The readings of each link in a map of them; `None` if it is none.
-fn qualities(body: &[u8], window: Window) -> Result<Option<Understood<Readings>>, Broken> {
+/// What is said of one link.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Quality {
+    timeseries: List<Object<Entry>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    timestamp: Number,
+    metadata: Object<Metadata>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    detail: Object<Detail>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Detail {
+    latency_ms_tx: Number,
+    latency_ms_rx: Number,
+    jitter_ms_tx: Number,
+    jitter_ms_rx: Number,
+    loss_pct_tx: Number,
+    loss_pct_rx: Number,
+}
+
+/// The readings of each link in a map of them.
+fn understood(links: BTreeMap<String, Object<Quality>>, window: Window) -> Understood<Readings> {
     let mut understood: Understood<Readings> = Understood::default();
-    let mut skim = Skim::new(body);
-    let is_map = skim.object(|skim, id| {
+    for (id, quality) in links {
         // The sum over all links has states alone.
         if id == "overallLinkQuality" {
-            return skim.skip();
+            continue;
         }
-        let mut readings = Vec::new();
-        skim.object(|skim, name| match name {
-            "timeseries" => {
-                readings = timeseries(skim, window, &mut understood.odd)?;
-                Ok(())
-            }
-            _ => skim.skip(),
-        })?;
-        understood.found.insert(id.to_owned(), readings);
-        Ok(())
-    })?;
-    skim.end()?;
-    Ok(is_map.then_some(understood))
+        let entries = quality.0.unwrap_or_default().timeseries.0.unwrap_or_default();
+        let readings = readings(entries, window, &mut understood.odd);
+        understood.found.insert(id, readings);
+    }
+    understood
 }
 
 /// The readings among the entries of a link, ascending and each time once. Edges whose clock is wrong send times
 /// outside the window: those are not taken for times within it.
-fn timeseries(skim: &mut Skim<'_>, window: Window, odd: &mut u64) -> Result<Vec<Reading>, Broken> {
-    let mut readings: Vec<Reading> = Vec::new();
-    skim.list(|skim| {
-        match entry(skim)? {
-            Some((reading, odd_values)) => {
-                *odd += odd_values;
-                if window.contains(reading.at) {
-                    readings.push(reading);
-                } else {
-                    *odd += 1;
-                }
-            }
-            None => *odd += 1,
+fn readings(entries: Vec<Object<Entry>>, window: Window, odd: &mut u64) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Some((reading, odd_values)) = entry.0.and_then(reading) else {
+            *odd += 1;
+            continue;
+        };
+        *odd += odd_values;
+        if window.contains(reading.at) {
+            readings.push(reading);
+        } else {
+            *odd += 1;
         }
-        Ok(())
-    })?;
+    }
     // Stable: of two readings of one time the later one in the answer counts, which is the correction.
     readings.sort_by_key(|reading| reading.at);
     let before = readings.len();
@@ -227,46 +244,24 @@ fn timeseries(skim: &mut Skim<'_>, window: Window, odd: &mut u64) -> Result<Vec<
         double
     });
     *odd += (before - readings.len()) as u64;
-    Ok(readings)
+    readings
 }
 
 /// An entry as a reading, and how many of its values are odd; `None` without a time or any value.
-fn entry(skim: &mut Skim<'_>) -> Result<Option<(Reading, u64)>, Broken> {
-    let (mut timestamp, mut detail) = (Number::default(), None);
-    skim.object(|skim, name| {
-        match name {
-            "timestamp" => timestamp = skim.number()?,
-            "metadata" => {
-                skim.object(|skim, name| match name {
-                    "detail" => values(skim).map(|values| detail = values),
-                    _ => skim.skip(),
-                })?;
-            }
-            _ => skim.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(detail.and_then(|values| reading(timestamp, values)))
-}
-
-/// The values of a detail by metric; `None` if it is no object.
-fn values(skim: &mut Skim<'_>) -> Result<Option<[Number; 6]>, Broken> {
-    let mut values = [Number::default(); 6];
-    let is_object = skim.object(|skim, name| {
-        match WanMetric::ALL.into_iter().find(|metric| metric.as_str() == name) {
-            Some(metric) => values[metric.index()] = skim.number()?,
-            None => skim.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(is_object.then_some(values))
-}
-
-fn reading(timestamp: Number, values: [Number; 6]) -> Option<(Reading, u64)> {
-    let at = UnixMs(timestamp.id()?);
+fn reading(entry: Entry) -> Option<(Reading, u64)> {
+    let at = UnixMs(entry.timestamp.id()?);
+    let detail = entry.metadata.0?.detail.0?;
+    let values = WanMetric::ALL.map(|metric| match metric {
+        WanMetric::LatencyTx => detail.latency_ms_tx,
+        WanMetric::LatencyRx => detail.latency_ms_rx,
+        WanMetric::JitterTx => detail.jitter_ms_tx,
+        WanMetric::JitterRx => detail.jitter_ms_rx,
+        WanMetric::LossTx => detail.loss_pct_tx,
+        WanMetric::LossRx => detail.loss_pct_rx,
+    });
     let sane = values.map(|number| number.value.filter(|value| *value >= 0.0));
     let odd = values.iter().zip(&sane).filter(|(n, sane)| n.odd || n.value != **sane).count();
-    let odd = odd as u64 + u64::from(timestamp.odd);
+    let odd = odd as u64 + u64::from(entry.timestamp.odd);
     sane.iter().any(Option::is_some).then_some((Reading { at, values: sane }, odd))
 }
 
@@ -278,7 +273,8 @@ mod tests {
         let window = Window { start: UnixMs(1_000), end: UnixMs(2_000) };
         let map =
             format!(r#"{{"u-1":{{"score":{{}},"timeseries":{json}}},"overallLinkQuality":[]}}"#);
-        let mut found = qualities(map.as_bytes(), window).unwrap().unwrap();
+        let links: Object<_> = serde_json::from_str(&map).unwrap();
+        let mut found = understood(links.0.unwrap(), window);
         assert_eq!(found.found.len(), 1);
         (found.found.remove("u-1").unwrap(), found.odd)
     }

@@ -137,23 +137,13 @@ impl Client {
         method: &'static str,
         params: &impl Serialize,
     ) -> Result<T, Error> {
-        self.ask_by(method, params, |body| read(body)).await
-    }
-
-    /// The same with a reader of its own for the result, which is JSON and says why it makes no sense.
-    pub(super) async fn ask_by<T>(
-        &self,
-        method: &'static str,
-        params: &impl Serialize,
-        reader: impl Fn(&[u8]) -> Result<T, String>,
-    ) -> Result<T, Error> {
         let body = serde_json::to_vec(params).expect("parameters are numbers and text");
         let (mut tries, mut renewed) = (Tries::default(), false);
         let mut form = self.form.get().copied().unwrap_or(Form::Paths);
         loop {
             let pass = self.pass().await?;
             let cookie = pass.cookie.clone();
-            let failed = match self.once((method, form), &body, pass, &reader).await {
+            let failed = match self.once((method, form), &body, pass).await {
                 Ok(answer) => {
                     self.form.get_or_init(|| form);
                     return Ok(answer);
@@ -303,12 +293,11 @@ impl Client {
     }
 
     /// Asks once.
-    async fn once<T>(
+    async fn once<T: DeserializeOwned>(
         &self,
         (method, form): (&'static str, Form),
         body: &[u8],
         pass: Pass,
-        reader: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Error> {
         let by_token = pass.cookie.is_none();
         let (path, body) = match form {
@@ -337,8 +326,8 @@ impl Client {
             return Err(self.line.status(method, &answer));
         }
         let found = match form {
-            Form::Paths => reader(&answer.body),
-            Form::Rpc => answer::result(&answer.body).and_then(reader),
+            Form::Paths => read(&answer.body),
+            Form::Rpc => answer::result(&answer.body).and_then(read),
         };
         found.map_err(|why| self.line.senseless(method, why))
     }
