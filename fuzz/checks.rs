@@ -7,9 +7,11 @@ pub mod checks;
 #[expect(dead_code, reason = "the daemon uses more of it")]
 #[path = "../crates/store/src/codec/mod.rs"]
 mod codec;
+#[cfg(feature = "config")]
 #[expect(dead_code, unused_imports, reason = "the commands use more of it")]
 #[path = "../crates/netmend/src/config/mod.rs"]
 mod config;
+#[cfg(feature = "config")]
 pub mod configs;
 #[path = "../crates/measure/src/syslog/framing.rs"]
 mod framing;

@@ -23,7 +23,7 @@ pub fn config(bytes: &[u8]) {
     std::fs::write(&*FILE, bytes).expect("there is room for a small file");
     match config::load_any(&FILE) {
         Ok(settings) => {
-            let written = config::write(&settings.targets, &[]);
+            let written = config::write(&settings.targets, &[], &[], "");
             let written = written.unwrap_or_else(|problems| panic!("{problems}"));
             std::fs::write(&*FILE, written).expect("there is room for a small file");
             let again = config::load_any(&FILE).unwrap_or_else(|problems| panic!("{problems}"));

@@ -12,9 +12,6 @@ pub(crate) struct Args {
     seconds: u32,
 }
 
-/// Targets that need the feature `devices` of the fuzz crate.
-const OF_DEVICES: [&str; 2] = ["facts", "session"];
-
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     packages::install_cargo("cargo-fuzz")?;
     let targets = if args.targets.is_empty() { all()? } else { args.targets.clone() };
@@ -25,8 +22,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         let folder = command::root().join(&corpus);
         std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
         let run = ["fuzz", "run", "--sanitizer", "none"];
-        let needs: &[&str] =
-            if OF_DEVICES.contains(&target.as_str()) { &["--features", "devices"] } else { &[] };
+        let needs: &[&str] = match target.as_str() {
+            "config" => &["--features", "config"],
+            "facts" | "session" => &["--features", "devices"],
+            _ => &[],
+        };
         let what = [target.as_str(), &corpus, &seeds, "--", &time, "-rss_limit_mb=2048"];
         let line = [&run[..], needs, &what].concat();
         command::run_in("cargo", &line, &[("RUSTC_BOOTSTRAP", "1")])?;

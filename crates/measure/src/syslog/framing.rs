@@ -1,7 +1,9 @@
 //! Cuts a stream, a file or a datagram into messages (RFC 6587, RFC 5426). Pure: bytes in, ranges out. It
 //! looks at separators and lengths alone, never at what a message says.
 
+// The fuzz targets include this file by its path.
 #[cfg(any(test, fuzzing))]
+#[path = "framing/checks.rs"]
 pub(crate) mod checks;
 
 use std::ops::Range;
