@@ -28,10 +28,10 @@ pub(crate) struct Number {
 
 impl Number {
     /// Something else than a number or null.
-    pub(crate) const ODD: Self = Self { value: None, odd: true };
+    const ODD: Self = Self { value: None, odd: true };
 
     /// The number that a JSON value is, as it is written.
-    pub(crate) fn written(json: &str) -> Self {
+    fn written(json: &str) -> Self {
         let finite = |text: &str| text.trim().parse().ok().filter(|value: &f64| value.is_finite());
         match json.as_bytes().first() {
             Some(b'-' | b'0'..=b'9') => Self { value: finite(json), odd: false },
