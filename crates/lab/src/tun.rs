@@ -77,10 +77,15 @@ impl Tun {
 /// Makes this thread run before all normal ones, and keeps the memory of the process from being paged
 /// out. Needs `CAP_SYS_NICE` and `CAP_IPC_LOCK`.
 pub(crate) fn become_real_time(priority: i32) -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: 0 is this thread, and the parameters outlive the call.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) } < 0 {
-        return Err(io::Error::last_os_error());
+    // SAFETY: it is plain numbers, of which musl's has some more.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = priority;
+    // SAFETY: the parameters outlive the call. musl refuses the call for processes, `sched_setscheduler`.
+    let refused = unsafe {
+        libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const parameters)
+    };
+    if refused != 0 {
+        return Err(io::Error::from_raw_os_error(refused));
     }
     // SAFETY: takes flags alone.
     if unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } < 0 {

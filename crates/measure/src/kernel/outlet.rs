@@ -390,7 +390,7 @@ impl Outlet for KernelOutlet {
                     self.socket.as_raw_fd(),
                     headers.as_mut_ptr(),
                     ROOM as u32,
-                    libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT,
+                    (libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) as _,
                     std::ptr::null_mut(),
                 )
             };
@@ -467,11 +467,11 @@ fn write_source(header: &libc::msghdr, from: IpAddr) -> usize {
 fn write_request(control: &mut Control, at: usize, flag: u32) -> usize {
     // SAFETY: the macro only computes a length.
     let (length, space) = unsafe { (libc::CMSG_LEN(4) as usize, libc::CMSG_SPACE(4) as usize) };
-    let head = libc::cmsghdr {
-        cmsg_len: length as _,
-        cmsg_level: libc::SOL_SOCKET,
-        cmsg_type: libc::SO_TIMESTAMPING,
-    };
+    // SAFETY: it is plain numbers, of which musl's has some for padding.
+    let mut head: libc::cmsghdr = unsafe { zeroed() };
+    head.cmsg_len = length as _;
+    head.cmsg_level = libc::SOL_SOCKET;
+    head.cmsg_type = libc::SO_TIMESTAMPING;
     assert!(at + space <= size_of::<Control>(), "two small messages fit into a control block");
     // SAFETY: header and flag lie within the block, as was just asserted, and are written unaligned.
     unsafe {

@@ -72,6 +72,8 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
         libc::SYS_getpid,
         // A process that runs out of memory ends itself.
         libc::SYS_tgkill,
+        #[cfg(target_env = "musl")]
+        libc::SYS_tkill,
     ];
     let rules = allowed.into_iter().map(|call| (call, Vec::new())).collect();
     let arch = std::env::consts::ARCH.try_into()?;
