@@ -26,7 +26,7 @@ pub(crate) const DOCS: &str = include_str!("../../../../docs/from-network-teleme
 const INTERVAL: i64 = 2_000;
 
 /// A simulated agent with so many interfaces; its port.
-fn agent(runtime: &Runtime, interfaces: u32) -> u16 {
+pub(crate) fn agent(runtime: &Runtime, interfaces: u32) -> u16 {
     let socket = runtime.block_on(tokio::net::UdpSocket::bind("127.0.0.1:0")).unwrap();
     let port = socket.local_addr().unwrap().port();
     let ports = "TenGigabitEthernet0/1/".to_owned();
@@ -42,7 +42,7 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// Watches these targets and the agent on this port.
-fn daemon(folder: &Path, targets: &str, agent: u16, more: &str) -> Daemon {
+pub(crate) fn daemon(folder: &Path, targets: &str, agent: u16, more: &str) -> Daemon {
     std::fs::write(folder.join("community"), "public\n").unwrap();
     // A port that nobody has now.
     let traps = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -62,7 +62,7 @@ fn daemon(folder: &Path, targets: &str, agent: u16, more: &str) -> Daemon {
 }
 
 /// A Prometheus that scrapes the daemon.
-fn prometheus(folder: &Path, daemon: &Daemon) -> Real {
+pub(crate) fn prometheus(folder: &Path, daemon: &Daemon) -> Real {
     let job = format!(
         "{{ job_name: netmend, scrape_interval: 1s, static_configs: [{{ targets: ['{}'] }}] }}",
         daemon.address
@@ -71,7 +71,7 @@ fn prometheus(folder: &Path, daemon: &Daemon) -> Real {
 }
 
 /// What a Prometheus answers now: labels and value of each series.
-fn instant(runtime: &Runtime, real: &Real, query: &str) -> Vec<(Value, f64)> {
+pub(crate) fn instant(runtime: &Runtime, real: &Real, query: &str) -> Vec<(Value, f64)> {
     let answer = runtime.block_on(real.ask("/api/v1/query", &[("query", query)]));
     assert_eq!(answer["status"], "success", "{query}: {answer}");
     let one =

@@ -1,7 +1,7 @@
 //! WAN links as users meet them: the daemon asks a stand-in for an orchestrator, written in Python apart from
 //! us, and shows, stores, judges and tells what it says.
 
-mod mail;
+pub(crate) mod mail;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// Starts one with a certificate of its own authority.
-    fn secure(scenario: &Value) -> Self {
+    pub(crate) fn secure(scenario: &Value) -> Self {
         Self::with(scenario, &[])
     }
 

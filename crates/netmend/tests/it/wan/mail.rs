@@ -10,8 +10,9 @@ use super::{Peer, fleet};
 use crate::daemon::{Daemon, bare};
 use crate::mail_server::{MailServer, PASSWORD, SENDER, header};
 
-/// The daemon with the original's `.env`, which names these two, and the folder where that stands.
-fn drop_in(folder: &Path, peer: &Peer, server: &MailServer) -> Daemon {
+/// Writes the original's `.env`, which names these two, into a folder; gives the file of the authorities that both
+/// need.
+pub(crate) fn original(folder: &Path, peer: &Peer, server: &MailServer) -> PathBuf {
     // As in the README of vco-api-wan-anomaly-alert.
     let host = peer.at.trim_start_matches("https://");
     let text = format!(
@@ -21,16 +22,22 @@ fn drop_in(folder: &Path, peer: &Peer, server: &MailServer) -> Daemon {
          EMAIL_SENDER_PASSWORD = '{PASSWORD}'\nEMAIL_RECEIVER = 'noc@example.net, boss@example.net'\n",
         server.port
     );
-    let (env, trusted) = (folder.join(".env"), folder.join("trusted.pem"));
-    fs::write(&env, text).expect("the folder is ours");
+    let trusted = folder.join("trusted.pem");
+    fs::write(folder.join(".env"), text).expect("the folder is ours");
     fs::write(&trusted, format!("{}{}", peer.ca(), server.ca)).expect("the folder is ours");
+    trusted
+}
+
+/// The daemon with that `.env`.
+fn drop_in(folder: &Path, peer: &Peer, server: &MailServer) -> Daemon {
+    let trusted = original(folder, peer, server);
     let mut command = bare("127.0.0.1:0", &folder.join("data"));
-    command.arg("--env-file").arg(env).env("SSL_CERT_FILE", trusted);
+    command.arg("--env-file").arg(folder.join(".env")).env("SSL_CERT_FILE", trusted);
     Daemon::start(command)
 }
 
 /// These links, with the original's login, ten minutes late as it takes them.
-fn late(mut scenario: Value) -> Value {
+pub(crate) fn late(mut scenario: Value) -> Value {
     scenario["auth"] = json!({ "users": [
         { "username": "me@example.com", "password": "vco-hunter2", "type": "enterprise" } ] });
     for edge in scenario["edges"].as_array_mut().expect("a fleet has edges") {

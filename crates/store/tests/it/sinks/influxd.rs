@@ -59,9 +59,14 @@ impl Real {
 
     /// `prometheus` with its data in `dir`, taking remote write, and scraping what `jobs` say.
     pub(crate) fn prometheus(dir: &Path, jobs: &str) -> Self {
+        Self::prometheus_of(dir, &format!("scrape_configs: [{jobs}]\n"))
+    }
+
+    /// The same with this configuration, which is written to `dir`.
+    pub(crate) fn prometheus_of(dir: &Path, text: &str) -> Self {
         let port = free_port();
         let config = dir.join("prometheus.yml");
-        std::fs::write(&config, format!("scrape_configs: [{jobs}]\n")).unwrap();
+        std::fs::write(&config, text).unwrap();
         let mut command = Command::new("prometheus");
         command.args([
             format!("--config.file={}", config.display()),

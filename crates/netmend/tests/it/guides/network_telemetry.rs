@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::{block, blocks, follow};
 use crate::daemon::{Daemon, bare};
 use crate::sinks::influxd::Real;
 use crate::telemetry::{DOCS, all_rows, boards, boards_in, every_panel, runtime};
@@ -45,6 +46,18 @@ aws-london:
 /// Of the database that both probes write to, which the containers know as `db`.
 const PASSWORD: &str = "supersecretpassword";
 
+/// What takes the place of the pipeline.
+const PIPELINES: [&str; 2] = [
+    include_str!("../../../../../packaging/pipelines/gitlab-ci.yml"),
+    include_str!("../../../../../packaging/pipelines/github.yml"),
+];
+
+/// The command of netmend in a line of a pipeline.
+fn command(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches([' ', '-']).trim_start_matches("run: ");
+    line.starts_with("netmend ").then_some(line)
+}
+
 /// The hosts of a targets file.
 fn hosts(targets: &'static str) -> Vec<&'static str> {
     let entries = targets.lines().filter(|line| line.contains('.'));
@@ -70,19 +83,6 @@ fn lay_out(folder: &Path, namespace: &Namespace) {
     fs::write(folder.join("hosts"), known).unwrap();
 }
 
-/// The indented blocks of the page, without what they are indented by.
-fn blocks() -> Vec<String> {
-    let mut blocks = vec![String::new()];
-    for line in DOCS.lines() {
-        match line.strip_prefix("        ") {
-            Some(code) => writeln!(blocks.last_mut().unwrap(), "{code}").unwrap(),
-            None if blocks.last().unwrap().is_empty() => {}
-            None => blocks.push(String::new()),
-        }
-    }
-    blocks
-}
-
 /// Runs the daemon in `folder`, with its file of hosts in the place of the machine's.
 fn run(folder: &Path) -> Daemon {
     let plain = bare("127.0.0.1:0", &folder.join("data"));
@@ -93,15 +93,6 @@ fn run(folder: &Path) -> Daemon {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.current_dir(folder).env("INFLUX_PASSWORD", PASSWORD);
     Daemon::start(command)
-}
-
-/// Runs a command of the page; it must succeed.
-fn follow(folder: &Path, line: &str) {
-    let args = line.strip_prefix("netmend ").unwrap().split_whitespace();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
-    let ended = command.args(args).current_dir(folder).env("INFLUX_PASSWORD", PASSWORD).output();
-    let ended = ended.unwrap();
-    assert!(ended.status.success(), "{line}: {}", String::from_utf8_lossy(&ended.stderr));
 }
 
 /// Runs netmend for three rounds, and holds what is in the database against the page and the targets files.
@@ -160,19 +151,21 @@ fn migrate(namespace: &Namespace) {
     runtime.block_on(influxd.order(&create, None));
     influxd.url = format!("http://root:{PASSWORD}@127.0.0.1:8086");
 
-    let blocks = blocks();
-    let commands = blocks.iter().find(|block| block.starts_with("netmend init")).unwrap();
-    for line in commands.lines() {
-        follow(folder, line);
-    }
+    let (blocks, env) = (blocks(DOCS, "        "), [("INFLUX_PASSWORD", PASSWORD)]);
+    follow(folder, block(&blocks, "netmend init"), &env);
     replaced(folder, &influxd, &runtime);
     for flavour in ["grafana5", "current"] {
         answered(&boards(folder, flavour, "influxdb"), &influxd, &runtime);
     }
 
-    let kept = blocks.iter().find(|block| block.starts_with("include:")).unwrap();
-    fs::write(folder.join("netmend.yaml"), kept).unwrap();
-    follow(folder, "netmend check netmend.yaml");
+    fs::write(folder.join("netmend.yaml"), block(&blocks, "include:")).unwrap();
+    for pipeline in PIPELINES {
+        let commands: Vec<&str> = pipeline.lines().filter_map(command).collect();
+        let [check, export] = commands[..] else { panic!("{commands:?}") };
+        assert_eq!(check, "netmend check netmend.yaml");
+        follow(folder, check, &env);
+        follow(folder, export, &env);
+    }
     fs::remove_dir_all(folder.join("data")).unwrap();
     replaced(folder, &influxd, &runtime);
     // What Grafana is given, in the place of `grafana/json` and `grafana/dashboards`.
