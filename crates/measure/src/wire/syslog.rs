@@ -2,14 +2,17 @@
 //! grammar, never by an expression that fits one product's line; nothing is copied and nothing is refused.
 //!
 //! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
-//! for the one that is, `custom` for those that users describe, `body` for what follows, `code`, `stamp` and `host` for their parts;
+//! for the one that is, `custom` for those that users describe, `body` for what follows and `frames` for what makers put around it, `code`,
+//! `stamp`, `host` and `level` for their parts;
 //! then [`Meanings`], which tell what a message is about, and their `template`s.
 
 mod body;
 mod code;
 mod custom;
+mod frames;
 mod header;
 mod host;
+mod level;
 mod meaning;
 mod pairs;
 mod record;
@@ -54,15 +57,31 @@ pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) ->
     if !is_own && !rfc5424::read(&mut record, scan, received) {
         scan.blanks();
         if !kiwi(&mut record, &mut scan, received) {
-            unframed(&mut record, scan, received);
+            unframed(&mut record, scan, received, true);
         }
     }
     record.message = header::message(record.message);
     record
 }
 
-/// Lines without a version.
-fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
+/// A whole line behind a relay's header: `relay01 <134>Jun 19 09:51:59 host01 sshd[1234]: ...`.
+fn relayed<'l>(record: &mut Record<'l>, mut scan: Scan<'l>, received: UnixMs) -> bool {
+    let Some(inner) = priority(&mut scan) else { return false };
+    if !stamp::is_next(scan) && !scan.rest.starts_with(b"1 ") {
+        return false;
+    }
+    let outer = record.device;
+    record.priority = Some(inner);
+    if !rfc5424::read(record, scan, received) {
+        unframed(record, scan, received, false);
+    }
+    record.device = record.device.or(outer);
+    record.relay = outer.filter(|outer| record.device != Some(*outer));
+    true
+}
+
+/// Lines without a version. `outermost`: whether the header may be that of a relay, with a whole line behind it.
+fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, outermost: bool) {
     let mut scan = scan;
     // A sequence, a mark or a time shows an ordinary header at once.
     let ordinary = matches!(scan.peek(), b':' | b'*' | b'.' | b'%') || stamp::is_month(scan);
@@ -70,8 +89,8 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
         && (pairs::read(record, scan.rest, received)
             || body::routeros(record, scan.rest)
             || meraki(record, scan)
-            || body::opengear(record, scan.rest)
-            || body::framed_device(record, scan.rest))
+            || frames::opengear(record, scan.rest)
+            || frames::radware(record, scan.rest))
     {
         return;
     }
@@ -79,6 +98,9 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     header.fill(record);
     let body = scan.rest;
     record.message = body;
+    if outermost && body.starts_with(b"<") && relayed(record, scan, received) {
+        return;
+    }
     // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.
     if body.starts_with(b"1 ")
         && scan.peek_at(2).is_ascii_digit()
@@ -94,13 +116,35 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
         return;
     }
     body::read(record, &header, body);
-    // `sshd[1]: CEF:0|...`: fields behind a process, or behind more words than one.
-    if record.code.is_none()
-        && memchr::memchr(b'|', record.message).is_some()
-        && let Some(at) = memchr::memmem::find(record.message, b"CEF:0|")
-        && record.message[..at].last().is_none_or(|&before| before == b' ')
+    if record.code.is_none() {
+        behind(record, received);
+    }
+}
+
+/// What may stand behind a process, or behind more words than one, and is no text: CEF, fields, or a header of RFC
+/// 5424 without its version (`junos-ids: 2017-08-24T04:58:58.724Z srx RT_IDS - RT_SCREEN_IP [junos@...`).
+fn behind(record: &mut Record<'_>, received: UnixMs) {
+    let text = record.message;
+    if memchr::memchr(b'|', text).is_some()
+        && let Some(at) = memchr::memmem::find(text, b"CEF:")
+        && matches!(text[at + 4..], [b'0' | b'1', b'|', ..] | [b' ', b'0' | b'1', b'|', ..])
+        && text[..at].last().is_none_or(|&before| before == b' ')
     {
-        pairs::read(record, &record.message[at..], received);
+        pairs::read(record, &text[at..], received);
+        return;
+    }
+    if record.app.is_none() || pairs::behind_process(record, text, received) {
+        return;
+    }
+    let mut scan = Scan::new(text);
+    if scan.peek_at(4) == b'-' && scan.peek_at(10) == b'T' {
+        let header = header::read(&mut scan, received);
+        if header.named().is_some() && rfc5424::fits_without_version(scan) {
+            let outer = record.device;
+            header.fill(record);
+            record.relay = outer;
+            rfc5424::fields(record, scan, received);
+        }
     }
 }
 

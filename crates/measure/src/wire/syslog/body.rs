@@ -1,11 +1,12 @@
 //! What stands behind a header: the code wherever its family puts it, else process and text.
 
 use super::code::{self, Code, Found, Mark};
+use super::frames;
 use super::header::{self, Header, Style};
 use super::host;
+use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
-use super::stamp;
 use super::zone;
 
 /// Reads process, code and text.
@@ -18,19 +19,17 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
     // Wireless controllers mark some of their codes with `#`.
     let hash = body.strip_prefix(b"#");
     if let Some((code, after)) = collector_code(hash.unwrap_or(body)) {
-        record.code = Some(code);
-        record.message = after;
         if hash.is_some() {
             record.format = header.cisco(code.printed, false, None, None);
-        } else if record.format == Format::Rfc3164 || record.format == Format::Unknown {
-            record.format = Format::Collector;
         }
-        return;
+        return collected(record, code, after);
     }
     if procurve(record, body) {
         return;
     }
-    let text = match header::tag(Scan::new(body)).filter(|tag| tag.name != "Severity") {
+    let tag = header::tag(Scan::new(body)).filter(|tag| tag.name != "Severity");
+    let text = match tag.or_else(|| header::tag(Scan::new(frames::behind_serial(body)?))) {
+        Some(tag) if frames::netscreen(record, &tag) => return,
         Some(tag) => {
             record.app = Some(tag.name);
             record.pid = tag.pid;
@@ -39,6 +38,14 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         None => body,
     };
     record.message = text;
+    if record.app.is_some()
+        && let Some((code, after)) = collector_code(text)
+    {
+        return collected(record, code, after);
+    }
+    if record.pid.is_some() && record.device.is_none() {
+        frames::dashed(record, text);
+    }
     if record.format == Format::Unknown && record.app.is_some() {
         record.format = Format::Rfc3164;
     }
@@ -212,47 +219,24 @@ fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     Some((code, scan.rest))
 }
 
+/// Takes a code that bore no mark.
+fn collected<'l>(record: &mut Record<'l>, code: Code<'l>, after: &'l [u8]) {
+    record.code = Some(code);
+    record.message = after;
+    if record.format == Format::Rfc3164 || record.format == Format::Unknown {
+        record.format = Format::Collector;
+    }
+}
+
 /// A severity in words before the process: `info audit_forwarder[16218]:`, as F5 prints it.
 fn without_level(body: &[u8]) -> &[u8] {
     let mut scan = Scan::new(body);
     let word = scan.token();
-    if header::is_level(word) && header::tag(scan).is_some() {
+    if level::is_name(word) && header::tag(scan).is_some() {
         scan.blanks();
         return scan.rest;
     }
     body
-}
-
-/// Radware and `NetScreen`, which name the device in a frame of their own: `[Device: name address]
-/// M_20000: text`, `name: NetScreen device_id=name  [Root]system-notification-00257(traffic): text`.
-pub(super) fn framed_device<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
-    let mut scan = Scan::new(body);
-    if scan.eat_all(b"[Device: ") {
-        record.device = host::name(scan.take_while(|byte| !is_blank(byte) && byte != b']'));
-        scan.take_while(|byte| byte != b']');
-        scan.skip(1);
-        scan.blanks();
-    } else {
-        let name = scan.take_while(|byte| !is_blank(byte) && byte != b':');
-        if !scan.eat_all(b": NetScreen ") {
-            return false;
-        }
-        record.device = host::name(name);
-        if let Some(at) = memchr::memmem::find(scan.rest, b"system-") {
-            let word =
-                Scan::new(&scan.rest[at..]).take_while(|byte| byte != b'(' && !is_blank(byte));
-            record.code = text(word).map(|word| Code::plain(word, None));
-        }
-    }
-    record.format = Format::Rfc3164;
-    record.message = scan.rest;
-    if record.code.is_none()
-        && let Some(tag) = header::tag(scan)
-    {
-        record.code = Some(Code::plain(tag.name, None));
-        record.message = tag.after;
-    }
-    true
 }
 
 /// `00179 mgr:  SME SSH from ...`: the number of the event stands before the process.
@@ -291,25 +275,15 @@ fn nokia<'l>(record: &mut Record<'l>, body: &'l [u8]) {
 
 /// `<Info:vlan.msgs.portLinkStateUp> text`.
 fn exos(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
-    const LEVELS: &[(&[u8], u8)] = &[
-        (b"Crit", 2),
-        (b"Erro", 3),
-        (b"Warn", 4),
-        (b"Noti", 5),
-        (b"Info", 6),
-        (b"Summ", 6),
-        (b"Debg", 7),
-    ];
     let mut scan = Scan::new(body.strip_prefix(b"<")?);
-    let level = scan.take_while(|byte| byte.is_ascii_alphabetic());
-    let (_, severity) = LEVELS.iter().find(|(name, _)| *name == level)?;
+    let severity = level::of(scan.take_while(|byte| byte.is_ascii_alphabetic()))?;
     scan.eat(b':').then_some(())?;
     let name = scan.take_while(|byte| byte != b'>' && !is_blank(byte));
     if !scan.eat(b'>') || !name.contains(&b'.') {
         return None;
     }
     scan.blanks();
-    Some((Code::plain(text(name)?, Some(*severity)), scan.rest))
+    Some((Code::plain(text(name)?, Some(severity)), scan.rest))
 }
 
 /// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets.
@@ -319,14 +293,16 @@ fn aruba(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     if number.len() != 6 || !scan.eat_all(b"> ") {
         return None;
     }
+    let mut severity = None;
     while scan.peek() == b'<' || scan.peek() == b'|' {
         let end = if scan.peek() == b'<' { b'>' } else { b'|' };
         scan.skip(1);
-        scan.take_while(|byte| byte != end);
+        let word = scan.take_while(|byte| byte != end);
+        severity = severity.or(level::of(word).filter(|_| word.len() == 4));
         scan.skip(1);
         scan.blanks();
     }
-    Some((Code::plain(text(number)?, None), scan.rest))
+    Some((Code::plain(text(number)?, severity), scan.rest))
 }
 
 /// Codes with their label: `Event|403|LOG_INFO|...` of AOS-CX, `MessageID: LOG007, Message: ...` of iDRAC,
@@ -336,7 +312,9 @@ fn labelled(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     if let Some(rest) = body.strip_prefix(b"Event|") {
         let mut scan = Scan::new(rest);
         let number = scan.take_while(|byte| byte.is_ascii_digit());
-        return plain(number, scan.rest.strip_prefix(b"|")?);
+        let after = scan.rest.strip_prefix(b"|")?;
+        let severity = after.strip_prefix(b"LOG_").and_then(level::of);
+        return Some((Code::plain(text(number)?, severity), after));
     }
     if let Some(rest) = body.strip_prefix(b"@@") {
         let mut scan = Scan::new(rest);
@@ -430,34 +408,5 @@ pub(super) fn routeros<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     record.app = text(word);
     record.message = scan.rest;
     record.format = Format::RouterOs;
-    true
-}
-
-/// `RP proc YYYY-Mon- d HH:MM:SS.mmm TAG: text` of Opengear, whose host and process stand before the time.
-pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
-    // The month's name between dashes is what no other family has.
-    let dashed = |at: usize| body.get(at + 5).is_some_and(u8::is_ascii_alphabetic);
-    if !memchr::memchr_iter(b'-', body)
-        .any(|at| at >= 4 && dashed(at - 4) && body[at - 1].is_ascii_digit())
-    {
-        return false;
-    }
-    let mut scan = Scan::new(body);
-    let host = scan.token();
-    scan.blanks();
-    let process = scan.token();
-    scan.blanks();
-    let dated = scan.rest.get(4) == Some(&b'-') && scan.peek_at(5).is_ascii_alphabetic();
-    if !dated {
-        return false;
-    }
-    let Some(time) = stamp::read(&mut scan, model::UnixMs(0)) else { return false };
-    let Some(tag) = header::tag(scan) else { return false };
-    record.device = text(host);
-    record.app = text(process);
-    record.time = Some(time);
-    record.code = Some(Code::plain(tag.name, None));
-    record.message = tag.after;
-    record.format = Format::Opengear;
     true
 }

@@ -154,22 +154,20 @@ fn behind(mut scan: Scan<'_>) -> Option<(&[u8], bool)> {
 
 /// `FAC[-SUB...]-SEV-MNEM`, the severity being a digit, or a letter on small-business switches.
 pub(super) fn cisco(word: &str) -> Option<Code<'_>> {
-    let mut at = 0;
-    let mut facility_end = None;
+    let bytes = word.as_bytes();
+    let facility_end = bytes.iter().position(|&byte| byte == b'-').filter(|&end| end > 0)?;
+    let mut dash = facility_end;
     loop {
-        let dash = at + word[at..].find('-')?;
-        facility_end.get_or_insert(dash);
-        at = dash + 1;
-        let bytes = word.as_bytes();
+        let at = dash + 1;
         let severity = severity_of(*bytes.get(at)?);
         if bytes.get(at + 1) == Some(&b'-') && severity.is_some() && at + 2 < bytes.len() {
-            let facility_end = facility_end.filter(|&end| end > 0)?;
             let (facility, module) = (&word[..facility_end], &word[facility_end..dash]);
             let tail = &word[dash..];
             let cut = !module.is_empty() && is_module(facility, &module[1..]);
             let norm = if cut { [facility, tail, ""] } else { [word, "", ""] };
             return Some(Code { printed: word, severity, norm });
         }
+        dash = at + bytes[at..].iter().position(|&byte| byte == b'-')?;
     }
 }
 
@@ -186,7 +184,8 @@ fn viptela(word: &str) -> Option<(Code<'_>, Option<&str>)> {
 
 /// `%%ddMOD/SEV/MNEM(l)[n]:`, Huawei and H3C.
 fn huawei(mut scan: Scan<'_>) -> Option<Found<'_>> {
-    let version = scan.number(2, 2)?;
+    // Some releases of Comware leave out the version.
+    let version = scan.number(2, 2).or(scan.peek().is_ascii_uppercase().then_some(10))?;
     scan.blanks();
     module(scan, if version == 10 { Mark::Comware } else { Mark::Huawei })
 }

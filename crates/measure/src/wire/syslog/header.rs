@@ -5,9 +5,11 @@ use model::UnixMs;
 
 use super::code;
 use super::host;
+use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text, trim};
 use super::stamp::{self, DeviceTime};
+use super::zone;
 
 /// More parts than any header has; what follows is text.
 const PARTS: usize = 12;
@@ -75,6 +77,10 @@ impl<'l> Header<'l> {
             return false;
         }
         let read = &start[..start.len() - scan.rest.len()];
+        // A device's own header goes on with its code: a word between them is a zone that nobody knows.
+        if self.seq.is_some() || matches!(read.first(), Some(b'*' | b'.')) {
+            zone::skip_unknown(scan);
+        }
         self.second_time = self.time.is_some();
         self.style = style(read);
         self.time = Some(time);
@@ -111,13 +117,17 @@ impl<'l> Header<'l> {
         self.host = Some(found);
         self.second_time = false;
         *scan = try_scan;
+        priority_behind(scan);
         true
     }
 
     /// Decides whether the word at the cursor is a host.
     fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
         let word = scan.token();
-        if is_repeat(word, scan.rest) || is_marked_level(word) {
+        if is_repeat(word, scan.rest)
+            || level::is_marked(word)
+            || (level::is_name(word) && tag(*scan).is_some())
+        {
             return None;
         }
         if let Some(priority_word) = self.host_behind_level(word, scan) {
@@ -127,6 +137,9 @@ impl<'l> Header<'l> {
             // `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
             let name = host::name(stem)?;
             let more = header_follows(*scan);
+            if more == Follows::Text && self.time.is_some() && self.host.is_none() {
+                return host_behind_process(scan);
+            }
             let fits = match self.host {
                 None if more == Follows::Code => self.time.is_none() || !is_process(name),
                 None if more == Follows::Header => self.time.is_none() || inner_header(*scan),
@@ -143,7 +156,9 @@ impl<'l> Header<'l> {
         let name = host::name(word)?;
         if !comma.is_empty() {
             // Ubiquiti: `host,18e8294876c3,v4.0.66 switch:`; F5: `host,f5_irule=...`.
-            let fits = self.time.is_some() && self.host.is_none() && !is_number(word);
+            // Words alone are the topics of `RouterOS`: `interface,info`.
+            let topics = comma.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
+            let fits = self.time.is_some() && self.host.is_none() && !is_number(word) && !topics;
             scan.rest =
                 if fits && memchr::memchr(b'=', comma).is_some() { comma } else { scan.rest };
             return fits.then_some(name);
@@ -170,12 +185,7 @@ impl<'l> Header<'l> {
 
     /// `user.info host app:`: the priority in words, as Solaris and Cisco's meeting servers print it.
     fn host_behind_level(&self, word: &[u8], scan: &mut Scan<'l>) -> Option<&'l str> {
-        let dot = memchr::memchr(b'.', word)?;
-        let known = self.time.is_some()
-            && self.host.is_none()
-            && is_facility(&word[..dot])
-            && is_level(&word[dot + 1..]);
-        if !known {
+        if self.time.is_none() || self.host.is_some() || !level::is_priority(word) {
             return None;
         }
         let mut try_scan = *scan;
@@ -208,11 +218,14 @@ impl<'l> Header<'l> {
         app: Option<&str>,
         pid: Option<&str>,
     ) -> Format {
-        let facility = code.split('-').next().unwrap_or_default();
-        match facility {
+        let end = code.bytes().position(|byte| byte == b'-').unwrap_or(code.len());
+        match &code[..end] {
             "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE" => Format::Asa,
             "Viptela" => Format::Viptela,
-            _ if self.node || blank || (pid.is_some() && code.matches('-').count() > 2) => {
+            _ if self.node
+                || blank
+                || (pid.is_some() && code.bytes().filter(|&byte| byte == b'-').count() > 2) =>
+            {
                 Format::IosXr
             }
             _ if app.is_some() && pid.is_none() && self.task.is_none() => Format::Eos,
@@ -342,11 +355,39 @@ fn origin(mut scan: Scan<'_>) -> Follows {
 /// time alone may as well be the start of a process's text.
 fn inner_header(mut scan: Scan<'_>) -> bool {
     scan.blanks();
-    let numbered = sequence(&mut scan).is_some();
+    let numbered = sequence(&mut scan).is_some() || task(&mut scan).is_some();
     scan.blanks();
     let timed = stamp::yearless(&mut scan).is_some();
     scan.blanks();
     timed && (numbered || scan.peek() == b':')
+}
+
+/// `svm_service: ns1  13:58:46 GMT ...`: between a process and a clock stands a host.
+fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
+    let mut try_scan = *scan;
+    try_scan.blanks();
+    let found = host::name(try_scan.token())?;
+    let mut behind = try_scan;
+    behind.blanks();
+    if !stamp::half(&mut behind) {
+        return None;
+    }
+    *scan = try_scan;
+    Some(found)
+}
+
+/// Takes `local3.notice:`, which a daemon of another machine put behind the name of its sender.
+fn priority_behind(scan: &mut Scan<'_>) {
+    // No name of a facility is longer; most words here hold no dot at all.
+    let near = &scan.rest[..scan.rest.len().min(11)];
+    if memchr::memchr(b'.', near).is_none() {
+        return;
+    }
+    let mut try_scan = *scan;
+    try_scan.blanks();
+    if try_scan.token().strip_suffix(b":").is_some_and(level::is_priority) {
+        *scan = try_scan;
+    }
 }
 
 /// A second time belongs to the header where the first was a relay's: a colon or a host and more of a
@@ -417,55 +458,6 @@ fn is_repeat(word: &[u8], rest: &[u8]) -> bool {
 
 fn is_number(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && word.len() < 7
-}
-
-fn is_facility(word: &[u8]) -> bool {
-    const NAMES: &[&[u8]] = &[
-        b"kern",
-        b"user",
-        b"mail",
-        b"daemon",
-        b"auth",
-        b"syslog",
-        b"lpr",
-        b"news",
-        b"uucp",
-        b"cron",
-        b"authpriv",
-        b"ftp",
-        b"security",
-        b"local0",
-        b"local1",
-        b"local2",
-        b"local3",
-        b"local4",
-        b"local5",
-        b"local6",
-        b"local7",
-    ];
-    NAMES.contains(&word)
-}
-
-/// A severity with its number, as `VMware` `ESXi` prints it since 8.0: `In(166)`, `Wa(180)+`.
-fn is_marked_level(word: &[u8]) -> bool {
-    const NAMES: &[&[u8]] = &[b"Em", b"Al", b"Cr", b"Er", b"Wa", b"No", b"In", b"Db"];
-    let word = word.strip_suffix(b"+").unwrap_or(word);
-    let [name @ .., b')'] = word else { return false };
-    name.split_at_checked(2).is_some_and(|(name, number)| {
-        NAMES.contains(&name)
-            && number.len() > 1
-            && number[0] == b'('
-            && number[1..].iter().all(u8::is_ascii_digit)
-    })
-}
-
-/// A severity in words, or that of `ESXi`.
-pub(super) fn is_level(word: &[u8]) -> bool {
-    const NAMES: &[&[u8]] = &[
-        b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice",
-        b"info", b"debug",
-    ];
-    NAMES.contains(&word) || is_marked_level(word)
 }
 
 /// Process and number: `sshd[1066]:`, `STP:`, `hx : `.

@@ -5,6 +5,7 @@ use model::UnixMs;
 
 use super::code::Code;
 use super::host;
+use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, text};
 use super::stamp::{self, DeviceTime};
@@ -178,8 +179,11 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
     let bar = memchr::memchr(b'|', &body[..body.len().min(64)]).is_some();
     let values = Values::of(body, if bar { b'|' } else { b' ' });
     let get = |key: Key| values.0[key as usize];
+    // `FortiOS` calls the host that somebody visited so.
+    let hostname = |key: &Key| !matches!(key, Key::HostName) || get(Key::LogId).is_none();
     let host = [Key::DevName, Key::DeviceName, Key::HostName, Key::Fw, Key::DvcHost, Key::IonHost]
         .into_iter()
+        .filter(hostname)
         .find_map(|key| get(key).and_then(host::name));
     if bar {
         check_point(record, get, host);
@@ -189,14 +193,38 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
         record.relay = outer.or(record.relay);
         record.device = host.or(record.device);
     }
-    let code = get(Key::LogId).or(get(Key::LogIdApart)).or(get(Key::EventId));
+    let code = values.code().or(get(Key::EventId));
     // SonicWall's `id` is whatever its people choose.
     let code = code.or_else(|| get(Key::M).filter(|_| get(Key::Fw).is_some()));
     record.code = code.and_then(text).map(|code| Code::plain(code, None));
+    record.level = values.level();
     record.app = record.app.or(get(Key::Type).or(get(Key::Product)).and_then(text));
     if let Some(stamp) = date(get, received) {
         record.time = Some(DeviceTime::Wall(stamp));
     }
+    true
+}
+
+/// Reads the fields behind a process, where they tell which message it is: `db[32167]: category="Event" typeid=20299
+/// ...`, `httpd: id="0299" ...`, or which device: `fortigate: date=... devname=FGT-1 ...`.
+pub(super) fn behind_process<'l>(
+    record: &mut Record<'l>,
+    body: &'l [u8],
+    received: UnixMs,
+) -> bool {
+    if !begins(body) {
+        return false;
+    }
+    let values = Values::of(body, b' ');
+    if values.0[Key::DevName as usize].is_some() {
+        return pairs(record, body, received);
+    }
+    // The first field may be a number of the message; further in it may be anything's.
+    let first = body.strip_prefix(b"id=\"").map(|rest| until(rest, b'"'));
+    let Some(code) = first.or(values.code()).and_then(text) else { return false };
+    record.code = Some(Code::plain(code, None));
+    record.level = values.level();
+    record.format = Format::Pairs;
     true
 }
 
@@ -261,8 +289,13 @@ enum Key {
     SicNameApart,
     LogId,
     LogIdApart,
+    MessageId,
+    TypeId,
     EventId,
     M,
+    Level,
+    Priority,
+    PriorityWhole,
     Type,
     Product,
     Time,
@@ -288,8 +321,13 @@ impl Key {
             b"origin_sic_name" => Self::SicNameApart,
             b"logid" => Self::LogId,
             b"log_id" => Self::LogIdApart,
+            b"msg_id" => Self::MessageId,
+            b"typeid" => Self::TypeId,
             b"eventid" => Self::EventId,
             b"m" => Self::M,
+            b"level" => Self::Level,
+            b"pri" => Self::Priority,
+            b"priority" => Self::PriorityWhole,
             b"type" => Self::Type,
             b"product" => Self::Product,
             b"time" => Self::Time,
@@ -323,6 +361,20 @@ impl<'l> Values<'l> {
             }
         }
         Self(values)
+    }
+
+    /// Which message it is, as its maker counts them.
+    fn code(&self) -> Option<&'l [u8]> {
+        [Key::LogId, Key::LogIdApart, Key::MessageId, Key::TypeId]
+            .into_iter()
+            .find_map(|key| self.0[key as usize])
+    }
+
+    /// How severe it is, in words.
+    fn level(&self) -> Option<u8> {
+        [Key::Level, Key::Priority, Key::PriorityWhole]
+            .into_iter()
+            .find_map(|key| level::of(self.0[key as usize]?))
     }
 }
 

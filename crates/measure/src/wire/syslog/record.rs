@@ -129,6 +129,8 @@ pub struct Record<'l> {
     pub seq: Option<u64>,
     /// The number between `<` and `>`: facility and severity (RFC 5424, section 6.2.1), 0 to 191.
     pub priority: Option<u8>,
+    /// Severity in the line's own words, where it has no priority: `level=warning`.
+    pub level: Option<u8>,
     /// Which message it is.
     pub code: Option<Code<'l>>,
     /// When the device says that it happened.
@@ -152,6 +154,7 @@ impl<'l> Record<'l> {
             pid: None,
             seq: None,
             priority: None,
+            level: None,
             code: None,
             time: None,
             structured: &[],
@@ -165,10 +168,10 @@ impl<'l> Record<'l> {
         self.priority.map(|priority| priority >> 3)
     }
 
-    /// Severity, 0 (emergency) to 7 (debug): the header's, else the code's.
+    /// Severity, 0 (emergency) to 7 (debug): the header's, else the code's, else that in words.
     pub fn severity(&self) -> Option<u8> {
         let of_code = self.code.and_then(|code| code.severity);
-        self.priority.map(|priority| priority & 7).or(of_code)
+        self.priority.map(|priority| priority & 7).or(of_code).or(self.level)
     }
 
     /// How far the device's time can be trusted.

@@ -141,8 +141,12 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
     }
     body::message(record, text);
     // Firewalls put their fields behind a header that names no process.
-    if record.code.is_none() && (record.app.is_none() || pairs::is_event_format(text)) {
-        pairs::read(record, text, received);
+    if record.code.is_none() {
+        if record.app.is_none() || pairs::is_event_format(text) {
+            pairs::read(record, text, received);
+        } else {
+            pairs::behind_process(record, text, received);
+        }
     }
     if record.code.is_none() {
         record.code = message_id

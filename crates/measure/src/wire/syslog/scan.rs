@@ -50,9 +50,13 @@ impl<'l> Scan<'l> {
 
     /// Skips blanks and tabs; says how many.
     pub(super) fn blanks(&mut self) -> usize {
-        let n = self.rest.iter().take_while(|&&byte| is_blank(byte)).count();
-        self.rest = &self.rest[n..];
-        n
+        let before = self.rest.len();
+        while let [first, rest @ ..] = self.rest
+            && is_blank(*first)
+        {
+            self.rest = rest;
+        }
+        before - self.rest.len()
     }
 
     /// Takes bytes as long as they are wanted.
@@ -70,13 +74,20 @@ impl<'l> Scan<'l> {
 
     /// Takes a number of `least` to `most` digits; leaves the cursor alone where there is none.
     pub(super) fn number(&mut self, least: usize, most: usize) -> Option<u64> {
-        let digits = self.rest.iter().take(most + 1).take_while(|b| b.is_ascii_digit()).count();
-        if digits < least || digits > most || digits > 19 {
+        let (mut number, mut digits, mut rest) = (0_u64, 0, self.rest);
+        while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+            digits += 1;
+            if digits > most || digits > 19 {
+                return None;
+            }
+            number = number * 10 + u64::from(digit - b'0');
+            rest = behind;
+        }
+        if digits < least {
             return None;
         }
-        let (number, rest) = self.rest.split_at(digits);
         self.rest = rest;
-        Some(number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+        Some(number)
     }
 }
 

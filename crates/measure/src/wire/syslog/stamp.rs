@@ -214,7 +214,7 @@ pub(super) fn epoch(scan: &mut Scan<'_>) -> Option<Stamp> {
     })
 }
 
-/// `Mon d [YYYY ]HH:MM:SS[.fff][ YYYY][ zone]`, with the weekday of ctime before it.
+/// `Mon d [YYYY ]HH:MM:SS[.fff][ YYYY][ zone]`, with the weekday of ctime before it; `mon/dd/YYYY HH:MM:SS` of `RouterOS`.
 fn month_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     if is_weekday(scan.rest) {
         scan.skip(3);
@@ -224,12 +224,12 @@ fn month_first(scan: &mut Scan<'_>) -> Option<Stamp> {
         }
     }
     let month = month(scan)?;
-    if scan.blanks() == 0 {
+    let slashes = scan.eat(b'/');
+    if !slashes && scan.blanks() == 0 {
         return None;
     }
     let day = scan.number(1, 2)? as u8;
-    scan.eat(b',');
-    if scan.blanks() == 0 {
+    if !(slashes && scan.eat(b'/') || scan.eat(b',') && scan.blanks() > 0 || scan.blanks() > 0) {
         return None;
     }
     let mut stamp = Stamp { month, day, ..Stamp::default() };
@@ -247,12 +247,12 @@ fn month_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// `YYYY Mon d HH:MM:SS`, `YYYY-MM-DD HH:MM:SS`, RFC 3339 and `YYYY-Mon-dd HH:MM:SS`.
+/// `YYYY Mon d HH:MM:SS`, `YYYY-MM-DD HH:MM:SS`, RFC 3339, `YYYY-Mon-dd HH:MM:SS` and `YYYY:MM:DD-HH:MM:SS`.
 fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     let mut stamp = Stamp { year: scan.number(4, 4)? as i16, has_year: true, ..Stamp::default() };
     let separator = scan.peek();
     match separator {
-        b'-' | b'/' => {
+        b'-' | b'/' | b':' => {
             scan.skip(1);
             stamp.month = match scan.number(1, 2) {
                 Some(month) => month as u8,
@@ -263,7 +263,8 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
             }
             scan.blanks();
             stamp.day = scan.number(1, 2)? as u8;
-            if !scan.eat(b'T') && !scan.eat(b',') && scan.blanks() == 0 {
+            let joined = if separator == b':' { b'-' } else { b'T' };
+            if !scan.eat(joined) && !scan.eat(b',') && scan.blanks() == 0 {
                 return None;
             }
         }

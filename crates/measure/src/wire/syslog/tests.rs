@@ -12,8 +12,14 @@ const RECEIVED: UnixMs = UnixMs(1_795_305_600_000);
 /// Real lines, each followed by `= format | device | relay | app | code | norm`, `-` where the line does
 /// not say; `#` names where the lines come from.
 const LINES: &str = include_str!("tests/lines.txt");
-/// Further ones, followed by `= device | code | severity`; what they say was written down before the parser saw them.
-const UNSEEN: &str = include_str!("tests/unseen.txt");
+/// The folder of further ones in batches, followed by `= device | code | severity`; what they say was written down before
+/// the parser saw them.
+const UNSEEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/syslog/tests/unseen");
+
+fn unseen() -> Vec<Example> {
+    let files = std::fs::read_dir(UNSEEN).unwrap().map(|file| file.unwrap().path());
+    files.flat_map(|path| examples(&std::fs::read_to_string(path).unwrap())).collect()
+}
 
 /// A line of the file and what it must say.
 struct Example {
@@ -53,7 +59,7 @@ fn real_lines_say_who_spoke_and_which_message_it_is() {
 
 #[test]
 fn lines_that_were_never_seen_say_who_spoke_which_message_it_is_and_how_severe() {
-    all_say(&examples(UNSEEN), |line| {
+    all_say(&unseen(), |line| {
         let record = parse(line, RECEIVED);
         let severity = record.severity().map_or("-".to_owned(), |severity| severity.to_string());
         let code = record.code.map_or("-", |code| code.printed);
@@ -273,7 +279,7 @@ proptest::proptest! {
     #[test]
     fn another_host_code_or_text_in_the_same_header_is_read_as_well(seed: u64) {
         let mut dice = Dice(seed);
-        for example in examples(LINES).into_iter().chain(examples(UNSEEN)) {
+        for example in unseen().into_iter().chain(examples(LINES)) {
             let (line, host, code) = example.changed(&mut dice);
             let record = parse(line.as_bytes(), RECEIVED);
             let said = (record.device.unwrap_or("-"), record.code.map_or("-", |code| code.printed));

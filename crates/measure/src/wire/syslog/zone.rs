@@ -123,6 +123,18 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     Some(found)
 }
 
+/// Takes a zone's name that nobody knows, in small letters or in capitals, between a time and a code: `mng: %SEC-6-...`.
+pub(super) fn skip_unknown(scan: &mut Scan<'_>) {
+    let mut try_scan = *scan;
+    let apart = try_scan.blanks() == 1;
+    let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
+    let after = try_scan;
+    let behind = try_scan.eat(b':') && try_scan.blanks() == 1 && try_scan.peek() == b'%';
+    if apart && behind && (2..=5).contains(&name.len()) {
+        *scan = after;
+    }
+}
+
 /// Whether a word is the name of a zone.
 pub(super) fn is_name(word: &[u8]) -> bool {
     NAMES.iter().any(|(known, _)| *known == word) || AMBIGUOUS.contains(&word)

@@ -1,0 +1,107 @@
+//! Lines whose makers put a frame of their own around the text, other than a header: where the device, the process
+//! or the code stands in it. Each is told by a mark that no other line has.
+
+use super::code::Code;
+use super::header::{self, Tag};
+use super::host;
+use super::level;
+use super::record::{Format, Record};
+use super::scan::{Scan, is_blank, text, trim};
+use super::stamp;
+
+/// Radware names the device in brackets: `[Device: name address] M_20000: text`.
+pub(super) fn radware<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    if !scan.eat_all(b"[Device: ") {
+        return false;
+    }
+    record.device = host::name(scan.take_while(|byte| !is_blank(byte) && byte != b']'));
+    scan.take_while(|byte| byte != b']');
+    scan.skip(1);
+    scan.blanks();
+    record.format = Format::Rfc3164;
+    record.message = scan.rest;
+    if let Some(tag) = header::tag(scan) {
+        record.code = Some(Code::plain(tag.name, None));
+        record.message = tag.after;
+    }
+    true
+}
+
+/// `NetScreen` stands where others have a process: `name: NetScreen device_id=name
+/// [Root]system-notification-00257(traffic): text`. A header before it is a relay's.
+pub(super) fn netscreen<'l>(record: &mut Record<'l>, tag: &Tag<'l>) -> bool {
+    let Some(after) = tag.after.strip_prefix(b"NetScreen ") else { return false };
+    let device = host::name(tag.name.as_bytes());
+    record.relay = record.device.filter(|outer| device.is_some_and(|device| device != *outer));
+    record.device = device.or(record.device);
+    record.format = Format::Rfc3164;
+    record.message = after;
+    // `[Root]MODULE-LEVEL-NUMBER`, the name of the virtual system before it.
+    if let Some(at) = memchr::memchr(b']', after) {
+        let ends = |byte| is_blank(byte) || matches!(byte, b'(' | b':');
+        let word = Scan::new(&after[at + 1..]).take_while(|byte| !ends(byte));
+        let parts: [&[u8]; 3] =
+            std::array::from_fn(|n| word.split(|&byte| byte == b'-').nth(n).unwrap_or_default());
+        let counted = !parts[2].is_empty() && parts[2].iter().all(u8::is_ascii_digit);
+        let name = text(word).filter(|_| counted);
+        record.code = name.map(|name| Code::plain(name, level::of(parts[1])));
+    }
+    true
+}
+
+/// What stands behind a serial number and a clock in parentheses: `FVE6035FD3AE3 (2024-05-10T09:49:05)
+/// firewall[10]: ...` of `WatchGuard`.
+pub(super) fn behind_serial(body: &[u8]) -> Option<&[u8]> {
+    let mut scan = Scan::new(body);
+    scan.take_while(|byte| byte.is_ascii_alphanumeric());
+    if !scan.eat_all(b" (") || !stamp::is_next(scan) {
+        return None;
+    }
+    scan.take_while(|byte| byte != b')');
+    scan.eat(b')').then_some(scan.rest)
+}
+
+/// Takes the host that stands before the severity among fields with dashes between them, as Python's loggers
+/// write them: `nasapi[19090] - log - nas1 - INFO- success`.
+pub(super) fn dashed<'l>(record: &mut Record<'l>, text: &'l [u8]) {
+    const DASH: &[u8] = b" - ";
+    let Some(mut rest) = text.strip_prefix(&DASH[1..]) else { return };
+    let mut before = None;
+    while let Some(at) = memchr::memmem::find(rest, DASH) {
+        before = host::name(trim(&rest[..at])).or(before);
+        rest = &rest[at + DASH.len()..];
+        let word = Scan::new(rest).take_while(|byte| !is_blank(byte) && byte != b'-');
+        if level::is_name(word) {
+            record.device = before;
+            return;
+        }
+    }
+}
+
+/// `RP proc YYYY-Mon- d HH:MM:SS.mmm TAG: text` of Opengear, whose host and process stand before the time.
+pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let words = memchr::memchr_iter(b' ', body).nth(1);
+    // The month's name between dashes is what no other family has.
+    let dated = |at: usize| {
+        body.get(at + 5) == Some(&b'-')
+            && body[at + 6..].first().is_some_and(u8::is_ascii_alphabetic)
+    };
+    if !words.is_some_and(dated) {
+        return false;
+    }
+    let mut scan = Scan::new(body);
+    let host = scan.token();
+    scan.blanks();
+    let process = scan.token();
+    scan.blanks();
+    let Some(time) = stamp::read(&mut scan, model::UnixMs(0)) else { return false };
+    let Some(tag) = header::tag(scan) else { return false };
+    record.device = text(host);
+    record.app = text(process);
+    record.time = Some(time);
+    record.code = Some(Code::plain(tag.name, None));
+    record.message = tag.after;
+    record.format = Format::Opengear;
+    true
+}
