@@ -219,22 +219,27 @@ impl Bench {
     fn tcp(&mut self) -> Result<(), String> {
         head("tcp: 1000 targets, without any privilege; nping with all of them");
         let list = self.bed.list("list", &addresses(64, 1000))?;
-        let mut accepted = f64::NAN;
-        for (port, what, most) in [(80, "accepted", 10.0), (81, "refused", 200.0)] {
-            let options = format!("-c 1 -i 1s -t 900ms --tcp {port}");
+        let mut at_once = f64::NAN;
+        // One after the other as nping does, and at netmend's own pace, at which each probe wakes a processor.
+        for (port, what, options, most) in [
+            (80, "accepted at once", "--flat-out", 10.0),
+            (80, "accepted in 1 s", "", 10.0),
+            (81, "refused in 1 s", "", 200.0),
+        ] {
+            let options = format!("-c 1 -i 1s -t 900ms --tcp {port} {options}");
             let mut command = tools::netmend_unprivileged(&self.bed, &self.binary, &list, &options);
             let (ran, ours) =
                 self.judged(&mut command, PATIENCE, tools::read_netmend, Output::Out)?;
             row(&format!("netmend, {what}"), &ours, ran.cost);
             self.goal(&format!("{what}: error p99 in us"), ours.error(0.99), At::Most(most));
             self.goal(&format!("{what}: lost"), ours.lost_to_tool as f64, At::Most(0.0));
-            if port == 80 {
-                accepted = ours.error(0.99);
+            if at_once.is_nan() {
+                at_once = ours.error(0.99);
             }
         }
         let command = tools::nping(&self.bed, 1000, "--tcp -p 80 --rate 2000");
         let theirs = self.peer("nping, accepted", command, tools::read_nping, Output::Out);
-        let better = theirs.map_or(f64::NAN, |theirs| theirs.error(0.99) / accepted);
+        let better = theirs.map_or(f64::NAN, |theirs| theirs.error(0.99) / at_once);
         self.goal("times better than nping at p99", better, At::Least(1000.0));
         Ok(())
     }
@@ -277,7 +282,7 @@ impl Bench {
                 Some(found)
             }
             Err(why) => {
-                println!("  {tool:20} failed: {why}");
+                println!("  {tool:25} failed: {why}");
                 None
             }
         }
@@ -322,7 +327,7 @@ fn per_probe(tool: &str, cost: Cost, probes: usize) -> f64 {
 fn head(title: &str) {
     println!("\n{title}");
     println!(
-        "  {:20} {:>9} {:>9} {:>7} {:>7} {:>11} {:>11} {:>8} {:>8} {:>8}",
+        "  {:25} {:>9} {:>9} {:>7} {:>7} {:>11} {:>11} {:>8} {:>8} {:>8}",
         "tool",
         "requests",
         "answered",
@@ -338,7 +343,7 @@ fn head(title: &str) {
 
 fn row(tool: &str, found: &Comparison, cost: Cost) {
     println!(
-        "  {tool:20} {:>9} {:>9} {:>7} {:>7} {:>11.1} {:>11.1} {:>8.2} {:>8.2} {:>8.1}{}",
+        "  {tool:25} {:>9} {:>9} {:>7} {:>7} {:>11.1} {:>11.1} {:>8.2} {:>8.2} {:>8.1}{}",
         found.requests,
         found.answered,
         found.lost_to_tool,
