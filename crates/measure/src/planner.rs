@@ -44,6 +44,8 @@ pub(crate) struct Planner {
     scout: Scout,
     /// What the targets of an address want together; `None` without a limit.
     pace: Option<Arc<Pace>>,
+    /// Why a name has no address now; of most targets there is nothing to say.
+    unresolved: HashMap<TargetId, Arc<str>>,
     /// Targets whose first lookup or scouting is still out. While there are some, a run with rounds is not complete.
     waiting: HashSet<TargetId>,
     packet: Arc<PacketOptions>,
@@ -73,6 +75,7 @@ impl Planner {
             lookups,
             scout,
             pace,
+            unresolved: HashMap::new(),
             waiting: HashSet::new(),
             packet: Arc::default(),
             prompt: Duration::ZERO,
@@ -137,6 +140,7 @@ impl Planner {
                 self.count_rate(place.ip(), -rate_of(target));
                 relieved.insert(place.ip());
             }
+            self.unresolved.remove(&old.id);
             self.waiting.remove(&old.id);
             gone.push(old.id);
         }
@@ -298,7 +302,7 @@ impl Planner {
         let at = self.options.clock.now_ms();
         match &answer.addresses {
             Ok(addresses) => {
-                if known.unresolved.take().is_some() {
+                if self.unresolved.remove(&known.id).is_some() {
                     self.journal.note(at, Some(known.id), ChangeKind::Resolved);
                 }
                 shared = self.move_to(&mut known, addresses, &target);
@@ -306,12 +310,10 @@ impl Planner {
             }
             Err(error) => {
                 let why: Arc<str> = error.to_string().into();
-                if known.unresolved.is_none() {
-                    let what = ChangeKind::Unresolved { why: Arc::clone(&why) };
+                if self.unresolved.insert(known.id, Arc::clone(&why)).is_none() {
+                    let what = ChangeKind::Unresolved { why };
                     self.journal.note(at, Some(known.id), what);
                 }
-                known.unresolved = Some(Box::new(why));
-                self.known[index] = known;
             }
         }
         shared
@@ -398,7 +400,7 @@ impl Planner {
                 method,
                 interval,
                 note,
-                unresolved: known.unresolved.as_deref().cloned(),
+                unresolved: self.unresolved.get(&known.id).cloned(),
             }
         };
         self.known.iter().map(status).collect()

@@ -1,4 +1,4 @@
-//! What the planner remembers of a target: 48 bytes, since there may be a hundred thousand.
+//! What the planner remembers of a target: 40 bytes, since there may be a hundred thousand.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
@@ -18,14 +18,12 @@ pub(super) struct Known {
     pub(super) print: u64,
     /// Kept where its name or its pace may have to be looked at again.
     pub(super) target: Option<Arc<Target>>,
-    /// Why its name has no address now.
-    pub(super) unresolved: Option<Box<Arc<str>>>,
 }
 
 impl Known {
     /// A new target, and its address if that is written out.
     pub(super) fn new(id: TargetId, print: u64, target: &Target) -> (Self, Option<SocketAddr>) {
-        let known = Self { id, route: None, place: None, print, target: None, unresolved: None };
+        let known = Self { id, route: None, place: None, print, target: None };
         (known, super::fixed_address(target))
     }
 }
@@ -74,6 +72,6 @@ mod tests {
 
     #[test]
     fn a_known_target_stays_small() {
-        assert!(size_of::<Known>() <= 48, "{} bytes", size_of::<Known>());
+        assert!(size_of::<Known>() <= 40, "{} bytes", size_of::<Known>());
     }
 }
