@@ -24,7 +24,7 @@ use super::option::{self, Stamps};
 use crate::wire::be16;
 
 /// In a burst one packet of so many is stamped, and the last of each batch.
-const STRIDE: usize = 4;
+const STRIDE: usize = 8;
 /// After an interruption so many batches are stamped in full.
 const WARY: u32 = 128;
 /// Stamps that may wait to be read while packets are sent: the smallest queue holds 255.

@@ -20,7 +20,7 @@ fn replies(rtts: &[u64]) -> Tally {
 
 #[test]
 fn a_tally_fits_its_budget() {
-    assert!(size_of::<Tally>() <= 152, "{} bytes", size_of::<Tally>());
+    assert!(size_of::<Tally>() <= 104, "{} bytes", size_of::<Tally>());
 }
 
 #[test]
