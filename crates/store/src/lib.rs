@@ -50,8 +50,8 @@ pub use samples::{
 };
 pub use samples_file::SamplesFile;
 pub use state::{
-    AlertQuery, Applied, Change, EventChange, EventQuery, EventReport, Mark, Memo, Query, Record,
-    State, Value,
+    AlertQuery, Applied, Change, Done, EventChange, EventQuery, EventReport, Mark, Memo, Query,
+    Record, State, Value,
 };
 pub use state_file::{StateFile, StateReader, check_audit};
 pub use store::Store;

@@ -22,8 +22,19 @@ pub trait State: Send + Sync {
     /// Applies all changes in one transaction, or none of them.
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error>;
 
+    /// The same for who does something else meanwhile: `done` is told on a thread of the store, which it must not hold
+    /// up. Who calls this is in no hurry: the changes may wait a few milliseconds for others, to get onto disk together.
+    fn submit(&self, changes: Arc<Vec<Change>>, done: Done) {
+        done(self.apply(changes.to_vec()));
+    }
+
     /// Gives an event that waits to a worker, if nothing speaks against it, in one transaction.
     fn claim(&self, claim: Claim) -> Result<Claimed, Error>;
+
+    /// One claim after the other, each as if it were alone; in one transaction, where that is cheaper.
+    fn claim_all(&self, claims: Vec<Claim>) -> Result<Vec<Claimed>, Error> {
+        claims.into_iter().map(|claim| self.claim(claim)).collect()
+    }
 
     /// Finds records, newest first.
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error>;
@@ -31,6 +42,9 @@ pub trait State: Send + Sync {
     /// Records whose revision is above `since`, oldest first.
     fn changes(&self, since: u64) -> Result<Vec<Record>, Error>;
 }
+
+/// Whom [`State::submit`] tells what came of it.
+pub type Done = Box<dyn FnOnce(Result<Applied, Error>) + Send>;
 
 /// What [`State::apply`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

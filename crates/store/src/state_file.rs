@@ -2,9 +2,10 @@
 //! record has its own file of SQL under `sql/state/`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use model::Clock;
 use rusqlite::types::Type;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Site};
 use crate::file::{self, Schema};
 use crate::mending::{Claim, Claimed};
-use crate::state::{Applied, Change, EventChange, Query, Record, State, Value};
+use crate::state::{Applied, Change, Done, EventChange, Query, Record, State, Value};
 
 mod alert;
 mod approval;
@@ -42,6 +43,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("sql/state/0003-lines-and-events.sql"),
         include_str!("sql/state/0004-mending.sql"),
         include_str!("sql/state/0005-event-indexes.sql"),
+        include_str!("sql/state/0006-run-indexes.sql"),
     ],
 };
 
@@ -49,6 +51,8 @@ pub(crate) const SCHEMA: Schema = Schema {
 const QUEUE: usize = 256;
 /// Calls that share one commit at most.
 const GROUP: usize = 256;
+/// How long what is in no hurry waits for others to share a commit with.
+const LINGER: Duration = Duration::from_millis(4);
 
 /// Looks into `state.db` without changing it, also beside a daemon that does.
 #[derive(Debug)]
@@ -67,22 +71,17 @@ pub struct StateFile {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Call {
-    work: Work,
-    reply: SyncSender<Result<Done, Error>>,
+/// What is asked of the writer, and who is told.
+enum Call {
+    Apply(Vec<Change>, SyncSender<Result<Applied, Error>>),
+    Submit(Arc<Vec<Change>>, Done),
+    Claim(Vec<Claim>, SyncSender<Result<Vec<Claimed>, Error>>),
 }
 
-/// What is asked of the writer.
-enum Work {
-    Apply(Vec<Change>),
-    Claim(Box<Claim>),
-}
-
-/// What came of it.
-#[derive(Clone)]
-enum Done {
+/// What came of a call.
+enum Outcome {
     Applied(Applied),
-    Claimed(Claimed),
+    Claimed(Vec<Claimed>),
 }
 
 impl StateFile {
@@ -102,28 +101,40 @@ impl StateFile {
 }
 
 impl StateFile {
-    /// Hands work to the writer and waits until it is on disk.
-    fn call(&self, work: Work) -> Result<Done, Error> {
-        let calls = self.calls.as_ref().ok_or(Error::Closed)?;
+    /// Hands the writer what `call` makes of the way back, and waits until it is on disk.
+    fn call<T>(&self, call: impl FnOnce(SyncSender<Result<T, Error>>) -> Call) -> Result<T, Error> {
         let (reply, answer) = sync_channel(1);
-        calls.send(Call { work, reply }).map_err(|_| Error::Closed)?;
+        self.hand(call(reply)).map_err(|_| Error::Closed)?;
         answer.recv().map_err(|_| Error::Closed)?
+    }
+
+    /// Hands something to the writer; gives it back if that is no more.
+    fn hand(&self, call: Call) -> Result<(), Call> {
+        match &self.calls {
+            Some(calls) => calls.send(call).map_err(|refused| refused.0),
+            None => Err(call),
+        }
     }
 }
 
 impl State for StateFile {
     fn apply(&self, changes: Vec<Change>) -> Result<Applied, Error> {
-        match self.call(Work::Apply(changes))? {
-            Done::Applied(applied) => Ok(applied),
-            Done::Claimed(_) => unreachable!("changes are answered with what was applied"),
+        self.call(|reply| Call::Apply(changes, reply))
+    }
+
+    fn submit(&self, changes: Arc<Vec<Change>>, done: Done) {
+        if let Err(refused) = self.hand(Call::Submit(changes, done)) {
+            refused.answer(Err(Error::Closed));
         }
     }
 
     fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
-        match self.call(Work::Claim(Box::new(claim)))? {
-            Done::Claimed(claimed) => Ok(claimed),
-            Done::Applied(_) => unreachable!("a claim is answered with what was claimed"),
-        }
+        let mut claimed = self.claim_all(vec![claim])?;
+        Ok(claimed.pop().expect("a claim is answered with what was claimed"))
+    }
+
+    fn claim_all(&self, claims: Vec<Claim>) -> Result<Vec<Claimed>, Error> {
+        self.call(|reply| Call::Claim(claims, reply))
     }
 
     fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
@@ -274,25 +285,60 @@ fn json(record: &impl Serialize) -> rusqlite::Result<String> {
         .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))
 }
 
+impl Call {
+    /// Does the work; `false` if nothing of it may stay.
+    fn work(&self, db: &Connection) -> rusqlite::Result<(Outcome, bool)> {
+        let applied = |applied| (Outcome::Applied(applied), applied != Applied::Conflict);
+        match self {
+            Self::Apply(changes, _) => apply_all(db, changes).map(applied),
+            Self::Submit(changes, _) => apply_all(db, changes).map(applied),
+            Self::Claim(claims, _) => {
+                let claimed = claims.iter().map(|claim| take(db, claim));
+                Ok((Outcome::Claimed(claimed.collect::<Result<_, _>>()?), true))
+            }
+        }
+    }
+
+    /// Tells whoever waits.
+    fn answer(self, result: Result<Outcome, Error>) {
+        // Whoever stopped waiting does not mind.
+        match (self, result) {
+            (Self::Apply(_, reply), Ok(Outcome::Applied(applied))) => drop(reply.send(Ok(applied))),
+            (Self::Apply(_, reply), Err(why)) => drop(reply.send(Err(why))),
+            (Self::Submit(_, done), Ok(Outcome::Applied(applied))) => done(Ok(applied)),
+            (Self::Submit(_, done), Err(why)) => done(Err(why)),
+            (Self::Claim(_, reply), Ok(Outcome::Claimed(claimed))) => drop(reply.send(Ok(claimed))),
+            (Self::Claim(_, reply), Err(why)) => drop(reply.send(Err(why))),
+            (_, Ok(_)) => unreachable!("a call is answered with what came of it"),
+        }
+    }
+}
+
 /// Commits what is queued whenever it is free; answers after the sync.
 fn write(db: &mut Connection, site: &Site, inbox: &Receiver<Call>) {
     while let Ok(first) = inbox.recv() {
+        if matches!(first, Call::Submit(..)) {
+            linger();
+        }
         let calls: Vec<Call> =
             std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1)).collect();
-        let results = commit(db, site, &calls);
-        for (index, call) in calls.into_iter().enumerate() {
-            let result = match &results {
-                Ok(results) => results[index].clone(),
-                Err(error) => Err(error.clone()),
-            };
-            // Whoever stopped waiting does not mind.
-            drop(call.reply.send(result));
+        match commit(db, site, &calls) {
+            Ok(results) => {
+                calls.into_iter().zip(results).for_each(|(call, result)| call.answer(result));
+            }
+            Err(why) => calls.into_iter().for_each(|call| call.answer(Err(why.clone()))),
         }
     }
     file::empty_log(db);
 }
 
-type Results = Vec<Result<Done, Error>>;
+/// Lets others come who are in no hurry either.
+#[expect(clippy::disallowed_methods, reason = "the thread is the writer's own, and it is to wait")]
+fn linger() {
+    std::thread::sleep(LINGER);
+}
+
+type Results = Vec<Result<Outcome, Error>>;
 
 /// All calls in one transaction, each whole or not at all.
 fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, Error> {
@@ -301,24 +347,13 @@ fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, E
     let mut results = Vec::with_capacity(calls.len());
     for call in calls {
         let mut part = unit.savepoint().map_err(fail)?;
-        let done = match &call.work {
-            Work::Apply(changes) => apply_all(&part, changes).map(Done::Applied),
-            Work::Claim(claim) => take(&part, claim).map(Done::Claimed),
-        };
-        match done {
-            Ok(done @ (Done::Applied(Applied::Done(_)) | Done::Claimed(_))) => {
-                part.commit().map_err(fail)?;
-                results.push(Ok(done));
-            }
-            Ok(conflict @ Done::Applied(Applied::Conflict)) => {
-                part.rollback().map_err(fail)?;
-                results.push(Ok(conflict));
-            }
-            Err(source) => {
-                part.rollback().map_err(fail)?;
-                results.push(Err(fail(source)));
-            }
+        let done = call.work(&part);
+        if matches!(done, Ok((_, true))) {
+            part.commit().map_err(fail)?;
+        } else {
+            part.rollback().map_err(fail)?;
         }
+        results.push(done.map(|(outcome, _)| outcome).map_err(fail));
     }
     unit.commit().map_err(fail)?;
     Ok(results)

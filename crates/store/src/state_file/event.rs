@@ -389,15 +389,8 @@ pub(super) fn word<T>(
 mod tests {
     use model::SystemClock;
 
+    use super::super::tests::plan;
     use super::*;
-
-    /// How SQLite would answer a statement.
-    fn plan(db: &Connection, sql: &str) -> String {
-        let mut asked = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        // What is not bound is NULL, which changes no plan.
-        let steps = asked.raw_query().mapped(|row| row.get::<_, String>(3));
-        steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
-    }
 
     #[test]
     fn what_is_asked_all_the_time_is_answered_by_an_index() {

@@ -22,11 +22,15 @@ const PARTNER: Duration = Duration::from_mins(15);
 /// How many results of a remediation are looked at.
 const RESULTS: u32 = 5;
 /// How far back a success that did not hold counts.
-const INEFFECTIVE: Duration = Duration::from_hours(24);
+const INEFFECTIVE_SINCE: Duration = Duration::from_hours(24);
 /// The span in which a storm is counted.
 const STORM: Duration = Duration::from_mins(1);
 /// Most different reasons that are told of a remediation.
 const REASONS: usize = 10;
+
+/// Successes of a remediation that did not hold.
+pub(super) const INEFFECTIVE: &str =
+    "SELECT count(*) FROM run WHERE remediation = ?1 AND started >= ?2 AND came_back = 1";
 
 /// Looks up what matters for one event.
 pub(super) fn find(db: &Connection, query: &PrecedentQuery) -> rusqlite::Result<Vec<Record>> {
@@ -57,11 +61,9 @@ pub(super) fn find(db: &Connection, query: &PrecedentQuery) -> rusqlite::Result<
             word(row, 0, RunState::from_name)
         })?
         .collect::<Result<_, _>>()?;
-    let since = query.since.max(now - INEFFECTIVE);
+    let since = query.since.max(now - INEFFECTIVE_SINCE);
     let ineffective = db
-        .prepare_cached(
-            "SELECT count(*) FROM run WHERE remediation = ?1 AND started >= ?2 AND came_back = 1",
-        )?
+        .prepare_cached(INEFFECTIVE)?
         .query_row(params![query.remediation, since.0], |row| row.get(0))?;
     let storm = storm(db, query.storm, now)?;
     let partner = match &query.partner {

@@ -17,6 +17,10 @@ const LEVEL: i32 = 3;
 /// Largest transcript that is kept, in bytes before compression; what is said beyond it is counted only.
 const MOST: usize = 4 << 20;
 
+/// How many other devices were worked on, and from when on.
+const OTHERS: &str = "SELECT count(DISTINCT device), min(started) FROM run
+    WHERE started > ?2 AND device <> ?1";
+
 /// Makes a change; `false` if the run is not as the change expects.
 pub(super) fn put(db: &Connection, revision: i64, change: &RunChange) -> rusqlite::Result<bool> {
     match change {
@@ -274,7 +278,14 @@ fn spent(
     let again = |first: Option<i64>| {
         UnixMs(first.map_or(run.started.0, |at| at + millis(limits.window) + 1))
     };
-    let count = |sql: &str, what: &str| -> rusqlite::Result<(u32, Option<i64>)> {
+    // What is less than the budget without any limit in time need not be counted within one.
+    let runs: u32 = db
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM run")?
+        .query_row([], |row| row.get(0))?;
+    let count = |sql: &str, what: &str, most: u32| -> rusqlite::Result<(u32, Option<i64>)> {
+        if runs < most {
+            return Ok((0, None));
+        }
         db.prepare_cached(sql)?
             .query_row(params![what, since.0], |row| Ok((row.get(0)?, row.get(1)?)))
     };
@@ -283,6 +294,7 @@ fn spent(
         "SELECT count(*), min(started) FROM run
          WHERE remediation = ?1 AND started > ?2",
         &run.remediation,
+        limits.rule,
     )?;
     if rule >= limits.rule {
         let said = format!("{} ran {rule} times within {minutes} minutes", run.remediation);
@@ -292,16 +304,13 @@ fn spent(
         "SELECT count(*), min(started) FROM run
          WHERE device = ?1 AND started > ?2",
         &run.device,
+        limits.device,
     )?;
     if device >= limits.device {
         let said = format!("{} was worked on {device} times within {minutes} minutes", run.device);
         return Ok(Some((note("budgets", said), again(first))));
     }
-    let (others, first) = count(
-        "SELECT count(DISTINCT device), min(started) FROM run
-         WHERE started > ?2 AND device <> ?1",
-        &run.device,
-    )?;
+    let (others, first) = count(OTHERS, &run.device, limits.devices)?;
     if others >= limits.devices {
         let said = format!("{others} devices were worked on within {minutes} minutes");
         return Ok(Some((note("budgets", said), again(first))));
@@ -406,4 +415,27 @@ pub(super) fn body(row: &Row<'_>) -> rusqlite::Result<Run> {
     let body = row.get_ref(0)?.as_str()?;
     serde_json::from_str(body)
         .map_err(|why| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::SystemClock;
+
+    use super::super::precedent::INEFFECTIVE;
+    use super::super::tests::plan;
+    use super::*;
+
+    #[test]
+    fn what_each_run_asks_before_it_begins_is_answered_by_indexes_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = crate::file::open_writer(dir.path(), &crate::state_file::SCHEMA, &SystemClock);
+        let db = db.unwrap();
+        for (sql, index) in [
+            (OTHERS, "COVERING INDEX run_by_start (started>?)"),
+            (INEFFECTIVE, "COVERING INDEX run_came_back (remediation=? AND started>?)"),
+        ] {
+            let plan = plan(&db, sql);
+            assert!(plan.contains(index), "{sql}\n{plan}");
+        }
+    }
 }

@@ -13,6 +13,14 @@ use super::mark::KEPT;
 use super::*;
 use crate::state::{AlertQuery, Mark, Memo};
 
+/// How SQLite would answer a statement.
+pub(super) fn plan(db: &Connection, sql: &str) -> String {
+    let mut asked = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    // What is not bound is NULL, which changes no plan.
+    let steps = asked.raw_query().mapped(|row| row.get::<_, String>(3));
+    steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+}
+
 fn mark(at: i64, subject: &str, text: &str) -> Change {
     Change::Mark(Mark {
         at: UnixMs(at),
@@ -57,6 +65,29 @@ fn revisions_go_on_after_a_restart() {
     assert_eq!(texts(state.changes(0).unwrap()), ["one", "two"]);
     assert_eq!(texts(state.changes(1).unwrap()), ["two"]);
     assert!(state.changes(u64::MAX).unwrap().is_empty());
+}
+
+#[test]
+fn who_submits_is_told_once_it_is_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateFile::open(dir.path(), &SystemClock).unwrap();
+    let (told, hear) = std::sync::mpsc::channel();
+    let folder = dir.path().to_owned();
+    for text in ["one", "two"] {
+        let (told, folder) = (told.clone(), folder.clone());
+        let done = move |result: Result<Applied, Error>| {
+            let found = StateReader::open(&folder).unwrap().find(&marks(None, 9)).unwrap();
+            told.send((result.unwrap(), texts(found))).unwrap();
+        };
+        state.submit(Arc::new(vec![mark(1, "a", text)]), Box::new(done));
+    }
+    // Who does not wait is first, or shares the commit; nobody is forgotten.
+    state.apply(vec![mark(1, "a", "three")]).unwrap();
+    for text in ["one", "two"] {
+        let (applied, found) = hear.recv().unwrap();
+        assert!(matches!(applied, Applied::Done(_)) && found.iter().any(|it| it == text));
+    }
+    drop(state);
 }
 
 #[test]

@@ -170,6 +170,38 @@ fn a_device_and_both_halves_of_a_pair_are_worked_on_by_one_run_alone() {
 }
 
 #[test]
+fn of_claims_that_come_together_each_sees_those_before_it() {
+    let (_folder, state) = queued(&["sw1", "sw1", "sw2", "sw3"]);
+    let mut last = claim(4, "sw3", NOW);
+    last.locks = vec!["device sw3".into()];
+    let wanted = vec![
+        claim(1, "sw1", NOW),
+        claim(2, "sw1", NOW),
+        claim(3, "sw2", NOW),
+        claim(1, "sw1", NOW),
+        last,
+    ];
+    let claimed = state.claim_all(wanted).unwrap();
+    let words = claimed.iter().map(|one| match one {
+        Claimed::Run(run) => format!("run {} on {}", run.id.0, run.device),
+        Claimed::Busy(note) | Claimed::Spent(note, _) => note.said.clone(),
+        Claimed::Gone => "gone".to_owned(),
+    });
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        [
+            "run 1 on sw1",
+            "run 1 is at device sw1",
+            "run 1 is at pair sw1+sw2",
+            "gone",
+            "run 2 on sw3"
+        ]
+    );
+    assert_eq!(event(&state, 2).state, EventState::Queued);
+    assert_eq!(event(&state, 4).state, EventState::Running);
+}
+
+#[test]
 fn budgets_and_the_number_at_work_are_kept_by_the_claim_itself() {
     let (_folder, state) = queued(&["a", "a", "a", "a", "b", "c"]);
     let alone = |id, device: &str, at| {
