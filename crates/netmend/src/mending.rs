@@ -44,6 +44,8 @@ use crate::telling::Telling;
 
 /// Time between two looks at files, leases, questions and all else that pages show.
 const ROUND: Duration = Duration::from_secs(2);
+/// How long the thread waits for more while workers are busy.
+const LINGER: Duration = Duration::from_millis(2);
 /// How long runs may take to end by themselves while the daemon stops.
 const GRACE: Duration = Duration::from_secs(15);
 /// File of the trusted host keys in the data folder.
@@ -133,7 +135,8 @@ impl Mending {
         let switch = Arc::new(switch);
         let epoch = begin(&*state, &*clock).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // They wait for devices: to wake another thread costs more than what is done in between.
+            .worker_threads(1)
             .thread_name("mend-worker")
             .enable_all()
             .build()
@@ -232,6 +235,12 @@ fn begin(state: &dyn State, clock: &dyn Clock) -> Result<u64, store::Error> {
     Ok(epoch)
 }
 
+/// Runs that ended together were written down together, and what comes after them is begun together.
+#[expect(clippy::disallowed_methods, reason = "the thread is the stage's own, and it is to wait")]
+fn linger() {
+    std::thread::sleep(LINGER);
+}
+
 /// What the thread alone has.
 struct Thread {
     shared: Arc<Shared>,
@@ -247,6 +256,9 @@ impl Thread {
     fn work(mut self) {
         loop {
             let stop = self.shared.bell.wait();
+            if !stop && self.shared.at_work() > 0 {
+                linger();
+            }
             self.shared.take_ended();
             if stop {
                 break;
@@ -266,10 +278,7 @@ impl Thread {
             if let Err(why) = worked {
                 tracing::error!(%why, "events cannot be planned; they wait");
             }
-            // Between the rounds only who is at work changes by itself.
-            if self.shared.present().busy != self.shared.at_work() {
-                self.shared.publish();
-            }
+            self.shared.publish_busy();
         }
         self.end();
     }
@@ -383,6 +392,16 @@ impl Shared {
         };
         if next != *before {
             *present = Arc::new(MendNow { version: before.version + 1, ..next });
+        }
+    }
+
+    /// Between the rounds only how many are at work changes by itself.
+    fn publish_busy(&self) {
+        let busy = self.at_work();
+        let mut present = self.present.lock().expect("no holder of this lock can panic");
+        if present.busy != busy {
+            let version = present.version + 1;
+            *present = Arc::new(MendNow { version, busy, ..MendNow::clone(&present) });
         }
     }
 

@@ -34,7 +34,11 @@ impl Budgets {
     /// What the claim has to count, for an inventory of so many devices.
     pub fn limits(&self, devices: usize) -> ClaimLimits {
         #[expect(clippy::cast_sign_loss, reason = "a share is 0 to 100 percent")]
-        let share = (devices as f32 * self.inventory / 100.0).ceil() as u32;
+        let share = match self.inventory {
+            // All of it is no limit, and need not be counted.
+            100.0.. => u32::MAX,
+            inventory => (devices as f32 * inventory / 100.0).ceil() as u32,
+        };
         ClaimLimits {
             running: self.running,
             running_rule: self.running_rule,
@@ -54,5 +58,7 @@ mod tests {
     fn a_small_inventory_has_a_budget_and_a_large_one_its_share() {
         assert_eq!(Budgets::default().limits(2).devices, 3);
         assert_eq!(Budgets::default().limits(1_000).devices, 20);
+        let all = Budgets { inventory: 100.0, ..Budgets::default() };
+        assert_eq!(all.limits(1_000).devices, u32::MAX);
     }
 }

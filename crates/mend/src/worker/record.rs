@@ -10,6 +10,7 @@ use store::{
     Applied, Ask, AuditNote, Change, EventChange, EventMove, EventPlan, PlannedRule, RunChange,
     State,
 };
+use tokio::sync::oneshot;
 
 use super::{ESCALATED, Ending, Errand, LEASE, Work, Worker};
 use crate::queue;
@@ -150,10 +151,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Writes changes, however long the store takes; only then does the worker go on.
 pub(super) async fn write(state: &Arc<dyn State>, changes: Vec<Change>) -> Result<(), Ending> {
+    let changes = Arc::new(changes);
     loop {
-        let (store, these) = (Arc::clone(state), changes.clone());
-        let written = tokio::task::spawn_blocking(move || store.apply(these)).await;
-        match written {
+        let (done, written) = oneshot::channel();
+        // A worker that is gone needs no answer.
+        state.submit(Arc::clone(&changes), Box::new(move |result| drop(done.send(result))));
+        match written.await {
             Ok(Ok(Applied::Done(_))) => return Ok(()),
             Ok(Ok(Applied::Conflict) | Err(store::Error::Closed)) | Err(_) => {
                 return Err(Ending::Lost);

@@ -24,7 +24,7 @@ use super::{Rules, Shared, switch};
 /// Events that are planned at a time.
 const MANY: u32 = 500;
 /// Events that are looked at together, at least, for whether they can be begun.
-const FEW: u32 = 16;
+const FEW: u32 = 4;
 /// Times that more is begun before others get their turn.
 const PASSES: usize = 16;
 /// How long what was counted of lately holds, unless there is another event.
@@ -61,6 +61,21 @@ impl Around<'_> {
             limits: &self.rules.settings.guards,
         }
     }
+}
+
+/// What an event is begun with, once it is claimed.
+struct Wanted {
+    event: Event,
+    remediation: Arc<Remediation>,
+    endpoint: Endpoint,
+    errand: Errand,
+}
+
+/// Whether an event can be begun.
+enum Begin {
+    Claim(Box<(Claim, Wanted)>),
+    /// Something speaks against it: what becomes of it.
+    Plan(EventPlan),
 }
 
 impl Shared {
@@ -247,11 +262,12 @@ impl Shared {
         }
         for _ in 0..PASSES {
             let busy = self.busy_devices();
-            if busy.len() >= rules.settings.workers as usize {
+            let workers = rules.settings.workers as usize;
+            // More than can be begun would be read again as soon as one run has ended.
+            let free = workers.saturating_sub(busy.len()) as u32;
+            if free == 0 {
                 return Ok(());
             }
-            // More than can be begun would be read again as soon as one run has ended.
-            let free = rules.settings.workers - busy.len() as u32;
             let query = EventQuery {
                 states: vec![EventState::Queued],
                 due: Some(self.clock.now_ms()),
@@ -263,17 +279,22 @@ impl Shared {
             if due.is_empty() {
                 return Ok(());
             }
-            let mut plans = Vec::new();
+            let (mut plans, mut wanted) = (Vec::new(), Vec::<(Claim, Wanted)>::new());
             for event in due {
-                let busy = self.busy_devices();
-                if busy.len() >= rules.settings.workers as usize {
+                if wanted.len() >= free as usize {
                     break;
                 }
                 // The one before it may be of the same device.
-                if !busy.contains(&event.device) {
-                    plans.extend(self.begin(event, &rules, runtime)?);
+                if wanted.iter().any(|(_, one)| one.event.device == event.device) {
+                    continue;
+                }
+                let place = workers - free as usize + wanted.len() + 1;
+                match self.begin(event, &rules, place)? {
+                    Begin::Claim(one) => wanted.push(*one),
+                    Begin::Plan(plan) => plans.push(plan),
                 }
             }
+            plans.extend(self.claim(wanted, runtime)?);
             self.apply_plans(plans)?;
         }
         // There is more; but others may have waited for a plan meanwhile.
@@ -287,13 +308,8 @@ impl Shared {
         busy.values().cloned().collect()
     }
 
-    /// Begins one event; gives what becomes of it if something speaks against that by now.
-    fn begin(
-        self: &Arc<Self>,
-        event: Event,
-        rules: &Arc<Rules>,
-        runtime: &Runtime,
-    ) -> Result<Option<EventPlan>, store::Error> {
+    /// What one event needs to be begun, or what becomes of it if something speaks against that by now.
+    fn begin(&self, event: Event, rules: &Arc<Rules>, place: usize) -> Result<Begin, store::Error> {
         let now = self.clock.now_ms();
         let device = rules.inventory.device(&event.device);
         let name = event.plan.as_ref().map(|plan| plan.remediation.as_str());
@@ -301,12 +317,13 @@ impl Shared {
         let remediation = name.and_then(|name| library.remediations.named(name));
         let (Some(device), Some(remediation)) = (device, remediation) else {
             let what = if device.is_none() { "its device" } else { "its remediation" };
-            return Ok(Some(replan(&event, EventState::Recorded, &format!("{what} is gone"), now)));
+            let said = format!("{what} is gone");
+            return Ok(Begin::Plan(replan(&event, EventState::Recorded, &said, now)));
         };
         if !queue::is_same(&event, Some(remediation)) {
             // Whoever said yes said it to another file.
             let said = format!("{} has changed since it was planned", remediation.name);
-            return Ok(Some(replan(&event, EventState::New, &said, now)));
+            return Ok(Begin::Plan(replan(&event, EventState::New, &said, now)));
         }
         let around = self.around(&event, Some(device), remediation, rules, now)?;
         let case = around.case(&event, now);
@@ -314,16 +331,18 @@ impl Shared {
         if !matches!(outcome.what, Todo::Run | Todo::Look) {
             let (mut plan, _) = planned(&case, remediation);
             plan.from = vec![EventState::Queued];
-            return Ok(Some(plan));
+            return Ok(Begin::Plan(plan));
         }
         let errand = self.errand(&event, &around, outcome.what)?;
         let endpoint = match Endpoint::of(&rules.inventory, &event.device) {
             Ok(endpoint) => endpoint,
             Err(why) => {
-                return Ok(Some(replan(&event, EventState::Recorded, &why.to_string(), now)));
+                let said = why.to_string();
+                return Ok(Begin::Plan(replan(&event, EventState::Recorded, &said, now)));
             }
         };
-        let mut run = self.run_of(&event, &endpoint, remediation, (around.mode, &outcome), now);
+        let mut run =
+            self.run_of((&event, place), &endpoint, remediation, (around.mode, &outcome), now);
         // Who only looks may look again.
         run.idempotent |= matches!(errand, Errand::Look(_));
         let claim = Claim {
@@ -333,33 +352,52 @@ impl Shared {
             locks: guard::lock::names(device, around.partner, &rules.settings.exclusive),
             limits: rules.settings.budgets.limits(rules.inventory.devices().len()),
         };
-        let plan = match self.state.claim(claim)? {
-            Claimed::Run(run) => {
-                let changed_before = run.attempt > 1 && self.changed_before(&event)?;
-                let (run, remediation) = (*run, Arc::clone(remediation));
-                let task = Task { run, event, remediation, endpoint, changed_before, errand };
-                self.work(task, runtime);
-                return Ok(None);
+        let remediation = Arc::clone(remediation);
+        Ok(Begin::Claim(Box::new((claim, Wanted { event, remediation, endpoint, errand }))))
+    }
+
+    /// Begins what nobody stands in the way of, all in one transaction; gives what becomes of the rest.
+    fn claim(
+        self: &Arc<Self>,
+        wanted: Vec<(Claim, Wanted)>,
+        runtime: &Runtime,
+    ) -> Result<Vec<EventPlan>, store::Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (claims, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+        let mut plans = Vec::new();
+        for (claimed, one) in self.state.claim_all(claims)?.into_iter().zip(wanted) {
+            let Wanted { event, remediation, endpoint, errand } = one;
+            match claimed {
+                Claimed::Run(run) => {
+                    let run = *run;
+                    let changed_before = run.attempt > 1 && self.changed_before(&event);
+                    let task = Task { run, event, remediation, endpoint, changed_before, errand };
+                    self.work(task, runtime);
+                }
+                Claimed::Busy(note) => {
+                    let again = self.clock.now_ms() + BUSY;
+                    plans.push(replan(&event, EventState::Queued, &note.said, again));
+                }
+                Claimed::Spent(note, until) => {
+                    let said = format!("budget: {}", note.said);
+                    plans.push(replan(&event, EventState::Held, &said, until));
+                }
+                Claimed::Gone => {}
             }
-            Claimed::Busy(note) => replan(&event, EventState::Queued, &note.said, now + BUSY),
-            Claimed::Spent(note, until) => {
-                let said = format!("budget: {}", note.said);
-                replan(&event, EventState::Held, &said, until)
-            }
-            Claimed::Gone => return Ok(None),
-        };
-        Ok(Some(plan))
+        }
+        Ok(plans)
     }
 
     fn run_of(
         &self,
-        event: &Event,
+        (event, place): (&Event, usize),
         endpoint: &Endpoint,
         remediation: &Remediation,
         (mode, outcome): (Mode, &Outcome),
         now: UnixMs,
     ) -> Run {
-        let place = self.busy.lock().expect("no holder of this lock can panic").len() + 1;
         Run {
             id: RunId(0),
             event: event.id,
@@ -439,10 +477,18 @@ impl Shared {
         });
     }
 
-    fn changed_before(&self, event: &Event) -> Result<bool, store::Error> {
+    /// Whether an earlier run of an event may have changed the device.
+    fn changed_before(&self, event: &Event) -> bool {
         let query = RunQuery { event: Some(event.id), ..RunQuery::default() };
-        let runs = self.state.find(&Query::Runs(query))?;
-        Ok(runs.iter().any(|record| matches!(&record.value, Value::Run(run) if run.changed)))
+        match self.state.find(&Query::Runs(query)) {
+            Ok(runs) => {
+                runs.iter().any(|record| matches!(&record.value, Value::Run(run) if run.changed))
+            }
+            Err(why) => {
+                tracing::error!(event = event.id.0, %why, "its earlier runs cannot be read");
+                true
+            }
+        }
     }
 }
 
