@@ -27,6 +27,8 @@ pub(crate) struct Loss {
     pub(crate) evidence_a_sample: f64,
     pub(crate) evidence_sparse: f64,
     pub(crate) evidence_a_lost_second: f64,
+    /// The share of it that is enough of three sparse samples in a row, over which no such burst lies.
+    pub(crate) evidence_of_three: f64,
     /// Smallest 5-minute loss that counts.
     pub(crate) absolute: f64,
     /// Smallest 5-minute loss that counts, in units of the usual loss.
@@ -42,6 +44,7 @@ pub(crate) struct Loss {
     /// Lost time that raises at once: time, weighted by the share of probes lost, while at least
     /// `down_share` are lost; a sample that speaks for minutes needs less, as an outage fills part of it.
     pub(crate) down_after: f64,
+    pub(crate) down_after_sparse: f64,
     pub(crate) down_share: f64,
     pub(crate) down_share_sparse: f64,
     /// Probes that have to be lost in that time; 0 decides as the reference does: two samples, or one
@@ -66,9 +69,11 @@ impl Loss {
         evidence: 9.0,
         evidence_a_minute: 2.1,
         evidence_sparse: 0.4,
-        evidence_a_lost_second: 0.008,
+        evidence_a_lost_second: 0.02,
+        evidence_of_three: 0.8,
         margin: 1.2,
         down_after: 45.0,
+        down_after_sparse: 55.0,
         down_share: 0.35,
         down_share_sparse: 0.1,
         down_probes: 5.0,
@@ -85,6 +90,7 @@ impl Loss {
         evidence_a_sample: 0.6,
         evidence_sparse: 0.6,
         evidence_a_lost_second: 0.0,
+        evidence_of_three: 1.0,
         margin: 1.0,
         down_share: 0.99,
         down_share_sparse: 0.99,
@@ -97,6 +103,7 @@ impl Loss {
         up_after: f64::INFINITY,
         accept_after: 6.0 * 3600.0,
         down_after: 50.0,
+        down_after_sparse: 50.0,
         tau_baseline: 2.0 * 86_400.0,
         tau_level: 300.0,
         tau_hour: 3.0 * 3600.0,
@@ -128,6 +135,8 @@ pub(crate) struct State {
     minute: i64,
     /// and how much it has added.
     added: f64,
+    /// Sparse samples in a row that were evidence.
+    in_a_row: u32,
     /// Since when there has been evidence, whether that was said or not.
     high_since: Option<UnixMs>,
     silent_since: Option<UnixMs>,
@@ -176,6 +185,7 @@ impl State {
             last: UnixMs(0),
             minute: 0,
             added: 0.0,
+            in_a_row: 0,
             high_since: None,
             silent_since: None,
             firing: None,
@@ -204,6 +214,7 @@ impl State {
         let probes = probes.unwrap_or((1.0 / f64::from(self.finest)).min(MOST_PROBES));
         if seconds(self.last, at) > LONGEST_GAP {
             (self.evidence, self.level, self.recent) = (0.0, 0.0, 0.0);
+            self.in_a_row = 0;
             self.answered();
             self.high_since = None;
             if let Some(firing) = &mut self.firing
@@ -245,6 +256,7 @@ impl State {
         out.time(self.last);
         out.time(UnixMs(self.minute));
         out.f64(self.added);
+        out.u32(self.in_a_row);
         out.maybe(self.high_since, Writer::time);
         out.maybe(self.silent_since, Writer::time);
         out.maybe(self.firing, |out, firing| {
@@ -268,6 +280,7 @@ impl State {
             last: from.time()?,
             minute: from.time()?.0,
             added: from.f64()?,
+            in_a_row: from.u32()?,
             high_since: from.maybe(Reader::time)?,
             silent_since: from.maybe(Reader::time)?,
             firing: from.maybe(|from| {
@@ -325,6 +338,8 @@ impl State {
                 if dt < SPARSE { f64::INFINITY } else { sparse }.min(rule.evidence_a_sample);
             gain = gain.min(rule.evidence_a_minute * dt / 60.0).min(share * rule.evidence);
         }
+        let row = dt >= SPARSE && gain > 0.0;
+        self.in_a_row = if row { self.in_a_row.saturating_add(1) } else { 0 };
         self.evidence = (self.evidence + gain).clamp(0.0, 1.3 * rule.evidence);
         if self.evidence > 0.0 {
             self.high_since.get_or_insert(now);
@@ -381,11 +396,14 @@ impl State {
         } else {
             self.silent >= 1.5 * moment.dt || moment.probes >= 10.0
         };
-        if self.silent >= rule.down_after && enough {
+        let down_after = if moment.dt < SPARSE { rule.down_after } else { rule.down_after_sparse };
+        if self.silent >= down_after && enough {
             let rule = if self.some_answered { Rule::Nm } else { Rule::Down };
             return Some((self.silent_since.unwrap_or(moment.now), rule));
         }
-        let high = self.evidence >= rule.evidence && moment.lost > 0.0 && self.level >= moment.gate;
+        let share = if self.in_a_row < 3 { 1.0 } else { rule.evidence_of_three };
+        let enough = self.evidence >= share * rule.evidence;
+        let high = enough && moment.lost > 0.0 && self.level >= moment.gate;
         (high && moment.known_for > rule.warm_up)
             .then(|| (self.high_since.unwrap_or(moment.now), Rule::Nm))
     }

@@ -47,6 +47,9 @@ impl Nm {
 const JUMPS: f64 = 4.7;
 /// Smallest rise above what is usual that counts, in units of the usual deviation.
 const DEVIATIONS: f64 = 4.5;
+/// The same of a rise that stays: the smaller it is, the longer it must, in seconds.
+const LASTING: f64 = 3.0;
+const LASTS_FOR: f64 = 3600.0;
 /// How far one sample may pull the level, in gates.
 const CLIP: f64 = 2.0;
 /// The same for the level that is shown.
@@ -60,7 +63,7 @@ const ALIKE: f64 = 0.5;
 const WARY: f64 = 0.4;
 /// Bursts up to this length are remembered, and for how long, in seconds.
 const BURST: f64 = 2400.0;
-const TAU_BURSTS: f64 = 4.0 * 86_400.0;
+const TAU_BURSTS: f64 = 2.0 * 86_400.0;
 /// Time constants, in seconds: the present level,
 const TAU_LEVEL: f64 = 40.0;
 /// the last hour,
@@ -68,7 +71,7 @@ const TAU_RECENT: f64 = 3600.0;
 /// the baseline,
 const TAU_BASELINE: f64 = 12.0 * 3600.0;
 /// the usual jump and deviation over all hours,
-const TAU_DAY: f64 = 86_400.0;
+const TAU_SIZE: f64 = 2.0 * 86_400.0;
 /// what is usual in an hour of the week, in time within that hour,
 const TAU_HOUR: f64 = 6.0 * 3600.0;
 /// and how much it deviates, in the same time: faster while little of it was seen.
@@ -79,7 +82,7 @@ const TAU_SHARE: f64 = 240.0;
 const ACCEPT_AFTER: f64 = 4.0 * 3600.0;
 /// Time after which a lower level is the new normal, in seconds. Were it much shorter, each dip of a series
 /// that wanders would be taken for one, and the way back for a rise.
-const LOWER_AFTER: f64 = 3600.0;
+const LOWER_AFTER: f64 = 7200.0;
 /// Time before which nothing is raised, in seconds.
 const WARM_UP: f64 = 7200.0;
 
@@ -104,6 +107,8 @@ pub(crate) struct State {
     size: f32,
     /// Time above the gates, less that below.
     score: f32,
+    /// Time above the gate of rises that stay, less that below.
+    lasting: f32,
     /// Share of recent time above the gates.
     share: f32,
     /// Excess of the last sample over the last hour.
@@ -151,8 +156,10 @@ struct Moment {
     floor: f64,
     /// Jump above the last hour that counts now.
     jump_gate: f64,
-    /// Rise above what is usual that counts now.
+    /// Rise above what is usual that counts now,
     gate: f64,
+    /// and the smaller one that counts if it stays.
+    lasting_gate: f64,
     /// Time above the gates that raises, before bursts are considered.
     needed: f64,
 }
@@ -170,6 +177,7 @@ impl State {
             jump: 0.0,
             size: 0.0,
             score: 0.0,
+            lasting: 0.0,
             share: 0.0,
             excess: 0.0,
             bursts: 0.0,
@@ -191,7 +199,7 @@ impl State {
             *self = Self { baseline: value, first: at, last: at, ..Self::new() };
         } else if gap > LONGEST_GAP {
             (self.level, self.present, self.recent) = (0.0, 0.0, 0.0);
-            (self.score, self.share, self.low_for) = (0.0, 0.0, 0.0);
+            (self.score, self.lasting, self.share, self.low_for) = (0.0, 0.0, 0.0, 0.0);
             self.burst_for = -1.0;
             self.high = self.is_firing();
         }
@@ -233,6 +241,7 @@ impl State {
             floor,
             jump_gate: floor.max(JUMPS * f64::from(self.jump)),
             gate: floor.max(DEVIATIONS * size),
+            lasting_gate: floor.max(LASTING * size),
             needed: nm.high_for + nm.high_samples * dt,
         }
     }
@@ -259,7 +268,10 @@ impl State {
         self.score =
             if high { score + if alike { dt } else { UNLIKE * dt } } else { score - BELOW * dt }
                 .clamp(0.0, 2.0 * self.needed(moment)) as f32;
-        let seen = if high { 1.0 } else { 0.0 };
+        let above = self.above(moment);
+        let lasting = f64::from(self.lasting) + if above { dt } else { -dt };
+        self.lasting = lasting.clamp(0.0, 1.5 * LASTS_FOR) as f32;
+        let seen = if high || above { 1.0 } else { 0.0 };
         self.share += (dt / (TAU_SHARE + dt)) as f32 * (seen - self.share);
         self.remember(moment, high);
         high
@@ -268,6 +280,16 @@ impl State {
     /// Time above the gates that raises: more for a series that is known for short bursts.
     fn needed(&self, moment: &Moment) -> f64 {
         moment.needed * (1.0 + WARY * f64::from(self.bursts.min(1.0)))
+    }
+
+    /// Whether the level is too high if it stays.
+    fn above(&self, moment: &Moment) -> bool {
+        f64::from(self.level) >= moment.lasting_gate
+    }
+
+    /// Whether it has stayed that high for long.
+    fn stayed(&self) -> bool {
+        f64::from(self.lasting) >= LASTS_FOR
     }
 
     /// Whether the level is still too high to be cleared.
@@ -280,7 +302,7 @@ impl State {
     fn remember(&mut self, moment: &Moment, high: bool) {
         let Moment { now, gap, dt, .. } = *moment;
         let loud = self.loud(moment);
-        if high && !self.high {
+        if (high || self.above(moment)) && !self.high {
             (self.high, self.since) = (true, now);
         } else if !loud && !self.is_firing() {
             self.high = false;
@@ -305,7 +327,8 @@ impl State {
 
     fn decide(&mut self, moment: &Moment, high: bool, clear_after: f64) -> Option<Change> {
         if !self.is_firing() {
-            let enough = high && f64::from(self.score) >= self.needed(moment);
+            let enough = high && f64::from(self.score) >= self.needed(moment)
+                || self.stayed() && self.above(moment);
             if !enough || moment.known_for <= WARM_UP {
                 return None;
             }
@@ -325,7 +348,8 @@ impl State {
         } else {
             return None;
         };
-        (self.firing_for, self.score, self.burst_for, self.high) = (-1.0, 0.0, -1.0, false);
+        (self.firing_for, self.burst_for, self.high) = (-1.0, -1.0, false);
+        (self.score, self.lasting) = (0.0, 0.0);
         Some(change)
     }
 
@@ -347,8 +371,8 @@ impl State {
             self.recent += (rate(TAU_RECENT) * jump.clamp(-jump_gate, jump_gate)) as f32;
         }
         if quiet {
-            approach(&mut self.jump, rate(TAU_DAY), jump.abs().min(1.5 * jump_gate));
-            approach(&mut self.size, rate(TAU_DAY), level.abs().min(1.5 * gate));
+            approach(&mut self.jump, rate(TAU_SIZE), jump.abs().min(1.5 * jump_gate));
+            approach(&mut self.size, rate(TAU_SIZE), level.abs().min(1.5 * gate));
         }
         self.sink(moment);
         let level = f64::from(self.level);
@@ -391,7 +415,9 @@ impl State {
         } else {
             Standing::Usual
         };
-        let limit = usual + moment.gate.min(f64::from(self.recent) + moment.jump_gate);
+        let gate =
+            if self.is_firing() && self.stayed() { moment.lasting_gate } else { moment.gate };
+        let limit = usual + gate.min(f64::from(self.recent) + moment.jump_gate);
         Judgement {
             at: moment.now,
             value: (usual + f64::from(self.present)) as f32,
@@ -414,6 +440,7 @@ impl State {
             self.jump,
             self.size,
             self.score,
+            self.lasting,
             self.share,
         ]);
         out.f32s([self.excess, self.bursts, self.burst_for, self.burst_score, self.low_for]);
@@ -436,6 +463,7 @@ impl State {
             jump: from.f32()?,
             size: from.f32()?,
             score: from.f32()?,
+            lasting: from.f32()?,
             share: from.f32()?,
             excess: from.f32()?,
             bursts: from.f32()?,

@@ -10,7 +10,7 @@ use crate::detector::Detector;
 /// Opens each snapshot.
 const MAGIC: [u8; 4] = *b"NMDT";
 /// Raised whenever the order or the meaning of what is written changes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why a snapshot was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

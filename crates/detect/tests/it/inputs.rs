@@ -272,6 +272,55 @@ fn who_answers_only_some_probes_is_not_up_again() {
 }
 
 #[test]
+fn a_small_rise_is_told_once_it_has_stayed_for_an_hour() {
+    let mut rtt = Watched::nm(Metric::Rtt);
+    // Ten days of 8 ms up and down make 20 ms too little for an alert at once.
+    let restless = |minute: i64| 40.0 + 8.0 * (minute as f64 * std::f64::consts::TAU / 173.0).sin();
+    assert_eq!(rtt.minutes(0..10 * DAY, restless), []);
+    let at = |minute: i64| 10 * DAY + minute;
+    let rise = |minute: i64| {
+        let minute = minute - 10 * DAY;
+        if (60..100).contains(&minute) || minute >= 300 { 60.0 } else { 40.0 }
+    };
+    assert_eq!(rtt.minutes(at(0)..at(300), rise), [], "forty minutes are too short");
+    let mut changes = rtt.minutes(at(300)..at(420), rise);
+    let Some((raised, Change::Raised)) = changes.pop() else { panic!("{changes:?}") };
+    assert!(changes.is_empty() && (at(358)..at(370)).contains(&raised), "{raised}");
+    let told = rtt.push(at(420) * MINUTE, 60.0).unwrap();
+    assert!(told.limit < told.value && told.share > 0.9, "{told:?}");
+    let Standing::Firing { since, rule: Rule::Nm } = told.standing else { panic!("{told:?}") };
+    let began = (since.0 - START) / MINUTE;
+    assert!((at(300)..at(305)).contains(&began), "{began}");
+}
+
+/// Judges slow samples of loss after a day without any: how many it took to raise.
+fn slow_samples_that_raise(percent: &[f64]) -> Option<usize> {
+    let settings = Settings { probes: Some(150.0), ..Settings::default() };
+    let mut loss = Watched::new(Metric::Loss, &settings);
+    (0..288).for_each(|sample| {
+        loss.push(sample * 5 * MINUTE, 0.0);
+    });
+    let judged = |(sample, percent): (i64, &f64)| {
+        loss.push(sample * 5 * MINUTE, *percent).unwrap().change == Some(Change::Raised)
+    };
+    (288..).zip(percent).map(judged).position(|raised| raised).map(|before| before + 1)
+}
+
+#[test]
+fn a_minute_lost_in_a_slow_sample_is_an_outage_and_what_a_burst_loses_is_not() {
+    assert_eq!(slow_samples_that_raise(&[20.0]), Some(1));
+    assert_eq!(slow_samples_that_raise(&[16.0, 0.0, 0.0, 0.0]), None);
+}
+
+#[test]
+fn two_slow_samples_that_lose_two_probes_each_are_too_few_and_three_are_enough() {
+    let little = 100.0 * 2.0 / 150.0;
+    assert_eq!(slow_samples_that_raise(&[little, little, 0.0, 0.0, 0.0]), None);
+    assert_eq!(slow_samples_that_raise(&[little, 0.0, little, 0.0, little]), None);
+    assert_eq!(slow_samples_that_raise(&[little; 6]), Some(3));
+}
+
+#[test]
 fn two_lost_probes_of_a_slow_series_are_no_outage() {
     let mut loss = Watched::nm(Metric::Loss);
     let lost = |probe: i64| if probe == 500 || probe == 501 { 100.0 } else { 0.0 };
