@@ -164,7 +164,7 @@ fn linux(line: &str) -> Option<Interface> {
     let flags = between(rest, "<", ">")?;
     let has = |flag: &str| flags.split(',').any(|one| one == flag);
     let (admin, lower) = (has("UP"), has("LOWER_UP"));
-    let reason = if has("NO-CARRIER") { "no carrier" } else { "" };
+    let reason = if has("NO-CARRIER") { "NO-CARRIER" } else { "" };
     Some(Interface {
         name,
         admin,

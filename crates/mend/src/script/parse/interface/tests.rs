@@ -185,7 +185,7 @@ fn linux() {
 3: eth1: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN mode DEFAULT group default qlen 1000
 ";
     assert_eq!(states(Platform::Linux, "lo", text), (true, true, true, String::new()));
-    assert_eq!(states(Platform::Linux, "eth0", text), (true, false, false, "no carrier".into()));
+    assert_eq!(states(Platform::Linux, "eth0", text), (true, false, false, "NO-CARRIER".into()));
     assert_eq!(states(Platform::Linux, "eth1", text), (false, false, false, String::new()));
     let port = parse(Platform::Linux, "eth0", text).unwrap();
     assert_eq!((port.input_errors, port.output_errors), (Some(4), Some(5)));
