@@ -25,6 +25,11 @@ impl Running {
         command.spawn().map(Self).map_err(|why| format!("cannot start {command:?}: {why}"))
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))

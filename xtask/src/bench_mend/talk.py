@@ -1,10 +1,11 @@
 """The way of the talk "Netops Coding 201": rows of a database, a pool of threads, a script with paramiko.
 
 Reads events as lines `ADDRESS PORT INTERFACE`, makes rows of them, and works on the rows. Prints one JSON object.
-usage: talk.py SOCKET WORKERS USER PASSWORD < EVENTS
+usage: talk.py SOCKET SERVER WORKERS USER PASSWORD < EVENTS; SERVER is the process id of the database
 """
 
 import json
+import os
 import resource
 import sys
 import threading
@@ -13,7 +14,7 @@ import time
 import paramiko
 import pymysql
 
-SOCKET, WORKERS, USER, PASSWORD = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+SOCKET, SERVER, WORKERS, USER, PASSWORD = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 
 
 def connect():
@@ -100,14 +101,21 @@ def cpu():
     return used.ru_utime + used.ru_stime
 
 
+def rows_cpu():
+    """What the database has used so far."""
+    with open(f"/proc/{SERVER}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 events = load()
-before, start = cpu(), time.monotonic()
+before, rows_before, start = cpu(), rows_cpu(), time.monotonic()
 threads = [threading.Thread(target=work, name=f"worker {number + 1}") for number in range(WORKERS)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-seconds, used = time.monotonic() - start, cpu() - before
+seconds, used, rows_used = time.monotonic() - start, cpu() - before, rows_cpu() - rows_before
 db = connect()
 with db.cursor() as cursor:
     cursor.execute("SELECT state, count(*), min(result) FROM events GROUP BY state")
@@ -118,6 +126,7 @@ print(
             "events": events,
             "seconds": seconds,
             "cpu_s": used,
+            "rows_cpu_s": rows_used,
             "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "repaired": found.get("SUCCESS", [0])[0],
             "states": found,
