@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release -p netmend-measure --example syslog
 //!
-//! With `-- lines` it counts instead how many lines of each batch that the parser had never seen it reads right, and
+//! A number behind `--` says how often the lines are read. With `-- lines` it counts instead how many lines of each batch that the parser had never seen it reads right, and
 //! shows the others:
 //!
 //!     cargo run --release -p netmend-measure --example syslog -- lines
@@ -24,11 +24,13 @@ const LINES: &str = include_str!("../src/wire/syslog/tests/lines.txt");
 const BATCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/syslog/tests/unseen");
 /// 2026-11-22 00:00 UTC.
 const RECEIVED: UnixMs = UnixMs(1_795_305_600_000);
-/// How often all of them are read.
+/// How often all of them are read, if nobody says.
 const ROUNDS: usize = 10_000;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("lines") {
+    let argument = std::env::args().nth(1);
+    let rounds = argument.as_deref().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    if argument.as_deref() == Some("lines") {
         return batches().iter().for_each(|(name, batch)| score(name, batch));
     }
     let wanted =
@@ -36,13 +38,13 @@ fn main() {
     let lines: Vec<&[u8]> = LINES.lines().filter(wanted).map(str::as_bytes).collect();
     let bytes: usize = lines.iter().map(|line| line.len()).sum();
     let start = cpu();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for line in &lines {
             black_box(parse(black_box(line), RECEIVED));
         }
     }
     let seconds = cpu().saturating_sub(start).as_secs_f64();
-    let count = (lines.len() * ROUNDS) as f64;
+    let count = (lines.len() * rounds) as f64;
     println!(
         r#"{{"lines":{count},"bytes_a_line":{},"lines_per_cpu_second":{:.0},"ns_a_line":{:.0}}}"#,
         bytes / lines.len(),

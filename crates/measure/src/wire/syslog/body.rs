@@ -24,7 +24,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         }
         return collected(record, code, after);
     }
-    if procurve(record, body) {
+    if procurve(record, body) || frames::concentrator(record, body) {
         return;
     }
     let tag = header::tag(Scan::new(body)).filter(|tag| tag.name != "Severity");
@@ -35,6 +35,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
             record.pid = tag.pid;
             tag.after
         }
+        None if named_code(record, body) => return,
         None => body,
     };
     record.message = text;
@@ -66,7 +67,8 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         .or_else(|| code::frr(body).map(|found| (found, Format::Frr)))
         .or_else(|| exos(body).map(|found| (found, Format::Exos)))
         .or_else(|| aruba(body).map(|found| (found, Format::Aruba)))
-        .or_else(|| labelled(body).map(|found| (found, record.format)));
+        .or_else(|| labelled(body).map(|found| (found, record.format)))
+        .or_else(|| frames::numbered(body).map(|found| (found, record.format)));
     if let Some(((code, after), format)) = found {
         record.code = Some(code);
         record.message = after;
@@ -211,12 +213,34 @@ fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     let upper = |byte: &u8| {
         byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
     };
-    if !word.iter().all(upper) {
-        return None;
-    }
-    let code = code::cisco(text(word)?)?;
+    let code = if word.iter().all(upper) {
+        code::cisco(text(word)?)?
+    } else {
+        // `SHELL/5/SHELL_LOGIN:` of Huawei and H3C.
+        code::slashes(text(word)?)?
+    };
     scan.blanks();
     Some((code, scan.rest))
+}
+
+/// `[local] 10.1.1.6 02:00:5e:00:00:01 SITE-1 ALARM-4-PORT_LINK_DOWN: ...` of Ciena: further addresses and the name
+/// stand between the first one and the code.
+fn named_code<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    for _ in 0..2 {
+        let word = scan.token();
+        let is_mac = word.len() == 17 && word.iter().all(|b| b.is_ascii_hexdigit() || *b == b':');
+        if !is_mac && !host::is_certain(word) {
+            return false;
+        }
+        scan.blanks();
+        if let Some((code, after)) = collector_code(scan.rest) {
+            record.device = host::name(word).filter(|_| !is_mac).or(record.device);
+            collected(record, code, after);
+            return true;
+        }
+    }
+    false
 }
 
 /// Takes a code that bore no mark.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::level;
 use super::scan::{Scan, is_blank, text};
 
 /// A code as printed, and as rules match it.
@@ -114,6 +115,9 @@ fn percent(body: &[u8]) -> Option<Found<'_>> {
         return found.filter(|_| memchr::memchr(b':', body).is_some());
     }
     let word = text(word)?;
+    if let Some(severity) = word.strip_prefix("log-").and_then(|word| level::of(word.as_bytes())) {
+        return logged(scan, severity);
+    }
     let (after, blank) = behind(scan)?;
     let found = |code, mark, host| Some(Found { code, mark, host, before: &[], after });
     if let Some((code, host)) = viptela(word) {
@@ -126,6 +130,16 @@ fn percent(body: &[u8]) -> Option<Found<'_>> {
         }
         None => None,
     }
+}
+
+/// `%log-notice:IP_ADDRESS_ADD: text` of Dell's OS10, behind the severity.
+fn logged(mut scan: Scan<'_>, severity: u8) -> Option<Found<'_>> {
+    scan.eat(b':').then_some(())?;
+    let name = text(scan.take_while(is_code_byte)).filter(|name| is_bare(name))?;
+    scan.eat(b':').then_some(())?;
+    scan.blanks();
+    let code = Code::plain(name, Some(severity));
+    Some(Found { code, mark: Mark::Bare, host: None, before: &[], after: scan.rest })
 }
 
 /// Whether a colon and a blank follow, which a name without severity needs to be a code.

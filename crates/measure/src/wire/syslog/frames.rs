@@ -50,6 +50,42 @@ pub(super) fn netscreen<'l>(record: &mut Record<'l>, tag: &Tag<'l>) -> bool {
     true
 }
 
+/// Cisco's VPN concentrators: `11504 01/08/2007 09:10:37.780 SEV=3 AUTH/5 RPT=124 ...`.
+pub(super) fn concentrator<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let mut scan = Scan::new(body);
+    let Some(seq) = scan.number(1, 19) else { return false };
+    scan.blanks();
+    if stamp::yearless(&mut scan).is_none() {
+        return false;
+    }
+    scan.blanks();
+    let marked = scan.eat_all(b"SEV=");
+    let Some(severity) = scan.number(1, 1).filter(|_| marked) else { return false };
+    scan.blanks();
+    let code = text(scan.token());
+    scan.blanks();
+    record.seq = Some(seq);
+    record.code = code.map(|code| Code::plain(code, u8::try_from(severity).ok()));
+    record.message = scan.rest;
+    true
+}
+
+/// The number that stands behind module and severity: `SYS APS NOTI 19034 text` of Barracuda.
+pub(super) fn numbered(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    if !body.starts_with(b"SYS ") {
+        return None;
+    }
+    let mut scan = Scan::new(body);
+    let mut word = || {
+        let word = scan.token();
+        scan.blanks();
+        word
+    };
+    let (_, _, severity, number) = (word(), word(), level::of(word())?, word());
+    let known = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+    known.then_some((Code::plain(text(number)?, Some(severity)), scan.rest))
+}
+
 /// What stands behind a serial number and a clock in parentheses: `FVE6035FD3AE3 (2024-05-10T09:49:05)
 /// firewall[10]: ...` of `WatchGuard`.
 pub(super) fn behind_serial(body: &[u8]) -> Option<&[u8]> {

@@ -49,7 +49,9 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     for _ in 0..PARTS {
         scan.blanks();
         match scan.peek() {
+            b'%' if header.is_empty() && clock_behind_percent(scan) => {}
             b'%' | 0 => break,
+            b'[' if header.is_empty() && level_before_host(scan) => {}
             b':' => scan.skip(1),
             b'(' if header.host.is_none() || !stack(scan) => break,
             b'(' => {}
@@ -126,9 +128,16 @@ impl<'l> Header<'l> {
         let word = scan.token();
         if is_repeat(word, scan.rest)
             || level::is_marked(word)
-            || (level::is_name(word) && tag(*scan).is_some())
+            || (level::is_name(word)
+                && (tag(*scan).is_some() || word.iter().all(u8::is_ascii_uppercase)))
+            || bracketed(word).is_some_and(level::is_name)
         {
             return None;
+        }
+        if bracketed(word).is_some() && address_follows(*scan) {
+            // `[local] 10.1.1.6`: where the address holds.
+            scan.blanks();
+            return host::name(scan.token());
         }
         if let Some(priority_word) = self.host_behind_level(word, scan) {
             return Some(priority_word);
@@ -169,7 +178,7 @@ impl<'l> Header<'l> {
             (Some(_), None) => !is_number(word) || follows() != Follows::Text,
             (Some(_), Some(_)) => {
                 let certain = host::is_certain(word) || tag(*scan).is_some();
-                self.second_time && (certain || follows() == Follows::Header)
+                self.second_time && (certain || follows() != Follows::Text)
             }
             (None, None) => {
                 let follows = follows();
@@ -282,8 +291,12 @@ fn task<'l>(scan: &mut Scan<'l>) -> Option<&'l [u8]> {
     if !try_scan.eat(b'*') {
         return None;
     }
-    let word = try_scan.take_while(|byte| !is_blank(byte) && byte != b':');
-    if !try_scan.eat(b':') || try_scan.blanks() == 0 || !stamp::is_next(try_scan) {
+    let word = try_scan.take_while(|byte| byte != b':');
+    if word.len() > TAG
+        || !try_scan.eat(b':')
+        || try_scan.blanks() == 0
+        || !stamp::is_next(try_scan)
+    {
         return None;
     }
     *scan = try_scan;
@@ -314,7 +327,8 @@ fn header_follows(mut scan: Scan<'_>) -> Follows {
                 Follows::Text
             };
         }
-        if stamp::is_next(scan) {
+        // A wireless controller goes on with where it was: `WLC1: -Traceback: 0x11759554 ...`.
+        if stamp::is_next(scan) || scan.rest.starts_with(b"-Traceback") {
             return Follows::Header;
         }
         if is_bare_code(scan) {
@@ -376,6 +390,44 @@ fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
     Some(found)
 }
 
+/// `[ERROR]`, `[local]`: a word in brackets.
+fn bracketed(word: &[u8]) -> Option<&[u8]> {
+    word.strip_prefix(b"[")?.strip_suffix(b"]")
+}
+
+fn address_follows(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    text(scan.token()).is_some_and(host::is_address)
+}
+
+/// Takes `[ERROR]` where a host and a time follow.
+fn level_before_host(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    if !bracketed(try_scan.token()).is_some_and(level::is_name) {
+        return false;
+    }
+    let behind = try_scan;
+    try_scan.blanks();
+    let named = host::name(try_scan.token()).is_some();
+    try_scan.blanks();
+    let known = named && stamp::is_next(try_scan);
+    if known {
+        *scan = behind;
+    }
+    known
+}
+
+/// Takes the mark that Comware puts before the time of what its console shows: `%Jan  2 05:56:23:694 2013 SW-1 ...`.
+fn clock_behind_percent(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    try_scan.skip(1);
+    let known = stamp::is_next(try_scan);
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
 /// Takes `local3.notice:`, which a daemon of another machine put behind the name of its sender.
 fn priority_behind(scan: &mut Scan<'_>) {
     // No name of a facility is longer; most words here hold no dot at all.
@@ -398,7 +450,12 @@ fn second_fits(mut scan: Scan<'_>) -> bool {
         return true;
     }
     let word = scan.token();
-    blanks > 0 && host::is_certain(word) || (host::name(word).is_some() && tag(scan).is_some())
+    if blanks > 0 && host::is_certain(word) {
+        return true;
+    }
+    let tagged = tag(scan).is_some();
+    scan.blanks();
+    host::name(word).is_some() && (tagged || scan.peek() == b'%')
 }
 
 /// `(Stack)` and `(1)` between host and code.

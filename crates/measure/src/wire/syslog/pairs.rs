@@ -291,6 +291,7 @@ enum Key {
     LogIdApart,
     MessageId,
     TypeId,
+    AlarmId,
     EventId,
     M,
     Level,
@@ -323,6 +324,7 @@ impl Key {
             b"log_id" => Self::LogIdApart,
             b"msg_id" => Self::MessageId,
             b"typeid" => Self::TypeId,
+            b"alarmid" => Self::AlarmId,
             b"eventid" => Self::EventId,
             b"m" => Self::M,
             b"level" => Self::Level,
@@ -365,7 +367,7 @@ impl<'l> Values<'l> {
 
     /// Which message it is, as its maker counts them.
     fn code(&self) -> Option<&'l [u8]> {
-        [Key::LogId, Key::LogIdApart, Key::MessageId, Key::TypeId]
+        [Key::LogId, Key::LogIdApart, Key::MessageId, Key::TypeId, Key::AlarmId]
             .into_iter()
             .find_map(|key| self.0[key as usize])
     }

@@ -286,14 +286,20 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// `04/15/2020:13:58:46 GMT` of `NetScaler`, `07/20/2026 12:00:00.00` of EXOS. The month comes first, unless
-/// there is no such month.
+/// `04/15/2020:13:58:46 GMT` of `NetScaler`, `07/20/2026 12:00:00.00` of EXOS, `03-Aug-2026 19:42:20` of Cisco's small
+/// switches. Of two numbers the month comes first, unless there is no such month.
 fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     let first = scan.number(1, 2)? as u8;
-    scan.eat(b'/').then_some(())?;
-    let second = scan.number(1, 2)? as u8;
-    scan.eat(b'/').then_some(())?;
-    let (month, day) = if first > 12 { (second, first) } else { (first, second) };
+    let named = scan.eat(b'-');
+    if !named && !scan.eat(b'/') {
+        return None;
+    }
+    let second = if named { month(scan)? } else { scan.number(1, 2)? as u8 };
+    if !scan.eat(if named { b'-' } else { b'/' }) {
+        return None;
+    }
+    let day_first = named || first > 12;
+    let (month, day) = if day_first { (second, first) } else { (first, second) };
     let year = scan.number(4, 4)? as i16;
     if !scan.eat(b':') && scan.blanks() == 0 {
         return None;
@@ -339,11 +345,13 @@ pub(super) fn half(scan: &mut Scan<'_>) -> bool {
 
 fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     stamp.hour = scan.number(1, 2)? as u8;
-    scan.eat(b':').then_some(())?;
+    // Some access points write `11-40-22`.
+    let separator = if scan.peek() == b'-' { b'-' } else { b':' };
+    scan.eat(separator).then_some(())?;
     stamp.minute = scan.number(2, 2)? as u8;
-    scan.eat(b':').then_some(())?;
+    scan.eat(separator).then_some(())?;
     stamp.second = scan.number(2, 2)? as u8;
-    let comma = scan.peek() == b',' && scan.peek_at(4) == b' ';
+    let comma = matches!(scan.peek(), b',' | b':') && scan.peek_at(4) == b' ';
     if (scan.peek() == b'.' || comma) && scan.peek_at(1).is_ascii_digit() {
         scan.skip(1);
         (stamp.nanos, stamp.digits) = fraction(scan)?;

@@ -130,7 +130,7 @@ pub(super) fn skip_unknown(scan: &mut Scan<'_>) {
     let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
     let after = try_scan;
     let behind = try_scan.eat(b':') && try_scan.blanks() == 1 && try_scan.peek() == b'%';
-    if apart && behind && (2..=5).contains(&name.len()) {
+    if apart && behind && (2..=LONGEST).contains(&name.len()) {
         *scan = after;
     }
 }
