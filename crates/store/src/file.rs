@@ -31,6 +31,8 @@ impl Schema {
     }
 }
 
+/// Statements that stay prepared: more than any stage uses in turn, or each would be parsed anew each time.
+const STATEMENTS: usize = 128;
 /// How long to wait for another process that reads or backs up the same file.
 const BUSY: Duration = Duration::from_secs(10);
 /// Memory for pages of the file that is written, in KiB: journal pages are used over and over.
@@ -54,6 +56,7 @@ pub(crate) fn open_writer(
     let db = Connection::open(&path).map_err(site.fail("open"))?;
     db.busy_timeout(BUSY).map_err(site.fail("open"))?;
     keep_plans(&db).map_err(site.fail("set up"))?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     // Both stand in the file once it has a page. To say the second again would write it again, and with it
     // move all that a killed process left in the log.
     let layout = format!("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL;", schema.page);
@@ -100,7 +103,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let db = Connection::open_with_flags(path, flags).map_err(site.fail("open for reading"))?;
     db.busy_timeout(BUSY).map_err(site.fail("open for reading"))?;
     keep_plans(&db).map_err(site.fail("open for reading"))?;
-    db.set_prepared_statement_cache_capacity(32);
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -124,7 +124,7 @@ impl Lent<'_> {
 #[derive(Debug)]
 pub(super) struct Child {
     process: tokio::process::Child,
-    stream: UnixStream,
+    stream: BufReader<UnixStream>,
     runs: u32,
     buffer: Vec<u8>,
 }
@@ -151,7 +151,8 @@ impl Child {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { process, stream: UnixStream::from_std(ours)?, runs: 0, buffer: Vec::new() })
+        let stream = BufReader::new(UnixStream::from_std(ours)?);
+        Ok(Self { process, stream, runs: 0, buffer: Vec::new() })
     }
 
     /// Tells it something.

@@ -10,7 +10,7 @@ use model::Login;
 use russh::client::{self, Handle};
 use russh::keys::{Algorithm, HashAlg};
 use russh::{Disconnect, Preferred, SshId, cipher, kex, mac};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -194,7 +194,7 @@ async fn reach(
 }
 
 /// Connects to the first address that answers.
-async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, SessionError> {
+async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<BufReader<TcpStream>, SessionError> {
     let share = limit / (endpoint.addresses.len().max(1) as u32);
     let mut failed = no_address(endpoint);
     for address in &endpoint.addresses {
@@ -203,7 +203,8 @@ async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Session
             Ok(Ok(stream)) => {
                 // Commands are short and wait for their echo: Nagle's algorithm would hold them back.
                 let _ = stream.set_nodelay(true);
-                return Ok(stream);
+                // A packet is read in parts.
+                return Ok(BufReader::new(stream));
             }
             Ok(Err(why)) => why,
             Err(_) => std::io::Error::new(

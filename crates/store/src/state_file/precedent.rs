@@ -34,6 +34,8 @@ pub(super) const INEFFECTIVE: &str =
 
 /// Looks up what matters for one event.
 pub(super) fn find(db: &Connection, query: &PrecedentQuery) -> rusqlite::Result<Vec<Record>> {
+    // One transaction: what is read belongs together, and the file is locked once.
+    let db = &*db.unchecked_transaction()?;
     let now = query.now;
     let own = db
         .prepare_cached(
