@@ -1,11 +1,18 @@
 //! The lock of the data folder: one running netmend a folder. It is released by the kernel when its
-//! holder ends, however it ends, so a stale lock cannot exist.
+//! holder ends, however it ends, so a stale lock cannot exist. A child that a killed holder was about to start
+//! has it for a moment longer, until it runs its own program; that is waited for.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::Error;
+
+/// A lock whose holder has ended is tried again so often, ...
+const TRIES: u32 = 500;
+/// ... each time after this.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Holds a data folder (`flock` on its file `lock`) until dropped.
 #[derive(Debug)]
@@ -19,6 +26,11 @@ impl DataLock {
 
     /// Takes the folder, which must exist. [`Error::Locked`] names the process that has it.
     pub fn acquire(dir: &Path) -> Result<Self, Error> {
+        Self::acquire_after(dir, pause)
+    }
+
+    /// The same, with what is done before a lock whose holder has ended is tried again.
+    fn acquire_after(dir: &Path, mut pause: impl FnMut()) -> Result<Self, Error> {
         let path = dir.join(Self::FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -27,21 +39,27 @@ impl DataLock {
             .truncate(false)
             .open(&path)
             .map_err(|source| Error::file("open the lock", &path, source))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: dir.display().to_string(),
-                    holder: holder(&mut file),
-                });
-            }
-            Err(TryLockError::Error(source)) => {
+        let mut tries = 0..TRIES;
+        while let Err(refused) = file.try_lock() {
+            if let TryLockError::Error(source) = refused {
                 return Err(Error::file("lock", &path, source));
             }
+            let holder = holder(&mut file);
+            if holder.is_none_or(lives) || tries.next().is_none() {
+                let holder = holder
+                    .map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+                return Err(Error::Locked { path: dir.display().to_string(), holder });
+            }
+            pause();
         }
         write_pid(&mut file).map_err(|source| Error::file("write the lock", &path, source))?;
         Ok(Self { _file: file })
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing runs yet that could be held up")]
+fn pause() {
+    std::thread::sleep(PAUSE);
 }
 
 fn write_pid(file: &mut File) -> std::io::Result<()> {
@@ -50,10 +68,17 @@ fn write_pid(file: &mut File) -> std::io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-fn holder(file: &mut File) -> String {
+/// The process that wrote itself down; `None` if that cannot be read.
+fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok());
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Whether there is such a process.
+fn lives(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 #[cfg(test)]
@@ -69,6 +94,45 @@ mod tests {
         assert!(refused.to_string().ends_with(&format!("in use by process {pid}")), "{refused}");
         drop(first);
         DataLock::acquire(dir.path()).unwrap();
+    }
+
+    /// A folder as a killed holder leaves it whose child is about to start: locked, with the name of a process
+    /// that is no more.
+    fn left_locked() -> (tempfile::TempDir, File) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let path = dir.path().join(DataLock::FILE);
+        std::fs::write(&path, format!("{}\n", ended.id())).unwrap();
+        let left = File::open(&path).unwrap();
+        left.lock().unwrap();
+        (dir, left)
+    }
+
+    #[test]
+    fn what_a_killed_holder_left_is_waited_for() {
+        let (dir, left) = left_locked();
+        let mut left = Some(left);
+        let mut waited = 0;
+        let pause = || {
+            waited += 1;
+            if waited == 3 {
+                left.take();
+            }
+        };
+        DataLock::acquire_after(dir.path(), pause).unwrap();
+        assert_eq!(waited, 3);
+        let holder = std::fs::read_to_string(dir.path().join(DataLock::FILE)).unwrap();
+        assert_eq!(holder.trim(), std::process::id().to_string());
+    }
+
+    #[test]
+    fn it_is_not_waited_for_ever() {
+        let (dir, _left) = left_locked();
+        let mut waited = 0;
+        let refused = DataLock::acquire_after(dir.path(), || waited += 1).unwrap_err();
+        assert!(refused.to_string().contains("in use by process "), "{refused}");
+        assert_eq!(waited, TRIES);
     }
 
     #[test]
