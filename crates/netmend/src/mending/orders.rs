@@ -37,7 +37,7 @@ impl Shared {
             MendOrder::SetMode { remediation, mode } => {
                 if self.shelf.now().remediations.named(&remediation).is_none() {
                     let said = format!(
-                        "there is no remediation {remediation}; `netmend remedy list` shows those that are"
+                        "there is no remediation {remediation}; `netmend mode` shows those that are, a new file counts after two seconds"
                     );
                     return Err(Refusal::Unknown(said));
                 }

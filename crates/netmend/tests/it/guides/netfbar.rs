@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use lab::Namespace;
+use model::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use super::{block, blocks, follow, run};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, PATIENCE};
 
 const PAGE: &str = include_str!("../../../../../docs/from-netfbar.md");
 
@@ -87,6 +88,12 @@ fn migrate(folder: &Path) {
 
     let steps: Vec<&str> = block(&page, "netmend mode").lines().collect();
     let [mode, retry, approve, show] = steps[..] else { panic!("{steps:?}") };
+    // Whoever reads the page takes longer to type it than the daemon to find the new file.
+    let start = SystemClock.monotonic();
+    while !follow(folder, "netmend mode", &[]).contains("bounce-port") {
+        let waited = SystemClock.monotonic().saturating_sub(start);
+        assert!(waited < PATIENCE, "the new remediation is not read");
+    }
     follow(folder, mode, &[]);
     follow(folder, retry, &[]);
     event(&daemon, "awaiting_approval");
