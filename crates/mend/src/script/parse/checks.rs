@@ -42,6 +42,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_is_read_of_the_fuzzers_seeds_stands_in_them() {
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/facts");
+        for seed in std::fs::read_dir(seeds).unwrap() {
+            facts(&std::fs::read(seed.unwrap().path()).unwrap());
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_read_stands_in_what_the_device_printed(

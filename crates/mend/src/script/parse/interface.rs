@@ -79,24 +79,22 @@ pub(in crate::script) fn parse_all(platform: Platform, text: &str) -> Vec<Interf
     ports
 }
 
-/// The line that an interface begins with.
+/// The line that an interface begins with. What would give it a name of no or several words is none.
 fn headline(platform: Platform, line: &str) -> Option<Interface> {
-    match platform {
+    let port = match platform {
         Platform::Linux => linux(line),
         Platform::Junos => junos(line),
         _ if line.starts_with(char::is_whitespace) => None,
         Platform::Frr => cisco(line.strip_prefix("Interface ")?, platform),
         _ => cisco(line, platform),
-    }
+    };
+    port.filter(|port| !port.name.is_empty() && !port.name.contains(char::is_whitespace))
 }
 
 /// `Ethernet1 is administratively down, line protocol is down (disabled)`.
 fn cisco(line: &str, platform: Platform) -> Option<Interface> {
     let (name, state) = line.split_once(" is ")?;
     let name = name.trim();
-    if name.is_empty() || name.contains(char::is_whitespace) {
-        return None;
-    }
     let (line_state, protocol) = match state.split_once(", line protocol is ") {
         Some((line_state, protocol)) => (line_state.trim(), Some(protocol.trim())),
         None => (state.trim(), None),
