@@ -231,10 +231,10 @@ impl Device {
         self.locked().interfaces.get(interface).map(|port| port.enabled && port.up)
     }
 
-    /// Takes an interface down until it is shut and enabled again.
+    /// Takes an interface down until it is shut and enabled again; whoever had shut it did not.
     pub fn break_interface(&self, interface: &str) {
         if let Some(port) = self.locked().interfaces.get_mut(interface) {
-            port.up = false;
+            (port.enabled, port.up) = (true, false);
         }
     }
 
