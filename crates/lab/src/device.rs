@@ -231,7 +231,7 @@ impl Device {
         self.locked().interfaces.get(interface).map(|port| port.enabled && port.up)
     }
 
-    /// Takes an interface down until it is shut and enabled again; whoever had shut it did not.
+    /// Takes an interface down until it is shut and enabled again. One that is shut is enabled first.
     pub fn break_interface(&self, interface: &str) {
         if let Some(port) = self.locked().interfaces.get_mut(interface) {
             (port.enabled, port.up) = (true, false);
