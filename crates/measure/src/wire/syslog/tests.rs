@@ -18,7 +18,14 @@ const UNSEEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/syslog/tests
 
 fn unseen() -> Vec<Example> {
     let files = std::fs::read_dir(UNSEEN).unwrap().map(|file| file.unwrap().path());
-    files.flat_map(|path| examples(&std::fs::read_to_string(path).unwrap())).collect()
+    let batch = |path| {
+        let found = examples(&std::fs::read_to_string(&path).unwrap());
+        assert!(!found.is_empty(), "{path:?} holds no line");
+        found
+    };
+    let unseen: Vec<_> = files.flat_map(batch).collect();
+    assert!(!unseen.is_empty(), "there are no batches");
+    unseen
 }
 
 /// A line of the file and what it must say.
