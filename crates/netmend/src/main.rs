@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-mod allocator;
 mod archive;
 mod attend;
 mod availability;
@@ -20,6 +19,7 @@ mod entrance;
 mod evidence;
 mod explain;
 mod feed;
+mod footprint;
 mod forwarding;
 mod grafana;
 mod ground;
@@ -45,7 +45,7 @@ mod wan;
 mod wire;
 
 fn main() -> ExitCode {
-    allocator::settle();
+    footprint::settle();
     // Before anything else is set up: a child holds no more than it is given.
     if children::is_child() {
         return children::serve();

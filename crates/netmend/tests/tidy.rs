@@ -62,7 +62,7 @@ fn files_open_with_a_doc_comment_and_stay_short() {
 
 #[test]
 fn unsafe_code_lives_in_few_files() {
-    /// Sockets without a safe binding, and the knobs of the allocator.
+    /// Sockets without a safe binding, and what memory the process keeps.
     const FILES: &[&str] = &[
         "crates/lab/src/tun.rs",
         "crates/measure/src/connect/socket.rs",
@@ -70,7 +70,7 @@ fn unsafe_code_lives_in_few_files() {
         "crates/measure/src/kernel/option.rs",
         "crates/measure/src/kernel/outlet.rs",
         "crates/measure/src/resolve/getaddrinfo.rs",
-        "crates/netmend/src/allocator.rs",
+        "crates/netmend/src/footprint.rs",
     ];
     for path in sources(&root()) {
         let relative = path.strip_prefix(root()).expect("sources lie below the root");

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::footprint;
 use crate::report::Report;
 
 mod ack;
@@ -138,6 +139,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if shown.is_ok() { code } else { 4 });
         }
     };
+    footprint::forget_the_start();
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(report) => {
