@@ -3,9 +3,10 @@
 //!
 //! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
 //! for the one that is, `custom` for those that users describe, `body` for what follows and `frames` for what makers put around it, `code`,
-//! `stamp`, `host` and `level` for their parts;
+//! `stamp`, `host`, `tag` and `level` for their parts, `ahead` for what tells them apart;
 //! then [`Meanings`], which tell what a message is about, and their `template`s.
 
+mod ahead;
 mod body;
 mod code;
 mod custom;
@@ -20,6 +21,7 @@ mod rfc5424;
 mod scan;
 mod split;
 mod stamp;
+mod tag;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use split::split;
 pub use stamp::{DeviceTime, Stamp, TimeQuality};
 pub use template::{Field, Template, TemplateError};
 
+use ahead::priority;
 use model::UnixMs;
 use scan::Scan;
 
@@ -54,34 +57,71 @@ pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) ->
     scan.eat_all(b"\xEF\xBB\xBF");
     record.message = scan.rest;
     let is_own = own.iter().any(|format| format.read(&mut record, scan, received));
-    if !is_own && !rfc5424::read(&mut record, scan, received) {
-        scan.blanks();
-        if !kiwi(&mut record, &mut scan, received) {
-            unframed(&mut record, scan, received, true);
-        }
+    if !is_own {
+        whole(&mut record, scan, received, RELAYS);
     }
-    record.message = header::message(record.message);
+    record.message = scan::trim(record.message);
     record
 }
 
-/// A whole line behind a relay's header: `relay01 <134>Jun 19 09:51:59 host01 sshd[1234]: ...`.
-fn relayed<'l>(record: &mut Record<'l>, mut scan: Scan<'l>, received: UnixMs) -> bool {
-    let Some(inner) = priority(&mut scan) else { return false };
-    if !stamp::is_next(scan) && !scan.rest.starts_with(b"1 ") {
-        return false;
+/// How many relays may each have put a header before a line.
+const RELAYS: u8 = 3;
+
+/// Reads a line behind its priority. `relays`: how many headers of relays may come.
+fn whole<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relays: u8) {
+    let mut scan = scan;
+    if rfc5424::read(record, scan, received) {
+        return nested(record, received, relays);
     }
-    let outer = record.device;
-    record.priority = Some(inner);
-    if !rfc5424::read(record, scan, received) {
-        unframed(record, scan, received, false);
+    scan.blanks();
+    if !kiwi(record, &mut scan, received) {
+        unframed(record, scan, received, relays);
     }
-    record.device = record.device.or(outer);
-    record.relay = outer.filter(|outer| record.device != Some(*outer));
-    true
 }
 
-/// Lines without a version. `outermost`: whether the header may be that of a relay, with a whole line behind it.
-fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, outermost: bool) {
+/// A whole line of a device that a relay put into the text of RFC 5424, and nothing into its fields.
+fn nested(record: &mut Record<'_>, received: UnixMs, relays: u8) {
+    if record.app.is_some() || record.code.is_some() || relays == 0 {
+        return;
+    }
+    let scan = Scan::new(record.message);
+    if scan.peek() == b'<' {
+        relayed(record, scan, received, relays);
+    } else if !frames::opengear(record, scan.rest)
+        && (stamp::is_next(scan) || scan.rest.starts_with(b"1 "))
+    {
+        within(record, record.priority, scan, received, relays);
+    }
+}
+
+/// A whole line behind a relay's header: `relay01 <134>Jun 19 09:51:59 host01 sshd[1234]: ...`.
+fn relayed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relays: u8) -> bool {
+    let mut scan = scan;
+    let inner = priority(&mut scan).filter(|_| relays > 0);
+    if inner.is_some() {
+        within(record, inner, scan, received, relays);
+    }
+    inner.is_some()
+}
+
+/// Reads a line in another's text.
+fn within<'l>(
+    record: &mut Record<'l>,
+    priority: Option<u8>,
+    scan: Scan<'l>,
+    received: UnixMs,
+    relays: u8,
+) {
+    let mut inner = Record { priority, ..Record::new(record.raw) };
+    whole(&mut inner, scan, received, relays - 1);
+    let outer = record.device;
+    inner.relay = outer.filter(|_| inner.device.is_some() && inner.device != outer);
+    inner.device = inner.device.or(outer);
+    *record = inner;
+}
+
+/// Lines without a version.
+fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relays: u8) {
     let mut scan = scan;
     // A sequence, a mark or a time shows an ordinary header at once.
     let ordinary = matches!(scan.peek(), b':' | b'*' | b'.' | b'%') || stamp::is_month(scan);
@@ -98,7 +138,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, outer
     header.fill(record);
     let body = scan.rest;
     record.message = body;
-    if outermost && body.starts_with(b"<") && relayed(record, scan, received) {
+    if body.starts_with(b"<") && relayed(record, scan, received, relays) {
         return;
     }
     // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.
@@ -106,19 +146,43 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, outer
         && scan.peek_at(2).is_ascii_digit()
         && rfc5424::read(record, scan, received)
     {
+        record.device = record.device.or(header.named());
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    if header.style() == header::Style::Iso && rfc5424::fits_without_version(scan) {
-        return rfc5424::fields(record, scan, received);
+    if header.style() == header::Style::Iso {
+        // A host that is not known is `-`.
+        if record.device.is_none() {
+            scan.eat_all(b"- ");
+        }
+        if ahead::fits_rfc5424(scan) {
+            return rfc5424::fields(record, scan, received);
+        }
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {
         return;
     }
     body::read(record, &header, body);
-    if record.code.is_none() {
+    if record.code.is_none() && !timed(record, received, relays) {
         behind(record, received);
     }
+}
+
+/// A line without a priority behind a relay's header: a time begins it, and what follows is no text.
+fn timed(record: &mut Record<'_>, received: UnixMs, relays: u8) -> bool {
+    let scan = Scan::new(record.message);
+    if record.app.is_some() || record.device.is_none() || relays == 0 || !stamp::is_next(scan) {
+        return false;
+    }
+    let outer = *record;
+    within(record, record.priority, scan, received, relays);
+    let known = record.code.is_some()
+        || record.app.is_some()
+        || (record.device != outer.device && record.device.is_some_and(host::is_certain));
+    if !known {
+        *record = outer;
+    }
+    known
 }
 
 /// What may stand behind a process, or behind more words than one, and is no text: CEF, fields, or a header of RFC
@@ -133,33 +197,23 @@ fn behind(record: &mut Record<'_>, received: UnixMs) {
         pairs::read(record, &text[at..], received);
         return;
     }
-    if record.app.is_none() || pairs::behind_process(record, text, received) {
+    if record.app.is_none() {
+        frames::opengear(record, text);
+        return;
+    }
+    if pairs::behind_process(record, text, received) {
         return;
     }
     let mut scan = Scan::new(text);
     if scan.peek_at(4) == b'-' && scan.peek_at(10) == b'T' {
         let header = header::read(&mut scan, received);
-        if header.named().is_some() && rfc5424::fits_without_version(scan) {
+        if header.named().is_some() && ahead::fits_rfc5424(scan) {
             let outer = record.device;
             header.fill(record);
             record.relay = outer;
             rfc5424::fields(record, scan, received);
         }
     }
-}
-
-/// `<PRI>`, 0 to 191 in one to three digits.
-fn priority(scan: &mut Scan<'_>) -> Option<u8> {
-    let mut try_scan = *scan;
-    if !try_scan.eat(b'<') {
-        return None;
-    }
-    let number = try_scan.number(1, 3)?;
-    if number > 191 || !try_scan.eat(b'>') {
-        return None;
-    }
-    *scan = try_scan;
-    Some(number as u8)
 }
 
 /// `1777471126.123 host events text`.

@@ -2,11 +2,12 @@
 
 use super::code::{self, Code, Found, Mark};
 use super::frames;
-use super::header::{self, Header, Style};
+use super::header::{Header, Style};
 use super::host;
 use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
+use super::tag;
 use super::zone;
 
 /// Reads process, code and text.
@@ -27,8 +28,8 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
     if procurve(record, body) || frames::concentrator(record, body) {
         return;
     }
-    let tag = header::tag(Scan::new(body)).filter(|tag| tag.name != "Severity");
-    let text = match tag.or_else(|| header::tag(Scan::new(frames::behind_serial(body)?))) {
+    let tag = tag::read(Scan::new(body)).filter(|tag| tag.name != "Severity");
+    let text = match tag.or_else(|| tag::read(Scan::new(frames::behind_serial(body)?))) {
         Some(tag) if frames::netscreen(record, &tag) => return,
         Some(tag) => {
             record.app = Some(tag.name);
@@ -59,16 +60,31 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
 /// Finds the code inside the text itself, for the families that print it there.
 pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
     let app = record.app.unwrap_or_default();
-    let found = code::junos_tag(body)
-        .or_else(|| code::junos_tag(behind_card(record.device, body)?))
-        .map(|found| (found, Format::Junos))
-        .or_else(|| code::junos_function(app, body).map(|found| (found, Format::Junos)))
-        .or_else(|| code::f5(body).map(|found| (found, Format::F5)))
-        .or_else(|| code::frr(body).map(|found| (found, Format::Frr)))
-        .or_else(|| exos(body).map(|found| (found, Format::Exos)))
-        .or_else(|| aruba(body).map(|found| (found, Format::Aruba)))
-        .or_else(|| labelled(body).map(|found| (found, record.format)))
-        .or_else(|| frames::numbered(body).map(|found| (found, record.format)));
+    let format = record.format;
+    let as_is = |found| (found, format);
+    let function = || code::junos_function(app, body).map(|found| (found, Format::Junos));
+    let f5 = || code::f5(body).map(|found| (found, Format::F5));
+    // The first letter leaves few of the forms.
+    let found = match body.first().copied().unwrap_or(0) {
+        b'A'..=b'Z' => code::junos_tag(body)
+            .map(|found| (found, Format::Junos))
+            .or_else(function)
+            .or_else(f5)
+            .or_else(|| labelled(body).or_else(|| frames::numbered(body)).map(as_is)),
+        b'a'..=b'z' => function().or_else(f5),
+        b'0'..=b'9' => f5(),
+        b'[' => code::frr(body)
+            .map(|found| (found, Format::Frr))
+            .or_else(|| frames::triple(record, body).map(as_is)),
+        b'<' => exos(body)
+            .map(|found| (found, Format::Exos))
+            .or_else(|| aruba(body).map(|found| (found, Format::Aruba))),
+        b'@' => labelled(body).map(as_is),
+        _ => None,
+    };
+    let found = found
+        .or_else(|| Some((code::junos_tag(behind_card(record.device, body)?)?, Format::Junos)))
+        .or_else(|| code::bracketed(body).map(as_is));
     if let Some(((code, after), format)) = found {
         record.code = Some(code);
         record.message = after;
@@ -111,7 +127,7 @@ fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
 
 fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>) {
     let before = without_level(found.before);
-    let tag = header::tag(Scan::new(before)).filter(|tag| !zone::is_name(tag.name.as_bytes()));
+    let tag = tag::read(Scan::new(before)).filter(|tag| !zone::is_name(tag.name.as_bytes()));
     if let Some(tag) = tag {
         record.app = Some(tag.name);
         record.pid = tag.pid;
@@ -157,7 +173,7 @@ fn call_manager<'l>(found: &Found<'l>) -> Option<&'l str> {
 /// Junos with `explicit-priority`: `rpd[2902]: %DAEMON-4-RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. The tag is
 /// the code; facility and severity are the header's.
 fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
-    record.pid?;
+    is_daemon(record).then_some(())?;
     let mut parts = code.printed.splitn(3, '-');
     let (facility, tag) = (parts.next()?, parts.nth(1)?);
     let fits =
@@ -167,13 +183,18 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
 
 /// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
 fn junos_severity(record: &Record<'_>, code: Code<'_>) -> Option<u8> {
-    record.pid?;
+    is_daemon(record).then_some(())?;
     match code.printed.split_once('-')? {
         (facility, severity) if is_junos_facility(facility) && severity.len() == 1 => {
             severity.parse().ok().filter(|severity| *severity < 8)
         }
         _ => None,
     }
+}
+
+/// Junos gives each process its number, but for the kernel.
+fn is_daemon(record: &Record<'_>) -> bool {
+    record.pid.is_some() || matches!(record.app, Some("kernel" | "/kernel"))
 }
 
 fn is_junos_facility(word: &str) -> bool {
@@ -230,7 +251,7 @@ fn named_code<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     for _ in 0..2 {
         let word = scan.token();
         let is_mac = word.len() == 17 && word.iter().all(|b| b.is_ascii_hexdigit() || *b == b':');
-        if !is_mac && !host::is_certain(word) {
+        if !is_mac && !host::name(word).is_some_and(host::is_certain) {
             return false;
         }
         scan.blanks();
@@ -256,7 +277,7 @@ fn collected<'l>(record: &mut Record<'l>, code: Code<'l>, after: &'l [u8]) {
 fn without_level(body: &[u8]) -> &[u8] {
     let mut scan = Scan::new(body);
     let word = scan.token();
-    if level::is_name(word) && header::tag(scan).is_some() {
+    if level::is_name(word) && tag::read(scan).is_some() {
         scan.blanks();
         return scan.rest;
     }
@@ -270,7 +291,7 @@ fn procurve<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     if !is_blank(scan.peek()) {
         return false;
     }
-    let Some(tag) = header::tag(scan) else { return false };
+    let Some(tag) = tag::read(scan) else { return false };
     record.code = text(&body[..5]).map(|number| Code::plain(number, None));
     record.app = Some(tag.name);
     record.pid = tag.pid;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::level;
-use super::scan::{Scan, is_blank, text};
+use super::scan::{Scan, class, is_blank, text};
 
 /// A code as printed, and as rules match it.
 #[derive(Clone, Copy)]
@@ -164,6 +164,16 @@ fn behind(mut scan: Scan<'_>) -> Option<(&[u8], bool)> {
     }
     scan.blanks();
     Some((scan.rest, blank && colon))
+}
+
+/// What stands before the first dash.
+pub(super) fn facility(code: &str) -> &str {
+    code.split_once('-').map_or(code, |(facility, _)| facility)
+}
+
+/// Whether a code is one of Cisco's firewalls.
+pub(super) fn is_firewall(code: &str) -> bool {
+    matches!(facility(code), "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE")
 }
 
 /// `FAC[-SUB...]-SEV-MNEM`, the severity being a digit, or a letter on small-business switches.
@@ -344,6 +354,29 @@ pub(super) fn frr(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     Some((Code::plain(text(name)?, None), scan.rest))
 }
 
+/// A number in brackets that a comma or a colon follows, among the first fields of a text: `raslogd:
+/// 2026/08/12-10:11:12, [FW-1424], 1234, ...` of Brocade's FOS, `HSL : NOTIF : [PORT_UP_4]: ...` of `OcNOS`.
+pub(super) fn bracketed(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    const NEAR: usize = 64;
+    let near = &body[..body.len().min(NEAR)];
+    memchr::memchr_iter(b'[', near).skip_while(|&at| at == 0).find_map(|at| {
+        let mut scan = Scan::new(&body[at + 1..]);
+        let word = scan.take_while(|byte| {
+            byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+        });
+        let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let stem = word[..word.len() - digits]
+            .strip_suffix(b"-")
+            .or(word[..word.len() - digits].strip_suffix(b"_"))?;
+        let named = stem.len() > 1
+            && stem.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit());
+        let known = named && digits > 0 && scan.eat(b']') && matches!(scan.peek(), b',' | b':');
+        scan.skip(1);
+        scan.blanks();
+        known.then_some((Code::plain(text(word)?, None), scan.rest))
+    })
+}
+
 /// `APP-SEVERITY-event-NNNN [subject]:  text` of Nokia SR OS, behind sequence and router instance.
 pub(super) fn sros(word: &[u8]) -> Option<Code<'_>> {
     let word = text(word)?;
@@ -405,5 +438,5 @@ fn is_bare(word: &str) -> bool {
 }
 
 fn is_code_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+    class::is(byte, class::CODE)
 }

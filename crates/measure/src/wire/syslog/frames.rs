@@ -2,12 +2,12 @@
 //! or the code stands in it. Each is told by a mark that no other line has.
 
 use super::code::Code;
-use super::header::{self, Tag};
 use super::host;
 use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text, trim};
 use super::stamp;
+use super::tag::{self, Tag};
 
 /// Radware names the device in brackets: `[Device: name address] M_20000: text`.
 pub(super) fn radware<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
@@ -21,7 +21,7 @@ pub(super) fn radware<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     scan.blanks();
     record.format = Format::Rfc3164;
     record.message = scan.rest;
-    if let Some(tag) = header::tag(scan) {
+    if let Some(tag) = tag::read(scan) {
         record.code = Some(Code::plain(tag.name, None));
         record.message = tag.after;
     }
@@ -132,7 +132,8 @@ pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     let process = scan.token();
     scan.blanks();
     let Some(time) = stamp::read(&mut scan, model::UnixMs(0)) else { return false };
-    let Some(tag) = header::tag(scan) else { return false };
+    let Some(tag) = tag::read(scan) else { return false };
+    record.relay = record.device;
     record.device = text(host);
     record.app = text(process);
     record.time = Some(time);
@@ -140,4 +141,17 @@ pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     record.message = tag.after;
     record.format = Format::Opengear;
     true
+}
+
+/// `[filer-2:callhome.spares.low:error]: text` of ONTAP: node, event and severity, the node left out where a header
+/// names it.
+pub(super) fn triple<'l>(record: &mut Record<'l>, body: &'l [u8]) -> Option<(Code<'l>, &'l [u8])> {
+    let end = memchr::memchr(b']', body)?;
+    let after = body[end..].strip_prefix(b"]:")?;
+    let mut parts = body[1..end].rsplit(|&byte| byte == b':');
+    let severity = parts.next().filter(|word| level::is_name(word)).and_then(level::of)?;
+    let event = parts.next().filter(|event| event.contains(&b'.')).and_then(text)?;
+    let node = parts.next().and_then(host::name);
+    record.device = record.device.or(node);
+    Some((Code::plain(event, Some(severity)), trim(after)))
 }

@@ -3,12 +3,14 @@
 
 use model::UnixMs;
 
+use super::ahead::{self, Follows, Speaker, follows, without_vendor};
 use super::code;
 use super::host;
 use super::level;
 use super::record::{Format, Record};
-use super::scan::{Scan, is_blank, text, trim};
+use super::scan::{Scan, text};
 use super::stamp::{self, DeviceTime};
+use super::tag;
 use super::zone;
 
 /// More parts than any header has; what follows is text.
@@ -53,7 +55,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
             b':' => scan.skip(1),
-            b'(' if header.host.is_none() || !stack(scan) => break,
+            b'(' if header.host.is_none() || !ahead::stack(scan) => break,
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
@@ -74,13 +76,18 @@ impl<'l> Header<'l> {
         let start = scan.rest;
         let Some(time) = stamp::read(scan, received) else { return false };
         // Three times are text; so is a second one that neither host nor colon follows.
-        if self.second_time || (self.time.is_some() && !second_fits(*scan)) {
+        if self.second_time || (self.time.is_some() && !ahead::second_fits(*scan)) {
             scan.rest = start;
             return false;
         }
         let read = &start[..start.len() - scan.rest.len()];
         // A device's own header goes on with its code: a word between them is a zone that nobody knows.
-        if self.seq.is_some() || matches!(read.first(), Some(b'*' | b'.')) {
+        if self.node {
+            zone::skip_before_process(scan);
+        } else if self.seq.is_some()
+            || self.host.is_some()
+            || matches!(read.first(), Some(b'*' | b'.'))
+        {
             zone::skip_unknown(scan);
         }
         self.second_time = self.time.is_some();
@@ -91,21 +98,21 @@ impl<'l> Header<'l> {
 
     /// `521:`, and `3132517` before a second header.
     fn sequence(&mut self, scan: &mut Scan<'_>) -> bool {
-        let seq = sequence(scan);
+        let seq = ahead::sequence(scan);
         self.seq = seq.or(self.seq);
         seq.is_some()
     }
 
     /// `RP/0/RSP1/CPU0:` of IOS XR, `0/RP0/CPU0:` of later releases.
     fn node(&mut self, scan: &mut Scan<'_>) -> bool {
-        let found = node(scan);
+        let found = ahead::node(scan);
         self.node |= found;
         found
     }
 
     /// `*spamApTask1: Apr 29 ...`: the task of a wireless controller.
     fn task(&mut self, scan: &mut Scan<'l>) -> bool {
-        let Some(word) = task(scan) else { return false };
+        let Some(word) = ahead::task(scan) else { return false };
         self.task = text(word);
         true
     }
@@ -126,15 +133,10 @@ impl<'l> Header<'l> {
     /// Decides whether the word at the cursor is a host.
     fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
         let word = scan.token();
-        if is_repeat(word, scan.rest)
-            || level::is_marked(word)
-            || (level::is_name(word)
-                && (tag(*scan).is_some() || word.iter().all(u8::is_ascii_uppercase)))
-            || bracketed(word).is_some_and(level::is_name)
-        {
+        if self.is_text(word, *scan) {
             return None;
         }
-        if bracketed(word).is_some() && address_follows(*scan) {
+        if bracketed(word).is_some() && ahead::address_follows(*scan) {
             // `[local] 10.1.1.6`: where the address holds.
             scan.blanks();
             return host::name(scan.token());
@@ -143,19 +145,7 @@ impl<'l> Header<'l> {
             return Some(priority_word);
         }
         if let Some(stem) = word.strip_suffix(b":").filter(|stem| !stem.contains(&b',')) {
-            // `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
-            let name = host::name(stem)?;
-            let more = header_follows(*scan);
-            if more == Follows::Text && self.time.is_some() && self.host.is_none() {
-                return host_behind_process(scan);
-            }
-            let fits = match self.host {
-                None if more == Follows::Code => self.time.is_none() || !is_process(name),
-                None if more == Follows::Header => self.time.is_none() || inner_header(*scan),
-                None => more == Follows::Code || (self.time.is_some() && scan_cef(*scan)),
-                Some(_) => more == Follows::Header && inner_header(*scan),
-            };
-            return fits.then_some(name);
+            return self.host_with_colon(host::name(stem)?, scan);
         }
         let word = without_vendor(word);
         let (word, comma) = match memchr::memchr(b',', word) {
@@ -172,22 +162,63 @@ impl<'l> Header<'l> {
                 if fits && memchr::memchr(b'=', comma).is_some() { comma } else { scan.rest };
             return fits.then_some(name);
         }
-        let behind = *scan;
-        let follows = || header_follows(behind);
+        let more = || follows(*scan);
         let fits = match (self.time, self.host) {
-            (Some(_), None) => !is_number(word) || follows() != Follows::Text,
+            (Some(_), None) => !is_number(word) || !more().is_text(),
+            (Some(_), Some(_)) if is_number(word) => false,
+            (Some(_), Some(_)) if self.second_time => ahead::names_host(name, *scan),
+            // `Oct  7 08:16:04 relay pe1 RP/0/RP0/CPU0:...`: the device's own header begins with its name.
             (Some(_), Some(_)) => {
-                let certain = host::is_certain(word) || tag(*scan).is_some();
-                self.second_time && (certain || follows() != Follows::Text)
+                ahead::node_follows(*scan) || more() == Follows::Code(Speaker::Device)
             }
             (None, None) => {
-                let follows = follows();
-                follows == Follows::Header
-                    || (follows == Follows::Code && self.seq.is_none())
-                    || node_follows(*scan)
-                    || host::is_certain(word)
+                host::is_certain(name)
+                    || match more() {
+                        Follows::Header => true,
+                        Follows::Code(_) => self.seq.is_none(),
+                        Follows::Text => false,
+                    }
             }
             (None, Some(_)) => false,
+        };
+        fits.then_some(name)
+    }
+
+    /// Whether a word that could be a host by its form begins a text: `last message repeated`, a severity before a
+    /// process, `kqueue error: ...`.
+    fn is_text(&self, word: &[u8], behind: Scan<'_>) -> bool {
+        if level::is_marked(word) || bracketed(word).is_some_and(level::is_name) {
+            return true;
+        }
+        if level::is_name(word) {
+            return word.iter().all(u8::is_ascii_uppercase) || tag::read(behind).is_some();
+        }
+        if word.iter().all(u8::is_ascii_lowercase) && self.host.is_none() && self.time.is_some() {
+            let rest = behind.rest.trim_ascii_start();
+            if rest.starts_with(b"error: ") || rest.starts_with(b"warning: ") {
+                return true;
+            }
+        }
+        is_repeat(word, behind.rest)
+    }
+
+    /// `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
+    fn host_with_colon(&self, name: &'l str, scan: &mut Scan<'l>) -> Option<&'l str> {
+        let timed = self.time.is_some();
+        let fits = match (self.host, follows(*scan)) {
+            (None, Follows::Code(_)) if self.node => false,
+            (_, Follows::Code(Speaker::Device)) => true,
+            (None, Follows::Code(Speaker::Process)) => host::is_certain(name),
+            (None, Follows::Code(Speaker::Any)) => !timed || !is_process(name),
+            (None, Follows::Header) => !timed || ahead::own_header(*scan),
+            (None, Follows::Text) if timed => {
+                if let Some(found) = host_behind_process(scan) {
+                    return Some(found);
+                }
+                host::is_certain(name) && (host::is_address(name) || names_another(*scan))
+            }
+            (Some(_), Follows::Header) => ahead::own_header(*scan),
+            _ => false,
         };
         fits.then_some(name)
     }
@@ -227,9 +258,8 @@ impl<'l> Header<'l> {
         app: Option<&str>,
         pid: Option<&str>,
     ) -> Format {
-        let end = code.bytes().position(|byte| byte == b'-').unwrap_or(code.len());
-        match &code[..end] {
-            "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE" => Format::Asa,
+        match code::facility(code) {
+            _ if code::is_firewall(code) => Format::Asa,
             "Viptela" => Format::Viptela,
             _ if self.node
                 || blank
@@ -259,145 +289,9 @@ impl<'l> Header<'l> {
     }
 }
 
-fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
-    let mut try_scan = *scan;
-    let seq = try_scan.number(1, 19)?;
-    if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
-        return None;
-    }
-    *scan = try_scan;
-    Some(seq)
-}
-
-fn node(scan: &mut Scan<'_>) -> bool {
-    // The first slash stands behind a short word: most words have none there.
-    if !(1..4).any(|ahead| scan.peek_at(ahead) == b'/') {
-        return false;
-    }
-    let mut try_scan = *scan;
-    let word = try_scan
-        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
-    let slashes = memchr::memchr_iter(b'/', word).count();
-    let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
-    if !known || !try_scan.eat(b':') {
-        return false;
-    }
-    *scan = try_scan;
-    true
-}
-
-fn task<'l>(scan: &mut Scan<'l>) -> Option<&'l [u8]> {
-    let mut try_scan = *scan;
-    if !try_scan.eat(b'*') {
-        return None;
-    }
-    let word = try_scan.take_while(|byte| byte != b':');
-    if word.len() > TAG
-        || !try_scan.eat(b':')
-        || try_scan.blanks() == 0
-        || !stamp::is_next(try_scan)
-    {
-        return None;
-    }
-    *scan = try_scan;
-    Some(word)
-}
-
-/// What comes behind a word that may be a host.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Follows {
-    /// A time, or a sequence and a time.
-    Header,
-    /// A code with its `%`.
-    Code,
-    /// Neither.
-    Text,
-}
-
-fn header_follows(mut scan: Scan<'_>) -> Follows {
-    for _ in 0..3 {
-        scan.blanks();
-        if scan.eat(b':') {
-            continue;
-        }
-        if scan.peek() == b'%' {
-            return if code::find(scan.rest).is_some_and(|found| is_module(found.before)) {
-                Follows::Code
-            } else {
-                Follows::Text
-            };
-        }
-        // A wireless controller goes on with where it was: `WLC1: -Traceback: 0x11759554 ...`.
-        if stamp::is_next(scan) || scan.rest.starts_with(b"-Traceback") {
-            return Follows::Header;
-        }
-        if is_bare_code(scan) {
-            return Follows::Code;
-        }
-        if sequence(&mut scan).is_none() {
-            return if task(&mut scan).is_some() { Follows::Header } else { origin(scan) };
-        }
-    }
-    Follows::Text
-}
-
-/// `SSH-SERVER-6-CLOSE_SESSION:`, a code of Cisco's grammar without its mark.
-fn is_bare_code(mut scan: Scan<'_>) -> bool {
-    let word = scan.take_while(|byte| !is_blank(byte) && byte != b':');
-    let upper = |byte: &u8| {
-        byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-    };
-    scan.peek() == b':'
-        && word.first().is_some_and(u8::is_ascii_uppercase)
-        && word.iter().all(upper)
-        && text(word).and_then(code::cisco).is_some()
-}
-
-/// `%STKUNIT0-M:CP ` of Dell stands between host and code; mostly nothing does.
-fn is_module(before: &[u8]) -> bool {
-    !trim(before).iter().any(|&byte| is_blank(byte))
-}
-
-/// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.
-fn origin(mut scan: Scan<'_>) -> Follows {
-    let word = scan.token();
-    let Some(stem) = word.strip_suffix(b":") else { return Follows::Text };
-    if host::name(stem).is_some() && inner_header(scan) { Follows::Header } else { Follows::Text }
-}
-
-/// Whether a header of a device's own follows a name: a sequence and a time, or a time and a colon. A
-/// time alone may as well be the start of a process's text.
-fn inner_header(mut scan: Scan<'_>) -> bool {
-    scan.blanks();
-    let numbered = sequence(&mut scan).is_some() || task(&mut scan).is_some();
-    scan.blanks();
-    let timed = stamp::yearless(&mut scan).is_some();
-    scan.blanks();
-    timed && (numbered || scan.peek() == b':')
-}
-
-/// `svm_service: ns1  13:58:46 GMT ...`: between a process and a clock stands a host.
-fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
-    let mut try_scan = *scan;
-    try_scan.blanks();
-    let found = host::name(try_scan.token())?;
-    let mut behind = try_scan;
-    behind.blanks();
-    if !stamp::half(&mut behind) {
-        return None;
-    }
-    *scan = try_scan;
-    Some(found)
-}
-
 /// `[ERROR]`, `[local]`: a word in brackets.
 fn bracketed(word: &[u8]) -> Option<&[u8]> {
     word.strip_prefix(b"[")?.strip_suffix(b"]")
-}
-
-fn address_follows(mut scan: Scan<'_>) -> bool {
-    scan.blanks();
-    text(scan.token()).is_some_and(host::is_address)
 }
 
 /// Takes `[ERROR]` where a host and a time follow.
@@ -442,38 +336,6 @@ fn priority_behind(scan: &mut Scan<'_>) {
     }
 }
 
-/// A second time belongs to the header where the first was a relay's: a colon or a host and more of a
-/// header follow it.
-fn second_fits(mut scan: Scan<'_>) -> bool {
-    let blanks = scan.blanks();
-    if matches!(scan.peek(), b':' | b'%') {
-        return true;
-    }
-    let word = scan.token();
-    if blanks > 0 && host::is_certain(word) {
-        return true;
-    }
-    let tagged = tag(scan).is_some();
-    scan.blanks();
-    host::name(word).is_some() && (tagged || scan.peek() == b'%')
-}
-
-/// `(Stack)` and `(1)` between host and code.
-fn stack(scan: &mut Scan<'_>) -> bool {
-    let mut try_scan = *scan;
-    try_scan.take_while(|byte| !matches!(byte, b')' | b' '));
-    if !try_scan.eat(b')') || try_scan.blanks() == 0 {
-        return false;
-    }
-    *scan = try_scan;
-    true
-}
-
-fn node_follows(mut scan: Scan<'_>) -> bool {
-    scan.blanks();
-    node(&mut scan)
-}
-
 /// How a time was written.
 fn style(read: &[u8]) -> Style {
     let digit = read.first().is_some_and(u8::is_ascii_digit);
@@ -485,10 +347,26 @@ fn style(read: &[u8]) -> Style {
     }
 }
 
-/// `CEF:0|` or `LEEF:1|` behind a host with a colon.
-fn scan_cef(mut scan: Scan<'_>) -> bool {
+/// `svm_service: ns1  13:58:46 GMT ...`: between a process and a clock stands a host.
+fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
+    let mut try_scan = *scan;
+    try_scan.blanks();
+    let found = host::name(try_scan.token())?;
+    let mut behind = try_scan;
+    behind.blanks();
+    if !stamp::half(&mut behind) {
+        return None;
+    }
+    *scan = try_scan;
+    Some(found)
+}
+
+/// Whether a process with its number, CEF or LEEF stands behind a word with a colon, so that the word is none.
+fn names_another(mut scan: Scan<'_>) -> bool {
     scan.blanks();
-    scan.rest.starts_with(b"CEF:") || scan.rest.starts_with(b"LEEF:")
+    scan.rest.starts_with(b"CEF:")
+        || scan.rest.starts_with(b"LEEF:")
+        || tag::read(scan).is_some_and(|tag| tag.pid.is_some())
 }
 
 /// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr`) or a daemon, not a host.
@@ -499,14 +377,6 @@ fn is_process(name: &str) -> bool {
     letters && ((capital && !shouted) || name.ends_with('d'))
 }
 
-/// `cpe0089.lga.example.com(vendor2)`, as a collector may write it.
-fn without_vendor(word: &[u8]) -> &[u8] {
-    match memchr::memchr(b'(', word) {
-        Some(at) if at > 0 && word.ends_with(b")") => &word[..at],
-        _ => word,
-    }
-}
-
 /// `last message repeated 3 times` stands where a host would.
 fn is_repeat(word: &[u8], rest: &[u8]) -> bool {
     (word == b"last" && rest.starts_with(b" message repeated"))
@@ -515,57 +385,4 @@ fn is_repeat(word: &[u8], rest: &[u8]) -> bool {
 
 fn is_number(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') && word.len() < 7
-}
-
-/// Process and number: `sshd[1066]:`, `STP:`, `hx : `.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tag<'l> {
-    pub(super) name: &'l str,
-    pub(super) pid: Option<&'l str>,
-    /// What stands behind it.
-    pub(super) after: &'l [u8],
-}
-
-/// Longest name of a process.
-const TAG: usize = 64;
-
-/// Reads the process at the cursor.
-pub(super) fn tag(mut scan: Scan<'_>) -> Option<Tag<'_>> {
-    scan.blanks();
-    let name = scan.take_while(|byte| {
-        !is_blank(byte) && !matches!(byte, b':' | b'[' | b'=' | b'|' | b',' | b'{' | b'"')
-    });
-    if name.is_empty() || name.len() > TAG || name[0] == b'%' || name[0] == b'<' || name[0] == b'('
-    {
-        return None;
-    }
-    let mut pid = None;
-    if scan.eat(b'[') {
-        pid = text(scan.take_while(|byte| !is_blank(byte) && byte != b']'));
-        if !scan.eat(b']') {
-            return None;
-        }
-    }
-    let mut colon = scan;
-    let apart = colon.blanks() == 1;
-    let known = if colon.eat(b':') {
-        let next = colon.peek();
-        (!apart || is_blank(next))
-            && (is_blank(next) || matches!(next, 0 | b'[' | b'%' | b'\n') || pid.is_some())
-    } else {
-        colon = scan;
-        pid.is_some() && (is_blank(scan.peek()) || scan.rest.is_empty())
-    };
-    known.then_some(Tag { name: text(name)?, pid, after: trim_start(colon.rest) })
-}
-
-fn trim_start(bytes: &[u8]) -> &[u8] {
-    let mut scan = Scan::new(bytes);
-    scan.blanks();
-    scan.rest
-}
-
-/// The text of a record without blanks at its end.
-pub(super) fn message(bytes: &[u8]) -> &[u8] {
-    trim(bytes)
 }

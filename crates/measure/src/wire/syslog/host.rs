@@ -1,7 +1,7 @@
 //! What can be the name of a host, and what cannot: a header has no marks, so a word is a host by its
 //! place and its form.
 
-use super::scan::text;
+use super::scan::{class, text};
 
 /// Longest name (RFC 1035 allows 253 characters, RFC 5424 allows 255).
 const LONGEST: usize = 255;
@@ -21,23 +21,17 @@ pub(super) fn name(word: &[u8]) -> Option<&str> {
 
 /// A name that is neither chained nor behind a slot.
 fn plain(word: &[u8]) -> Option<&str> {
-    let (mut any, mut all) = (false, true);
-    for &byte in word {
-        let letter = byte.is_ascii_alphanumeric() || byte >= 0x80;
-        any |= letter;
-        all &= letter || matches!(byte, b'-' | b'.' | b'_' | b':' | b'+');
-    }
-    if !any || !all || word.len() > LONGEST {
+    let fits = |&byte: &u8| class::is(byte, class::WORD | class::HOST_MARK);
+    if word.len() > LONGEST || !word.iter().all(fits) {
         return None;
     }
     let name = without_engine(text(word)?);
-    name.bytes().any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80).then_some(name)
+    name.bytes().any(|byte| class::is(byte, class::WORD)).then_some(name)
 }
 
-/// Whether a word can only be a host: an address, or letters joined with digits, dots or dashes that are
+/// Whether a name can only be that of a host: an address, or letters joined with digits, dots or dashes that are
 /// not the name of an interface.
-pub(super) fn is_certain(word: &[u8]) -> bool {
-    let Some(name) = name(word) else { return false };
+pub(super) fn is_certain(name: &str) -> bool {
     if is_address(name) {
         return true;
     }
@@ -73,5 +67,8 @@ fn without_slot(name: &str) -> &str {
 
 /// Junos prints `re0.host`: the routing engine is part of the device.
 fn without_engine(name: &str) -> &str {
-    ["re0.", "re1."].iter().find_map(|engine| name.strip_prefix(engine)).unwrap_or(name)
+    match name.as_bytes() {
+        [b'r', b'e', b'0' | b'1', b'.', ..] => &name[4..],
+        _ => name,
+    }
 }

@@ -180,7 +180,8 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
     let values = Values::of(body, if bar { b'|' } else { b' ' });
     let get = |key: Key| values.0[key as usize];
     // `FortiOS` calls the host that somebody visited so.
-    let hostname = |key: &Key| !matches!(key, Key::HostName) || get(Key::LogId).is_none();
+    let forti = [Key::LogId, Key::LogIdApart, Key::DevId].iter().any(|key| get(*key).is_some());
+    let hostname = |key: &Key| !matches!(key, Key::HostName) || !forti;
     let host = [Key::DevName, Key::DeviceName, Key::HostName, Key::Fw, Key::DvcHost, Key::IonHost]
         .into_iter()
         .filter(hostname)
@@ -280,6 +281,7 @@ fn date<'l>(get: impl Fn(Key) -> Option<&'l [u8]>, received: UnixMs) -> Option<s
 #[derive(Clone, Copy)]
 enum Key {
     DevName,
+    DevId,
     DeviceName,
     HostName,
     Fw,
@@ -313,6 +315,7 @@ impl Key {
     fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"devname" => Self::DevName,
+            b"devid" => Self::DevId,
             b"device_name" => Self::DeviceName,
             b"hostname" => Self::HostName,
             b"fw" => Self::Fw,

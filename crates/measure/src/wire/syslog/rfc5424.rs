@@ -3,6 +3,7 @@
 
 use model::UnixMs;
 
+use super::ahead;
 use super::body;
 use super::code::{self, Code};
 use super::header::{self, Header};
@@ -11,6 +12,7 @@ use super::pairs;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
 use super::stamp::{self, DeviceTime};
+use super::tag;
 
 /// Reads a line behind its priority, if it is of RFC 5424: `1 TIMESTAMP HOST APP PROCID MSGID SD MSG`.
 pub(super) fn read<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) -> bool {
@@ -67,22 +69,6 @@ fn time<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<(Option<DeviceTime<
     is_blank(scan.peek()).then_some((Some(time), false))
 }
 
-/// Whether the words behind a host have the form of RFC 5424 though the version is missing: `mgd 3046
-/// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`.
-pub(super) fn fits_without_version(scan: Scan<'_>) -> bool {
-    let mut scan = scan;
-    let mut word = || {
-        scan.blanks();
-        scan.token()
-    };
-    let (app, process, message, data) = (word(), word(), word(), word());
-    let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    !app.is_empty()
-        && !app.ends_with(b":")
-        && (process == b"-" || number(process))
-        && (data == b"-" || data.starts_with(b"[") || (message == b"-" && process == b"-"))
-}
-
 /// Reads `APP PROCID MSGID SD MSG`; whatever is missing, the structured data or the text end it.
 pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) {
     let mut scan = scan;
@@ -125,6 +111,10 @@ pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: Unix
 /// The code: what the text bears, else the message id.
 fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received: UnixMs) {
     let text = record.message;
+    if record.app.is_none() && ahead::priority(&mut Scan::new(text)).is_some() {
+        // A whole line follows.
+        return;
+    }
     let junos = record.structured.starts_with(b"[junos@");
     if junos || message_id.is_some_and(|id| code::is_junos_tag(id.as_bytes())) {
         record.format = if junos { Format::JunosStructured } else { record.format };
@@ -174,7 +164,7 @@ fn inner<'l>(record: &mut Record<'l>, text: &'l [u8], received: UnixMs) {
 
 /// Whether what stands before a code is nothing, a process or a time, and no sentence.
 fn header_like(before: &[u8]) -> bool {
-    before.len() < 80 || header::tag(Scan::new(before)).is_some()
+    before.len() < 80 || tag::read(Scan::new(before)).is_some()
 }
 
 fn nil(word: &[u8]) -> Option<&str> {

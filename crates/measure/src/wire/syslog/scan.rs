@@ -91,9 +91,66 @@ impl<'l> Scan<'l> {
     }
 }
 
+/// Kinds of bytes, looked up in a table: a line is mostly words, and each of their bytes is asked about.
+pub(super) mod class {
+    /// Blank and tab.
+    pub(in super::super) const BLANK: u8 = 1;
+    /// Letters and digits, and what is no ASCII.
+    pub(in super::super) const WORD: u8 = 2;
+    /// What a host's name may hold besides.
+    pub(in super::super) const HOST_MARK: u8 = 4;
+    /// What ends the name of a process.
+    pub(in super::super) const TAG_END: u8 = 8;
+    /// What a code's name may hold: ASCII letters, digits and its marks.
+    pub(in super::super) const CODE: u8 = 16;
+    /// What a clock may begin with: a digit, its marks, the letters of months and weekdays.
+    pub(in super::super) const CLOCK: u8 = 32;
+
+    static TABLE: [u8; 256] = table();
+
+    const fn table() -> [u8; 256] {
+        let mut table = [0; 256];
+        let mut at = 0;
+        while at < 256 {
+            let byte = at as u8;
+            let ascii = byte.is_ascii_alphanumeric();
+            if matches!(byte, b' ' | b'\t') {
+                table[at] |= BLANK;
+            }
+            if ascii || byte >= 0x80 {
+                table[at] |= WORD;
+            }
+            if matches!(byte, b'-' | b'.' | b'_' | b':' | b'+') {
+                table[at] |= HOST_MARK;
+            }
+            if matches!(byte, b' ' | b'\t' | b':' | b'[' | b'=' | b'|' | b',' | b'{' | b'"') {
+                table[at] |= TAG_END;
+            }
+            if ascii || matches!(byte, b'_' | b'-' | b'.') {
+                table[at] |= CODE;
+            }
+            let named = matches!(
+                byte & !0x20,
+                b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W'
+            );
+            if byte.is_ascii_digit() || matches!(byte, b'*' | b'.') || byte >= b'A' && named {
+                table[at] |= CLOCK;
+            }
+            at += 1;
+        }
+        table
+    }
+
+    /// Whether a byte is of one of these kinds.
+    #[inline]
+    pub(in super::super) fn is(byte: u8, kinds: u8) -> bool {
+        TABLE[byte as usize] & kinds != 0
+    }
+}
+
 /// Blank or tab: what separates fields. Line ends and NUL do not stand inside a header.
 pub(super) fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+    class::is(byte, class::BLANK)
 }
 
 /// Bytes as text, where they are.

@@ -3,7 +3,7 @@
 
 use model::UnixMs;
 
-use super::scan::{Scan, is_blank};
+use super::scan::{Scan, class, is_blank};
 use super::zone;
 
 /// How far a device's time can be trusted. Lines are ordered by the time they were received, always.
@@ -152,6 +152,11 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Option<DeviceTi
 
 /// The same, but a year that was left out is 0: enough for those who only ask whether this is a time.
 pub(super) fn yearless<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
+    // Most words are none, and show it at once.
+    if class::is(scan.peek(), class::CLOCK) { clock(scan) } else { None }
+}
+
+fn clock<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     let mut try_scan = *scan;
     let synced = !(try_scan.eat(b'*') || try_scan.eat(b'.'));
     let first = try_scan.peek();
@@ -428,19 +433,19 @@ fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
 
 fn month(scan: &mut Scan<'_>) -> Option<u8> {
     let name = scan.rest.get(..3)?;
-    let at = match &[name[0] & !0x20, name[1] | 0x20, name[2] | 0x20] {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
+    let at = match (name[0] | 0x20, name[1] | 0x20, name[2] | 0x20) {
+        (b'j', b'a', b'n') => 1,
+        (b'f', b'e', b'b') => 2,
+        (b'm', b'a', b'r') => 3,
+        (b'a', b'p', b'r') => 4,
+        (b'm', b'a', b'y') => 5,
+        (b'j', b'u', b'n') => 6,
+        (b'j', b'u', b'l') => 7,
+        (b'a', b'u', b'g') => 8,
+        (b's', b'e', b'p') => 9,
+        (b'o', b'c', b't') => 10,
+        (b'n', b'o', b'v') => 11,
+        (b'd', b'e', b'c') => 12,
         _ => return None,
     };
     scan.skip(3);

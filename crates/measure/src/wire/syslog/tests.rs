@@ -89,6 +89,29 @@ fn all_say(examples: &[Example], said: impl Fn(&[u8]) -> String) {
 }
 
 #[test]
+fn a_relay_s_header_before_a_line_changes_neither_host_nor_code() {
+    let relays = [
+        ("relay-7.example.net", "<13>Nov 22 10:00:00 relay-7.example.net "),
+        ("10.9.9.9", "2026-11-22T10:00:00.123456+01:00 10.9.9.9 "),
+        ("relay-7.example.net", "<13>1 2026-11-22T10:00:00Z relay-7.example.net - - - - "),
+    ];
+    for example in unseen().into_iter().chain(examples(LINES)) {
+        let plain = parse(example.line.as_bytes(), RECEIVED);
+        if plain.priority.is_none() {
+            continue;
+        }
+        for (relay, header) in relays {
+            let line = format!("{header}{}", example.line);
+            let record = parse(line.as_bytes(), RECEIVED);
+            let code = |record: &Record<'_>| record.code.map(|code| code.printed.to_owned());
+            assert_eq!(record.device, plain.device.or(Some(relay)), "{line}");
+            assert_eq!(code(&record), code(&plain), "{line}");
+            assert_eq!(record.severity(), plain.severity(), "{line}");
+        }
+    }
+}
+
+#[test]
 fn any_bytes_yield_a_record_that_lies_within_them() {
     for line in [
         &b""[..],

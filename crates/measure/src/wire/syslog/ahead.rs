@@ -1,0 +1,278 @@
+//! What comes behind a word of a header, which tells what the word is: a host stands before a time, a sequence, a node
+//! or a code. It looks ahead and takes nothing.
+
+use super::code::{self, Mark};
+use super::host;
+use super::scan::{Scan, is_blank, text, trim};
+use super::stamp;
+use super::tag;
+use super::zone;
+
+/// What comes behind a word that may be a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// More of a header: a time, a node, or a sequence and one of them.
+    Header,
+    /// A code with its mark.
+    Code(Speaker),
+    /// None of them.
+    Text,
+}
+
+/// Who may stand before a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// Firewalls name themselves alone, never a process.
+    Device,
+    /// Codes without a severity are those of processes.
+    Process,
+    /// Either.
+    Any,
+}
+
+impl Follows {
+    pub(super) fn is_text(self) -> bool {
+        self == Self::Text
+    }
+}
+
+/// What follows the word before the cursor.
+pub(super) fn follows(mut scan: Scan<'_>) -> Follows {
+    for _ in 0..4 {
+        scan.blanks();
+        match scan.peek() {
+            b':' => {
+                scan.skip(1);
+                continue;
+            }
+            b'%' => return mark(scan),
+            b'(' if stack(&mut scan) => continue,
+            _ => {}
+        }
+        // A wireless controller goes on with where it was: `WLC1: -Traceback: 0x11759554 ...`.
+        if stamp::is_next(scan) || node(&mut scan) || scan.rest.starts_with(b"-Traceback") {
+            return Follows::Header;
+        }
+        if is_bare_code(scan) {
+            return Follows::Code(Speaker::Any);
+        }
+        if sequence(&mut scan).is_none() && !address(&mut scan) {
+            return if task(&mut scan).is_some() { Follows::Header } else { origin(scan) };
+        }
+    }
+    Follows::Text
+}
+
+/// What a `%` at the cursor begins.
+fn mark(scan: Scan<'_>) -> Follows {
+    let Some(found) = code::find(scan.rest).filter(|found| is_module(found.before)) else {
+        return Follows::Text;
+    };
+    Follows::Code(match found.mark {
+        Mark::Bare => Speaker::Process,
+        _ if code::is_firewall(found.code.printed) => Speaker::Device,
+        _ => Speaker::Any,
+    })
+}
+
+/// `%STKUNIT0-M:CP ` of Dell or `%$ VDC-2 %$` of NX-OS stands between host and code; mostly nothing does.
+fn is_module(before: &[u8]) -> bool {
+    before.starts_with(b"%$") || !trim(before).iter().any(|&byte| is_blank(byte))
+}
+
+/// `<PRI>`, 0 to 191 in one to three digits.
+pub(super) fn priority(scan: &mut Scan<'_>) -> Option<u8> {
+    let mut try_scan = *scan;
+    if !try_scan.eat(b'<') {
+        return None;
+    }
+    let number = try_scan.number(1, 3)?;
+    if number > 191 || !try_scan.eat(b'>') {
+        return None;
+    }
+    *scan = try_scan;
+    Some(number as u8)
+}
+
+/// `521:`, a device's count of its messages.
+pub(super) fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
+    let mut try_scan = *scan;
+    let seq = try_scan.number(1, 19)?;
+    if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
+        return None;
+    }
+    *scan = try_scan;
+    Some(seq)
+}
+
+/// `RP/0/RSP1/CPU0:` of IOS XR, `0/RP0/CPU0:` of later releases.
+pub(super) fn node(scan: &mut Scan<'_>) -> bool {
+    // The first slash stands behind a short word: most words have none there.
+    if !(1..4).any(|ahead| scan.peek_at(ahead) == b'/') {
+        return false;
+    }
+    let mut try_scan = *scan;
+    let word = try_scan
+        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
+    let slashes = memchr::memchr_iter(b'/', word).count();
+    let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
+    if !known || !try_scan.eat(b':') {
+        return false;
+    }
+    *scan = try_scan;
+    true
+}
+
+/// Whether the node that speaks stands behind a word.
+pub(super) fn node_follows(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    node(&mut scan)
+}
+
+/// `*spamApTask1: Apr 29 ...`: the task of a wireless controller.
+pub(super) fn task<'l>(scan: &mut Scan<'l>) -> Option<&'l [u8]> {
+    let mut try_scan = *scan;
+    if !try_scan.eat(b'*') {
+        return None;
+    }
+    let word = try_scan.take_while(|byte| byte != b':');
+    if word.len() > tag::LONGEST
+        || !try_scan.eat(b':')
+        || try_scan.blanks() == 0
+        || !stamp::is_next(try_scan)
+    {
+        return None;
+    }
+    *scan = try_scan;
+    Some(word)
+}
+
+/// Takes `(Stack)` and `(1)` between host and code.
+pub(super) fn stack(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    try_scan.take_while(|byte| !matches!(byte, b')' | b' '));
+    if !try_scan.eat(b')') || try_scan.blanks() == 0 {
+        return false;
+    }
+    *scan = try_scan;
+    true
+}
+
+/// Takes an address between a name and a code: `HQ 5.1.1.1 %%01SNMP/5/...`.
+fn address(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    let known = address_at(&mut try_scan);
+    try_scan.blanks();
+    let known = known && try_scan.peek() == b'%';
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
+fn address_at(scan: &mut Scan<'_>) -> bool {
+    scan.peek().is_ascii_hexdigit() && text(scan.token()).is_some_and(host::is_address)
+}
+
+/// Whether the next word is an address.
+pub(super) fn address_follows(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    address_at(&mut scan)
+}
+
+/// `SSH-SERVER-6-CLOSE_SESSION:`, a code of Cisco's grammar without its mark.
+fn is_bare_code(mut scan: Scan<'_>) -> bool {
+    if !scan.peek().is_ascii_uppercase() {
+        return false;
+    }
+    let word = scan.take_while(|byte| {
+        byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
+    });
+    scan.peek() == b':' && text(word).and_then(code::cisco).is_some()
+}
+
+/// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.
+fn origin(mut scan: Scan<'_>) -> Follows {
+    let word = scan.token();
+    let Some(stem) = word.strip_suffix(b":") else { return Follows::Text };
+    if host::name(stem).is_some() && own_header(scan) { Follows::Header } else { Follows::Text }
+}
+
+/// Whether a header of a device's own follows a name: a sequence and a time, or a time and a colon. A
+/// time alone may as well be the start of a process's text.
+pub(super) fn own_header(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    let numbered = sequence(&mut scan).is_some() || task(&mut scan).is_some();
+    scan.blanks();
+    let timed = stamp::yearless(&mut scan).is_some();
+    zone::skip_unknown(&mut scan);
+    scan.blanks();
+    timed && (numbered || scan.peek() == b':')
+}
+
+/// A second time belongs to the header where the first was a relay's: a colon, a code, a process with its number, or a
+/// host and more of a header follow it.
+pub(super) fn second_fits(scan: Scan<'_>) -> bool {
+    let mut scan = scan;
+    let blanks = scan.blanks();
+    if matches!(scan.peek(), b':' | b'%') {
+        return true;
+    }
+    if blanks == 0 {
+        return false;
+    }
+    if tag::read(scan).is_some_and(|tag| tag.pid.is_some()) {
+        return true;
+    }
+    let word = without_vendor(scan.token());
+    let Some(name) = host::name(word) else { return false };
+    names_host(name, scan) || fits_rfc5424(scan)
+}
+
+/// Whether a name behind a second time is a host's: by its form, or as a process, an event's number, topics or more of a
+/// header follow.
+pub(super) fn names_host(name: &str, behind: Scan<'_>) -> bool {
+    host::is_certain(name)
+        || tag::read(behind).is_some()
+        || !follows(behind).is_text()
+        || is_topic(behind)
+        || is_numbered(behind)
+}
+
+/// `00179 mgr: `, an event's number before a process.
+fn is_numbered(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    scan.number(5, 5).is_some() && is_blank(scan.peek()) && tag::read(scan).is_some()
+}
+
+/// `interface,info`: topics of `RouterOS`.
+fn is_topic(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    let word = scan.token();
+    memchr::memchr(b',', word).is_some_and(|at| at > 2)
+        && word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b',' | b':'))
+}
+
+/// `cpe0089.lga.example.com(vendor2)`, as a collector may write it.
+pub(super) fn without_vendor(word: &[u8]) -> &[u8] {
+    match memchr::memchr(b'(', word) {
+        Some(at) if at > 0 && word.ends_with(b")") => &word[..at],
+        _ => word,
+    }
+}
+
+/// Whether the words behind a host have the form of RFC 5424 though the version is missing: `mgd 3046
+/// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`.
+pub(super) fn fits_rfc5424(scan: Scan<'_>) -> bool {
+    let mut scan = scan;
+    let mut word = || {
+        scan.blanks();
+        scan.token()
+    };
+    let (app, process, message, data) = (word(), word(), word(), word());
+    let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    !app.is_empty()
+        && !app.ends_with(b":")
+        && (process == b"-" || number(process))
+        && (data == b"-" || data.starts_with(b"[") || (message == b"-" && process == b"-"))
+}
