@@ -211,8 +211,8 @@ pub(super) fn own_header(mut scan: Scan<'_>) -> bool {
 }
 
 /// A second time belongs to the header where the first was a relay's: a colon, a code, a process with its number, or a
-/// host and more of a header follow it.
-pub(super) fn second_fits(scan: Scan<'_>) -> bool {
+/// host and more of a header follow it. `is_bsd`: whether it is written as RFC 3164 does.
+pub(super) fn second_fits(scan: Scan<'_>, is_bsd: bool) -> bool {
     let mut scan = scan;
     let blanks = scan.blanks();
     if matches!(scan.peek(), b':' | b'%') {
@@ -226,7 +226,8 @@ pub(super) fn second_fits(scan: Scan<'_>) -> bool {
     }
     let word = without_vendor(scan.token());
     let Some(name) = host::name(word) else { return false };
-    names_host(name, scan) || fits_rfc5424(scan)
+    // No text begins with the clock of RFC 3164; with one of another form it may.
+    is_bsd || names_host(name, scan) || fits_rfc5424(scan)
 }
 
 /// Whether a name behind a second time is a host's: by its form, or as a process, an event's number, topics or more of a

@@ -133,9 +133,10 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
         record.pid = tag.pid;
     }
     record.message = found.after;
-    if let Some(severity) = junos_severity(record, found.code) {
+    if let Some(severity) = junos_severity(found.code) {
         message(record, found.after);
         record.code = record.code.map(|code| code.or_severity(severity));
+        record.level = Some(severity);
         record.format = Format::Junos;
         return;
     }
@@ -182,8 +183,7 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
 }
 
 /// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
-fn junos_severity(record: &Record<'_>, code: Code<'_>) -> Option<u8> {
-    is_daemon(record).then_some(())?;
+fn junos_severity(code: Code<'_>) -> Option<u8> {
     match code.printed.split_once('-')? {
         (facility, severity) if is_junos_facility(facility) && severity.len() == 1 => {
             severity.parse().ok().filter(|severity| *severity < 8)

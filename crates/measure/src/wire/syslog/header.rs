@@ -26,6 +26,8 @@ pub(super) struct Header<'l> {
     time: Option<DeviceTime<'l>>,
     /// A second time was read, and no host behind it yet.
     second_time: bool,
+    /// A colon right behind the time: the header ends there, but for a host before more of one or a code.
+    closed: bool,
     /// `RP/0/RSP0/CPU0:` was there.
     node: bool,
     style: Style,
@@ -49,12 +51,15 @@ pub(super) enum Style {
 pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     let mut header = Header::default();
     for _ in 0..PARTS {
-        scan.blanks();
+        let blanks = scan.blanks();
         match scan.peek() {
             b'%' if header.is_empty() && clock_behind_percent(scan) => {}
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
-            b':' => scan.skip(1),
+            b':' => {
+                header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
+                scan.skip(1);
+            }
             b'(' if header.host.is_none() || !ahead::stack(scan) => break,
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
@@ -75,12 +80,14 @@ impl<'l> Header<'l> {
     fn time(&mut self, scan: &mut Scan<'l>, received: UnixMs) -> bool {
         let start = scan.rest;
         let Some(time) = stamp::read(scan, received) else { return false };
+        let read = &start[..start.len() - scan.rest.len()];
+        let style = style(read);
         // Three times are text; so is a second one that neither host nor colon follows.
-        if self.second_time || (self.time.is_some() && !ahead::second_fits(*scan)) {
+        let is_bsd = style == Style::Month && read[0].is_ascii_alphabetic();
+        if self.second_time || (self.time.is_some() && !ahead::second_fits(*scan, is_bsd)) {
             scan.rest = start;
             return false;
         }
-        let read = &start[..start.len() - scan.rest.len()];
         // A device's own header goes on with its code: a word between them is a zone that nobody knows.
         if self.node {
             zone::skip_before_process(scan);
@@ -91,7 +98,7 @@ impl<'l> Header<'l> {
             zone::skip_unknown(scan);
         }
         self.second_time = self.time.is_some();
-        self.style = style(read);
+        self.style = style;
         self.time = Some(time);
         true
     }
@@ -164,12 +171,16 @@ impl<'l> Header<'l> {
         }
         let more = || follows(*scan);
         let fits = match (self.time, self.host) {
-            (Some(_), None) => !is_number(word) || !more().is_text(),
+            (Some(_), None) if self.closed || is_number(word) => !more().is_text(),
+            (Some(_), None) => true,
             (Some(_), Some(_)) if is_number(word) => false,
-            (Some(_), Some(_)) if self.second_time => ahead::names_host(name, *scan),
+            (Some(_), Some(_)) if self.second_time => {
+                self.style == Style::Month || ahead::names_host(name, *scan)
+            }
             // `Oct  7 08:16:04 relay pe1 RP/0/RP0/CPU0:...`: the device's own header begins with its name.
             (Some(_), Some(_)) => {
-                ahead::node_follows(*scan) || more() == Follows::Code(Speaker::Device)
+                ahead::node_follows(*scan)
+                    || (host::is_certain(name) && more() == Follows::Code(Speaker::Device))
             }
             (None, None) => {
                 host::is_certain(name)
@@ -209,7 +220,10 @@ impl<'l> Header<'l> {
             (None, Follows::Code(_)) if self.node => false,
             (_, Follows::Code(Speaker::Device)) => true,
             (None, Follows::Code(Speaker::Process)) => host::is_certain(name),
-            (None, Follows::Code(Speaker::Any)) => !timed || !is_process(name),
+            // No process ever stands behind a clock of NX-OS.
+            (None, Follows::Code(Speaker::Any)) => {
+                !timed || self.style == Style::Year || !is_process(name)
+            }
             (None, Follows::Header) => !timed || ahead::own_header(*scan),
             (None, Follows::Text) if timed => {
                 if let Some(found) = host_behind_process(scan) {

@@ -136,13 +136,33 @@ fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
         b"CONFIG" => 23,
         b"TRAFFIC" => 52,
         b"THREAT" => 59,
-        _ => return true,
+        _ => 0,
     };
-    if let Some(name) = Csv(body).nth(device_name).and_then(host::name) {
+    let name = match device_name {
+        0 => behind_flags(body),
+        place => Csv(body).nth(place),
+    };
+    if let Some(name) = name.and_then(host::name) {
         record.relay = record.device.filter(|outer| *outer != name).or(record.relay);
         record.device = Some(name);
     }
     true
+}
+
+/// The device's name in a line of any type: behind the flags (`0x0`) stand the numbers of four groups of devices, the
+/// name of the virtual system and this.
+fn behind_flags(body: &[u8]) -> Option<&[u8]> {
+    let mut fields = Csv(body);
+    let is_number = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+    while let Some(field) = fields.next() {
+        let mut behind = Csv(fields.0);
+        if matches!(field, [b'0'..=b'9', b'x', ..])
+            && (0..4).all(|_| behind.next().is_some_and(is_number))
+        {
+            return behind.nth(1);
+        }
+    }
+    None
 }
 
 /// Fields of a line of CSV; quotes protect commas.
@@ -181,7 +201,7 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
     let get = |key: Key| values.0[key as usize];
     // `FortiOS` calls the host that somebody visited so.
     let forti = [Key::LogId, Key::LogIdApart, Key::DevId].iter().any(|key| get(*key).is_some());
-    let hostname = |key: &Key| !matches!(key, Key::HostName) || !forti;
+    let hostname = |key: &Key| !matches!(key, Key::HostName) || bar || !forti;
     let host = [Key::DevName, Key::DeviceName, Key::HostName, Key::Fw, Key::DvcHost, Key::IonHost]
         .into_iter()
         .filter(hostname)
@@ -194,7 +214,8 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
         record.relay = outer.or(record.relay);
         record.device = host.or(record.device);
     }
-    let code = values.code().or(get(Key::EventId));
+    // Check Point's `logid` is none of a message.
+    let code = values.code().filter(|_| !bar).or(get(Key::EventId));
     // SonicWall's `id` is whatever its people choose.
     let code = code.or_else(|| get(Key::M).filter(|_| get(Key::Fw).is_some()));
     record.code = code.and_then(text).map(|code| Code::plain(code, None));

@@ -17,11 +17,12 @@ use super::tag;
 /// Reads a line behind its priority, if it is of RFC 5424: `1 TIMESTAMP HOST APP PROCID MSGID SD MSG`.
 pub(super) fn read<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs) -> bool {
     let mut scan = scan;
-    if !scan.eat(b'1') {
-        return false;
-    }
+    let Some(version) = scan.number(1, 2) else { return false };
     let blanks = scan.blanks();
     let mut meraki = false;
+    if version != 1 && !(blanks == 1 && scan.peek_at(4) == b'-' && scan.peek_at(10) == b'T') {
+        return false;
+    }
     if blanks == 1 {
         match time(&mut scan, received) {
             Some((time, epoch)) => {

@@ -305,7 +305,12 @@ fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     }
     let day_first = named || first > 12;
     let (month, day) = if day_first { (second, first) } else { (first, second) };
-    let year = scan.number(4, 4)? as i16;
+    // `18-Feb-11`: of this century, where it has but two digits.
+    let year = match scan.number(4, 4) {
+        Some(year) => year as i16,
+        None if named => 2000 + scan.number(2, 2)? as i16,
+        None => return None,
+    };
     if !scan.eat(b':') && scan.blanks() == 0 {
         return None;
     }
@@ -366,7 +371,30 @@ fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
             scan.take_while(|byte| byte.is_ascii_digit());
         }
     }
+    if scan.peek() == b' ' && scan.peek_at(2) == b'M' {
+        half_of_day(scan, stamp);
+    }
     Some(())
+}
+
+/// ` AM` or ` PM`, with the fraction behind it as Cisco's call managers print it: `10:45:20 PM.601`.
+fn half_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) {
+    let afternoon = match scan.peek_at(1) {
+        b'A' => 0,
+        b'P' => 12,
+        _ => return,
+    };
+    if !(1..=12).contains(&stamp.hour) || scan.peek_at(3).is_ascii_alphanumeric() {
+        return;
+    }
+    scan.skip(3);
+    stamp.hour = stamp.hour % 12 + afternoon;
+    if scan.peek() == b'.' && scan.peek_at(1).is_ascii_digit() {
+        scan.skip(1);
+        if let Some((nanos, digits)) = fraction(scan) {
+            (stamp.nanos, stamp.digits) = (nanos, digits);
+        }
+    }
 }
 
 fn fraction(scan: &mut Scan<'_>) -> Option<(u32, u8)> {

@@ -45,6 +45,7 @@ const NAMES: &[(u32, i16)] = &[
 
 /// Names that people use and that mean several offsets.
 const AMBIGUOUS: &[u32] = &[
+    key(b"TZ"),
     key(b"CST"),
     key(b"IST"),
     key(b"BST"),
@@ -93,6 +94,11 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
         if summer.eat_all(b" DST") && is_blank(summer.peek()) {
             *scan = summer;
         }
+        // Cisco's VPN concentrators write it twice: `+0100 +1:00`.
+        let mut again = *scan;
+        if again.eat(b' ') && offset(&mut again) == Some(east) {
+            *scan = again;
+        }
         return Some(Zone::East(east));
     }
     let mut try_scan = *scan;
@@ -116,14 +122,14 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     // `UTC+07:30`, and `EST -05:00` of CatOS.
     let mut behind = try_scan;
     let parted = behind.eat(b' ');
-    if known.is_some()
+    let plain = known.is_some() || is_ambiguous(name);
+    if plain
         && let Some(more) = offset(&mut behind)
         && (!parted || is_blank(behind.peek()))
     {
         found = Zone::East(more);
         try_scan = behind;
     }
-    let plain = known.is_some() || is_ambiguous(name);
     let fits = match try_scan.peek() {
         _ if colon_behind(try_scan) => plain || is_unknown_zone(name, try_scan),
         b' ' | b'\t' | 0 => plain && is_upper,
