@@ -22,6 +22,7 @@ use super::notes::Notes;
 use super::plan::{Plan, View};
 use super::text::Colour;
 use super::{SYSTEM_ERROR, json, live, text};
+use crate::footprint;
 use crate::report::Report;
 
 /// How long to wait for reports before looking at signals and notes.
@@ -56,6 +57,7 @@ pub(super) enum Step {
 pub(super) fn run(plan: &Plan, list: List) -> Result<u8, Report> {
     let stop = stop_on_signals()?;
     let mut session = Session::start(plan, list, stop)?;
+    footprint::forget_the_start();
     if plan.repeated > 0 {
         let what = if plan.repeated == 1 { "target was" } else { "targets were" };
         session.notes.add(format!("{} {what} given more than once, probed once", plan.repeated));
