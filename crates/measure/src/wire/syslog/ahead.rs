@@ -47,6 +47,7 @@ pub(super) fn follows(mut scan: Scan<'_>) -> Follows {
             }
             b'%' => return mark(scan),
             b'(' if stack(&mut scan) => continue,
+            b'<' if priority(&mut scan).is_some() => return Follows::Header,
             _ => {}
         }
         // A wireless controller goes on with where it was: `WLC1: -Traceback: 0x11759554 ...`.
@@ -208,6 +209,12 @@ pub(super) fn own_header(mut scan: Scan<'_>) -> bool {
     zone::skip_unknown(&mut scan);
     scan.blanks();
     timed && (numbered || scan.peek() == b':')
+}
+
+/// `3132779: Jul 14 ...`, a sequence and a time.
+pub(super) fn counted_header(mut scan: Scan<'_>) -> bool {
+    scan.blanks();
+    sequence(&mut { scan }).is_some() && own_header(scan)
 }
 
 /// A second time belongs to the header where the first was a relay's: a colon, a code, a process with its number, or a

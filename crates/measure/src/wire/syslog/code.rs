@@ -171,9 +171,10 @@ pub(super) fn facility(code: &str) -> &str {
     code.split_once('-').map_or(code, |(facility, _)| facility)
 }
 
-/// Whether a code is one of Cisco's firewalls.
+/// Whether a code is one of Cisco's firewalls, which number their messages.
 pub(super) fn is_firewall(code: &str) -> bool {
     matches!(facility(code), "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE")
+        && code.ends_with(|last: char| last.is_ascii_digit())
 }
 
 /// `FAC[-SUB...]-SEV-MNEM`, the severity being a digit, or a letter on small-business switches.

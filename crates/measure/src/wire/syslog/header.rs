@@ -16,6 +16,9 @@ use super::zone;
 /// More parts than any header has; what follows is text.
 const PARTS: usize = 12;
 
+/// Length of `Nov 14 08:30:56`.
+const BSD: usize = 15;
+
 /// What a header held, as far as it has been read.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Header<'l> {
@@ -28,6 +31,10 @@ pub(super) struct Header<'l> {
     second_time: bool,
     /// A colon right behind the time: the header ends there, but for a host before more of one or a code.
     closed: bool,
+    /// How long the last time was.
+    clock: usize,
+    /// A severity in words before all else.
+    level: Option<u8>,
     /// `RP/0/RSP0/CPU0:` was there.
     node: bool,
     style: Style,
@@ -56,6 +63,8 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'%' if header.is_empty() && clock_behind_percent(scan) => {}
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
+            b'[' if header.is_empty() && header.time_in_brackets(scan, received) => {}
+            b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b':' => {
                 header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
                 scan.skip(1);
@@ -88,6 +97,7 @@ impl<'l> Header<'l> {
             scan.rest = start;
             return false;
         }
+        self.clock = read.len();
         // A device's own header goes on with its code: a word between them is a zone that nobody knows.
         if self.node {
             zone::skip_before_process(scan);
@@ -101,6 +111,42 @@ impl<'l> Header<'l> {
         self.style = style;
         self.time = Some(time);
         true
+    }
+
+    /// `[2026-01-05 10:00:00] sw1 ...`.
+    fn time_in_brackets(&mut self, scan: &mut Scan<'l>, received: UnixMs) -> bool {
+        let mut try_scan = *scan;
+        try_scan.skip(1);
+        let time = stamp::read(&mut try_scan, received);
+        let known = time.is_some() && try_scan.eat(b']');
+        if known {
+            self.time = time;
+            self.style = Style::Iso;
+            *scan = try_scan;
+        }
+        known
+    }
+
+    /// Takes `W` or `WARNING` where a time follows: `W 10/01/19 11:20:55 02628 FFI: ...`.
+    fn level_before_time(&mut self, scan: &mut Scan<'l>) -> bool {
+        let mut try_scan = *scan;
+        let word = try_scan.token();
+        let level = match word {
+            b"I" => Some(6),
+            b"W" => Some(4),
+            b"E" => Some(3),
+            b"D" => Some(7),
+            b"M" => None,
+            _ if level::is_name(word) => level::of(word),
+            _ => return false,
+        };
+        try_scan.blanks();
+        let known = stamp::is_next(try_scan);
+        if known {
+            self.level = level;
+            *scan = try_scan;
+        }
+        known
     }
 
     /// `521:`, and `3132517` before a second header.
@@ -171,7 +217,11 @@ impl<'l> Header<'l> {
         }
         let more = || follows(*scan);
         let fits = match (self.time, self.host) {
-            (Some(_), None) if self.closed || is_number(word) => !more().is_text(),
+            (Some(_), None) if is_number(word) => !more().is_text(),
+            (Some(_), None) if self.closed => {
+                // More than the plain clock of RFC 3164 is the device's own, which text may follow at once.
+                !more().is_text() || (self.clock <= BSD && tag::read(*scan).is_some())
+            }
             (Some(_), None) => true,
             (Some(_), Some(_)) if is_number(word) => false,
             (Some(_), Some(_)) if self.second_time => {
@@ -180,6 +230,7 @@ impl<'l> Header<'l> {
             // `Oct  7 08:16:04 relay pe1 RP/0/RP0/CPU0:...`: the device's own header begins with its name.
             (Some(_), Some(_)) => {
                 ahead::node_follows(*scan)
+                    || ahead::counted_header(*scan)
                     || (host::is_certain(name) && more() == Follows::Code(Speaker::Device))
             }
             (None, None) => {
@@ -256,6 +307,7 @@ impl<'l> Header<'l> {
         record.app = self.task;
         record.seq = self.seq;
         record.time = self.time;
+        record.level = self.level.or(record.level);
         record.format = match (self.time, self.host, self.seq) {
             (None, None, None) => Format::Unknown,
             // Only Cisco counts before its text.
@@ -345,7 +397,8 @@ fn priority_behind(scan: &mut Scan<'_>) {
     }
     let mut try_scan = *scan;
     try_scan.blanks();
-    if try_scan.token().strip_suffix(b":").is_some_and(level::is_priority) {
+    let word = try_scan.token();
+    if level::is_priority(word.strip_suffix(b":").unwrap_or(word)) {
         *scan = try_scan;
     }
 }

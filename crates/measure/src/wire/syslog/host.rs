@@ -15,7 +15,13 @@ pub(super) fn name(word: &[u8]) -> Option<&str> {
         let whole = text(word)?;
         // syslog-ng may chain names: `host@address`.
         let first = whole.split_once('@').map_or(whole, |(first, _)| first);
-        plain(without_slot(first).as_bytes())
+        // Name and address, as relays put them together: `sw1.example.com/10.1.1.1`.
+        let first = without_slot(first);
+        let first = match first.split_once('/') {
+            Some((name, address)) if is_address(address) => name,
+            _ => first,
+        };
+        plain(first.as_bytes())
     })
 }
 

@@ -72,5 +72,5 @@ fn is_facility(word: &[u8]) -> bool {
         b"local6",
         b"local7",
     ];
-    NAMES.contains(&word)
+    NAMES.iter().any(|name| name.eq_ignore_ascii_case(word))
 }

@@ -27,9 +27,59 @@ pub(super) fn read<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs
     if body.first() == Some(&b'{') {
         record.format = Format::Json;
         record.message = body;
+        record.device = record.device.or_else(|| json_host(body));
         return true;
     }
     panos(record, body) || pairs(record, body, received)
+}
+
+/// The host that an object of JSON names among its own members, not those of objects in it.
+fn json_host(body: &[u8]) -> Option<&str> {
+    const KEYS: &[&[u8]] =
+        &[b"hostname", b"host", b"host_name", b"device", b"devicename", b"device_name", b"devname"];
+    let mut depth = 0_usize;
+    let mut rest = body;
+    while let Some(at) = memchr::memchr3(b'"', b'{', b'}', rest) {
+        let byte = rest[at];
+        rest = &rest[at + 1..];
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {
+                let key = quoted(&mut rest);
+                let mut behind = Scan::new(rest);
+                behind.blanks();
+                if depth == 1
+                    && behind.eat(b':')
+                    && KEYS.iter().any(|k| k.eq_ignore_ascii_case(key))
+                {
+                    behind.blanks();
+                    if behind.eat(b'"') {
+                        rest = behind.rest;
+                        return host::name(quoted(&mut rest));
+                    }
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Takes a string behind its opening quote, and the closing one.
+fn quoted<'l>(rest: &mut &'l [u8]) -> &'l [u8] {
+    let mut at = 0;
+    while let Some(&byte) = rest.get(at) {
+        match byte {
+            b'\\' => at += 1,
+            b'"' => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let at = at.min(rest.len());
+    let (string, behind) = rest.split_at(at);
+    *rest = behind.get(1..).unwrap_or_default();
+    string
 }
 
 /// Whether the first word is a pair, so that the line is one of pairs.

@@ -162,10 +162,15 @@ fn clock<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     let first = try_scan.peek();
     let stamp = if first.is_ascii_digit() {
         let start = try_scan;
-        let stamp = year_first(&mut try_scan).or_else(|| {
-            try_scan = start;
-            numbers(&mut try_scan)
-        });
+        let stamp = year_first(&mut try_scan)
+            .or_else(|| {
+                try_scan = start;
+                numbers(&mut try_scan)
+            })
+            .or_else(|| {
+                try_scan = start;
+                compact(&mut try_scan)
+            });
         match stamp {
             Some(stamp) => stamp,
             None => return uptime(scan),
@@ -227,6 +232,10 @@ fn month_first(scan: &mut Scan<'_>) -> Option<Stamp> {
         if scan.blanks() == 0 {
             return None;
         }
+        // `Mon, 05 Jan 2026 10:00:00 GMT`, the clock of mails.
+        if scan.peek().is_ascii_digit() {
+            return numbers(scan);
+        }
     }
     let month = month(scan)?;
     let slashes = scan.eat(b'/');
@@ -257,7 +266,7 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
     let mut stamp = Stamp { year: scan.number(4, 4)? as i16, has_year: true, ..Stamp::default() };
     let separator = scan.peek();
     match separator {
-        b'-' | b'/' | b':' => {
+        b'-' | b'/' | b':' | b'.' => {
             scan.skip(1);
             stamp.month = match scan.number(1, 2) {
                 Some(month) => month as u8,
@@ -292,30 +301,57 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
 }
 
 /// `04/15/2020:13:58:46 GMT` of `NetScaler`, `07/20/2026 12:00:00.00` of EXOS, `03-Aug-2026 19:42:20` of Cisco's small
-/// switches. Of two numbers the month comes first, unless there is no such month.
+/// switches, `05.01.2026 10:00:00`, `05 Jan 2026 10:00:00`, `05/Jan/2026:10:00:00` of web servers. Of two numbers the
+/// month comes first, unless there is no such month or dots stand between. A year of two digits is of this century.
 fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     let first = scan.number(1, 2)? as u8;
-    let named = scan.eat(b'-');
-    if !named && !scan.eat(b'/') {
+    let separator = scan.peek();
+    if !matches!(separator, b'-' | b'/' | b'.' | b' ') {
+        return None;
+    }
+    scan.skip(1);
+    let named = scan.peek().is_ascii_alphabetic();
+    if !named && matches!(separator, b'-' | b' ') {
         return None;
     }
     let second = if named { month(scan)? } else { scan.number(1, 2)? as u8 };
-    if !scan.eat(if named { b'-' } else { b'/' }) {
+    if !scan.eat(separator) {
         return None;
     }
-    let day_first = named || first > 12;
+    let day_first = named || separator == b'.' || first > 12;
     let (month, day) = if day_first { (second, first) } else { (first, second) };
-    // `18-Feb-11`: of this century, where it has but two digits.
     let year = match scan.number(4, 4) {
         Some(year) => year as i16,
-        None if named => 2000 + scan.number(2, 2)? as i16,
-        None => return None,
+        None => 2000 + scan.number(2, 2)? as i16,
     };
     if !scan.eat(b':') && scan.blanks() == 0 {
         return None;
     }
     let mut stamp = Stamp { year, month, day, has_year: true, ..Stamp::default() };
     time_of_day(scan, &mut stamp)?;
+    zone_behind(scan, &mut stamp);
+    Some(stamp)
+}
+
+/// `20260105T100000Z`, `20260105 10:00:00`.
+fn compact(scan: &mut Scan<'_>) -> Option<Stamp> {
+    let date = scan.number(8, 8)?;
+    let mut stamp = Stamp {
+        year: (date / 10_000) as i16,
+        month: (date / 100 % 100) as u8,
+        day: (date % 100) as u8,
+        has_year: true,
+        ..Stamp::default()
+    };
+    if scan.eat(b'T') {
+        let time = scan.number(6, 6)?;
+        (stamp.hour, stamp.minute) = ((time / 10_000) as u8, (time / 100 % 100) as u8);
+        stamp.second = (time % 100) as u8;
+    } else if scan.blanks() > 0 {
+        time_of_day(scan, &mut stamp)?;
+    } else {
+        return None;
+    }
     zone_behind(scan, &mut stamp);
     Some(stamp)
 }
