@@ -190,15 +190,18 @@ fn timed(record: &mut Record<'_>, received: UnixMs, relays: u8) -> bool {
 fn behind(record: &mut Record<'_>, received: UnixMs) {
     let text = record.message;
     if memchr::memchr(b'|', text).is_some()
-        && let Some(at) = memchr::memmem::find(text, b"CEF:")
-        && matches!(text[at + 4..], [b'0' | b'1', b'|', ..] | [b' ', b'0' | b'1', b'|', ..])
-        && text[..at].last().is_none_or(|&before| before == b' ')
+        && let Some(at) = memchr::memmem::find(text, b"EF:")
+        && let Some(at) = pairs::event_format(text, at)
     {
         pairs::read(record, &text[at..], received);
         return;
     }
     if record.app.is_none() {
         frames::opengear(record, text);
+        return;
+    }
+    if let Some(fields) = pairs::welf(text) {
+        pairs::read(record, fields, received);
         return;
     }
     if pairs::behind_process(record, text, received) {

@@ -22,7 +22,7 @@ pub(super) enum Follows {
 /// Who may stand before a code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Speaker {
-    /// Firewalls name themselves alone, never a process.
+    /// Firewalls, and the devices of Huawei and H3C, name themselves alone, never a process.
     Device,
     /// Codes without a severity are those of processes.
     Process,
@@ -71,8 +71,9 @@ fn mark(scan: Scan<'_>) -> Follows {
     };
     Follows::Code(match found.mark {
         Mark::Bare => Speaker::Process,
+        Mark::Huawei | Mark::Comware => Speaker::Device,
         _ if code::is_firewall(found.code.printed) => Speaker::Device,
-        _ => Speaker::Any,
+        Mark::Cisco { .. } => Speaker::Any,
     })
 }
 
@@ -102,7 +103,13 @@ pub(super) fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
     if !try_scan.eat(b':') || !(is_blank(try_scan.peek()) || try_scan.peek() == b':') {
         return None;
     }
-    *scan = try_scan;
+    let after = try_scan;
+    try_scan.blanks();
+    // `124025:  <6414> <NOTI> |authmgr| ...` of Aruba is the message's number.
+    if try_scan.peek() == b'<' && try_scan.peek_at(1).is_ascii_digit() {
+        return None;
+    }
+    *scan = after;
     Some(seq)
 }
 
@@ -209,6 +216,22 @@ pub(super) fn own_header(mut scan: Scan<'_>) -> bool {
     zone::skip_unknown(&mut scan);
     scan.blanks();
     timed && (numbered || scan.peek() == b':')
+}
+
+/// Takes the year of a clock that a relay cut to that of RFC 3164, with its own name behind it: `May  5 22:27:58
+/// 172.18.19.19 2015 AB-DS1 %%01IC/6/...`.
+pub(super) fn cut_year(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    if !try_scan.number(4, 4).is_some_and(|year| (1990..2100).contains(&year)) {
+        return false;
+    }
+    let after = try_scan;
+    let known = try_scan.blanks() > 0
+        && host::name(try_scan.token()).is_some_and(|name| names_host(name, try_scan));
+    if known {
+        *scan = after;
+    }
+    known
 }
 
 /// `3132779: Jul 14 ...`, a sequence and a time.

@@ -7,6 +7,7 @@ use super::host;
 use super::level;
 use super::record::{Format, Record};
 use super::scan::{Scan, is_blank, text};
+use super::stamp;
 use super::tag;
 use super::zone;
 
@@ -25,7 +26,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         }
         return collected(record, code, after);
     }
-    if procurve(record, body) || frames::concentrator(record, body) {
+    if body.first().is_some_and(u8::is_ascii_digit) && numbered(record, body) {
         return;
     }
     let tag = tag::read(Scan::new(body)).filter(|tag| tag.name != "Severity");
@@ -102,7 +103,8 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
 }
 
 /// What stands behind the card that speaks for a Junos device, or the device's name once more:
-/// `(FPC Slot 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`.
+/// `(FPC Slot 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`; a card for services puts a clock and
+/// the set of services before the tag: `2019-10-14 08:16:59: set1{nat1}JSERVICES_SESSION_CLOSE: ...`.
 fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
     let (word, rest) = body.split_at(memchr::memchr(b' ', body)?);
     // Most lines are none of these, and a tag begins with a capital.
@@ -113,6 +115,17 @@ fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
     if scan.eat_all(b"(FPC ") {
         scan.take_while(|byte| byte != b')');
         scan.skip(1);
+        scan.blanks();
+        if stamp::yearless(&mut scan).is_some() {
+            scan.eat(b':');
+            scan.blanks();
+            let set = scan.take_while(|byte| !matches!(byte, b'}' | b':'));
+            if memchr::memchr(b'{', set).is_some() {
+                scan.skip(1);
+            } else {
+                scan = Scan::new(&scan.rest[scan.rest.len()..]);
+            }
+        }
     } else {
         scan.skip(word.len());
         let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
@@ -141,7 +154,7 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
         return;
     }
     record.code = Some(found.code);
-    record.device = found.host.or(record.device).or_else(|| call_manager(found));
+    record.device = record.device.or(found.host).or_else(|| call_manager(found));
     record.format = match found.mark {
         Mark::Huawei => Format::Vrp,
         Mark::Comware => Format::Comware,
@@ -284,6 +297,17 @@ fn without_level(body: &[u8]) -> &[u8] {
     body
 }
 
+/// The forms that begin with a number.
+fn numbered<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    if let Some((code, after)) = aruba(body) {
+        record.code = Some(code);
+        record.message = after;
+        record.format = Format::Aruba;
+        return true;
+    }
+    procurve(record, body) || frames::concentrator(record, body)
+}
+
 /// `00179 mgr:  SME SSH from ...`: the number of the event stands before the process.
 fn procurve<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     let mut scan = Scan::new(body);
@@ -331,11 +355,11 @@ fn exos(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     Some((Code::plain(text(name)?, Some(severity)), scan.rest))
 }
 
-/// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets.
+/// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets, or alone: `124025:  <6414> <NOTI> ...`.
 fn aruba(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
-    let mut scan = Scan::new(body.strip_prefix(b"<")?);
+    let mut scan = Scan::new(body.strip_prefix(b"<").unwrap_or(body));
     let number = scan.take_while(|byte| byte.is_ascii_digit());
-    if number.len() != 6 || !scan.eat_all(b"> ") {
+    if number.len() != 6 || !(scan.eat_all(b"> ") || scan.eat_all(b":  ")) {
         return None;
     }
     let mut severity = None;

@@ -209,6 +209,7 @@ fn viptela(word: &str) -> Option<(Code<'_>, Option<&str>)> {
 
 /// `%%ddMOD/SEV/MNEM(l)[n]:`, Huawei and H3C.
 fn huawei(mut scan: Scan<'_>) -> Option<Found<'_>> {
+    scan.blanks();
     // Some releases of Comware leave out the version.
     let version = scan.number(2, 2).or(scan.peek().is_ascii_uppercase().then_some(10))?;
     scan.blanks();

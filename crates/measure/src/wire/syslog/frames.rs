@@ -86,12 +86,21 @@ pub(super) fn numbered(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     known.then_some((Code::plain(text(number)?, Some(severity)), scan.rest))
 }
 
-/// What stands behind a serial number and a clock in parentheses: `FVE6035FD3AE3 (2024-05-10T09:49:05)
+/// No serial number is shorter.
+const SERIAL: usize = 7;
+
+/// What stands behind a serial number and mostly a clock in parentheses: `FVE6035FD3AE3 (2024-05-10T09:49:05)
 /// firewall[10]: ...` of `WatchGuard`.
 pub(super) fn behind_serial(body: &[u8]) -> Option<&[u8]> {
     let mut scan = Scan::new(body);
-    scan.take_while(|byte| byte.is_ascii_alphanumeric());
-    if !scan.eat_all(b" (") || !stamp::is_next(scan) {
+    let serial = scan.take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if serial.len() < SERIAL || !is_blank(scan.peek()) || !serial.iter().any(u8::is_ascii_digit) {
+        return None;
+    }
+    if !scan.eat_all(b" (") {
+        return Some(scan.rest);
+    }
+    if !stamp::is_next(scan) {
         return None;
     }
     scan.take_while(|byte| byte != b')');

@@ -73,6 +73,8 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
+            b'1' | b'2'
+                if header.host.is_some() && !header.second_time && header.cut_year(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
             _ => break,
         }
@@ -147,6 +149,11 @@ impl<'l> Header<'l> {
             *scan = try_scan;
         }
         known
+    }
+
+    fn cut_year(&mut self, scan: &mut Scan<'l>) -> bool {
+        self.second_time = self.time.is_some() && ahead::cut_year(scan);
+        self.second_time
     }
 
     /// `521:`, and `3132517` before a second header.
@@ -229,9 +236,10 @@ impl<'l> Header<'l> {
             }
             // `Oct  7 08:16:04 relay pe1 RP/0/RP0/CPU0:...`: the device's own header begins with its name.
             (Some(_), Some(_)) => {
+                let speaks = more() == Follows::Code(Speaker::Device);
                 ahead::node_follows(*scan)
                     || ahead::counted_header(*scan)
-                    || (host::is_certain(name) && more() == Follows::Code(Speaker::Device))
+                    || (speaks && host::is_certain(name) && !host::is_address(name))
             }
             (None, None) => {
                 host::is_certain(name)
@@ -261,7 +269,7 @@ impl<'l> Header<'l> {
                 return true;
             }
         }
-        is_repeat(word, behind.rest)
+        is_repeat(word, behind.rest) || is_packet_engine(word)
     }
 
     /// `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
@@ -442,6 +450,13 @@ fn is_process(name: &str) -> bool {
     let capital = name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
     let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase());
     letters && ((capital && !shouted) || name.ends_with('d'))
+}
+
+/// `0-PPE-0`, which speaks for a `NetScaler`.
+fn is_packet_engine(word: &[u8]) -> bool {
+    let mut parts = word.split(|&byte| byte == b'-');
+    let number = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    number(parts.next()) && parts.next() == Some(b"PPE") && number(parts.next())
 }
 
 /// `last message repeated 3 times` stands where a host would.

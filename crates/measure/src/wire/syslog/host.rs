@@ -11,10 +11,11 @@ const LONGEST: usize = 255;
 pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
     plain(word).or_else(|| {
-        memchr::memchr2(b'@', b'/', word)?;
+        memchr::memchr3(b'@', b'/', b'>', word)?;
         let whole = text(word)?;
-        // syslog-ng may chain names: `host@address`.
-        let first = whole.split_once('@').map_or(whole, |(first, _)| first);
+        // syslog-ng may chain names, `host@address`, others write `host->address`.
+        let first =
+            whole.split_once('@').or(whole.split_once("->")).map_or(whole, |(first, _)| first);
         // Name and address, as relays put them together: `sw1.example.com/10.1.1.1`.
         let first = without_slot(first);
         let first = match first.split_once('/') {

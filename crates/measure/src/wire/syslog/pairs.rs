@@ -16,6 +16,24 @@ pub(super) fn is_event_format(body: &[u8]) -> bool {
     body.starts_with(b"CEF:") || body.starts_with(b"LEEF:")
 }
 
+/// Where CEF or LEEF begins, of which `EF:` stands at `at`.
+pub(super) fn event_format(text: &[u8], at: usize) -> Option<usize> {
+    let start = [&b"C"[..], b"LE"]
+        .iter()
+        .find_map(|name| text[..at].ends_with(name).then(|| at - name.len()))?;
+    let version = text[at + 3..].trim_ascii_start();
+    let known = matches!(version, [b'0'..=b'2', b'|' | b'.', ..]);
+    (known && text[..start].last().is_none_or(|&before| before == b' ')).then_some(start)
+}
+
+/// The fields of WELF, the format of `WebTrends`, behind a word or two: `AKLOG - id=firewall time=... fw=...`.
+pub(super) fn welf(text: &[u8]) -> Option<&[u8]> {
+    const MARK: &[u8] = b"id=firewall ";
+    const NEAR: usize = 32;
+    let at = memchr::memmem::find(&text[..text.len().min(NEAR)], MARK)?;
+    text[..at].last().is_none_or(|&before| before == b' ').then(|| &text[at..])
+}
+
 /// Recognises a line or a message that consists of fields. `received` infers years.
 pub(super) fn read<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool {
     if body.starts_with(b"CEF:") {

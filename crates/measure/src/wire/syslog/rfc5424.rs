@@ -81,6 +81,10 @@ pub(super) fn fields<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: Unix
     if colon.is_some() && ahead.peek() != b'-' {
         return body::read(record, &Header::default(), start.rest);
     }
+    if pairs::is_event_format(start.rest) {
+        record.message = start.rest;
+        return text_code(record, None, received);
+    }
     record.app = nil(colon.unwrap_or(word));
     record.format = Format::Rfc5424;
     let mut found: [Option<&'l str>; 2] = [None, None];
@@ -141,9 +145,14 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
     }
     if record.code.is_none() {
         record.code = message_id
-            .filter(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()))
+            .filter(|id| is_id(id, !record.structured.is_empty()))
             .map(|id| Code::plain(id, None));
     }
+}
+
+/// Whether a message id is one: a number counts only where data of its kind follow.
+fn is_id(id: &str, with_data: bool) -> bool {
+    with_data || id.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A text with a code, and mostly with the device's own header before it: what framed it was a relay.

@@ -120,7 +120,7 @@ pub(super) mod class {
             if ascii || byte >= 0x80 {
                 table[at] |= WORD;
             }
-            if matches!(byte, b'-' | b'.' | b'_' | b':' | b'+') {
+            if matches!(byte, b'-' | b'.' | b'_' | b':' | b'+' | b'&') {
                 table[at] |= HOST_MARK;
             }
             if matches!(byte, b' ' | b'\t' | b':' | b'[' | b'=' | b'|' | b',' | b'{' | b'"') {

@@ -243,6 +243,9 @@ impl Dice {
                     | "FWSM"
                     | "WARNING"
                     | "MAJOR"
+                    | "MINOR"
+                    | "CRITICAL"
+                    | "CLEARED"
                     | "Viptela"
                     | "INFO"
                     | "UC_AUDITLOG"
@@ -250,7 +253,10 @@ impl Dice {
             part.len() == 1 || word
         };
         let parts = code.split(separator).map(|part| {
-            if fixed(part) { part.to_owned() } else { part.chars().map(|c| self.like(c)).collect() }
+            // Letters before a colon are hexadecimal digits.
+            let may = |c: char| separator != ':' || c.is_ascii_digit();
+            let like = |c| if may(c) { self.like(c) } else { c };
+            if fixed(part) { part.to_owned() } else { part.chars().map(like).collect() }
         });
         parts.collect::<Vec<String>>().join(&separator.to_string())
     }
