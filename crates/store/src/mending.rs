@@ -144,7 +144,7 @@ pub struct Claim {
     pub limits: ClaimLimits,
 }
 
-/// How much may be done; checked in the transaction of the claim.
+/// How much may be done; checked in the transaction of the claim. `u32::MAX` of a budget is no limit, and not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimLimits {
     /// Runs at once.

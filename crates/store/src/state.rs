@@ -28,7 +28,9 @@ pub trait State: Send + Sync {
         done(self.apply(changes.to_vec()));
     }
 
-    /// Gives an event that waits to a worker, if nothing speaks against it, in one transaction.
+    /// Gives an event that waits to a worker, if nothing speaks against it, in one transaction. It outlasts this process
+    /// at once, and an outage of power together with the next change that is applied: who claims changes nothing before it
+    /// has written down that it will.
     fn claim(&self, claim: Claim) -> Result<Claimed, Error>;
 
     /// One claim after the other, each as if it were alone; in one transaction, where that is cheaper.

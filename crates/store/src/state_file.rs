@@ -87,14 +87,14 @@ enum Outcome {
 impl StateFile {
     /// Opens or creates `dir/state.db` and migrates it if it is older.
     pub fn open(dir: &Path, clock: &dyn Clock) -> Result<Self, Error> {
-        let mut db = file::open_writer(dir, &SCHEMA, clock)?;
+        let db = file::open_writer(dir, &SCHEMA, clock)?;
         let path = dir.join(SCHEMA.file);
-        let site = Site::new(&path);
+        let mut writer = Writer { db, site: Site::new(&path), syncs: true };
         let reader = StateReader::on(&path)?;
         let (calls, inbox) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("state-writer".to_owned())
-            .spawn(move || write(&mut db, &site, &inbox))
+            .spawn(move || writer.work(&inbox))
             .map_err(|source| Error::file("start a thread for", &path, source))?;
         Ok(Self { reader, calls: Some(calls), thread: Some(thread) })
     }
@@ -314,49 +314,67 @@ impl Call {
     }
 }
 
-/// Commits what is queued whenever it is free; answers after the sync.
-fn write(db: &mut Connection, site: &Site, inbox: &Receiver<Call>) {
-    while let Ok(first) = inbox.recv() {
-        if matches!(first, Call::Submit(..)) {
-            linger();
-        }
-        let calls: Vec<Call> =
-            std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1)).collect();
-        match commit(db, site, &calls) {
-            Ok(results) => {
-                calls.into_iter().zip(results).for_each(|(call, result)| call.answer(result));
+/// What the thread that writes has.
+struct Writer {
+    db: Connection,
+    site: Site,
+    /// Whether a commit waits for the disk.
+    syncs: bool,
+}
+
+type Results = Vec<Result<Outcome, Error>>;
+
+impl Writer {
+    /// Commits what is queued whenever it is free; answers after the sync.
+    fn work(&mut self, inbox: &Receiver<Call>) {
+        while let Ok(first) = inbox.recv() {
+            if matches!(first, Call::Submit(..)) {
+                linger();
             }
-            Err(why) => calls.into_iter().for_each(|call| call.answer(Err(why.clone()))),
+            let calls: Vec<Call> =
+                std::iter::once(first).chain(inbox.try_iter().take(GROUP - 1)).collect();
+            match self.commit(&calls) {
+                Ok(results) => {
+                    calls.into_iter().zip(results).for_each(|(call, result)| call.answer(result));
+                }
+                Err(why) => calls.into_iter().for_each(|call| call.answer(Err(why.clone()))),
+            }
         }
+        file::empty_log(&self.db);
     }
-    file::empty_log(db);
+
+    /// All calls in one transaction, each whole or not at all.
+    fn commit(&mut self, calls: &[Call]) -> Result<Results, Error> {
+        let fail = |source| Error::sqlite("apply changes", self.site.path(), source);
+        // The log is synced as a whole: claims are on disk with whatever comes after them.
+        let syncs = !calls.iter().all(|call| matches!(call, Call::Claim(..)));
+        if syncs != self.syncs {
+            let how = if syncs { "FULL" } else { "NORMAL" };
+            self.db.pragma_update(None, "synchronous", how).map_err(fail)?;
+            self.syncs = syncs;
+        }
+        let mut unit =
+            self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        let mut results = Vec::with_capacity(calls.len());
+        for call in calls {
+            let mut part = unit.savepoint().map_err(fail)?;
+            let done = call.work(&part);
+            if matches!(done, Ok((_, true))) {
+                part.commit().map_err(fail)?;
+            } else {
+                part.rollback().map_err(fail)?;
+            }
+            results.push(done.map(|(outcome, _)| outcome).map_err(fail));
+        }
+        unit.commit().map_err(fail)?;
+        Ok(results)
+    }
 }
 
 /// Lets others come who are in no hurry either.
 #[expect(clippy::disallowed_methods, reason = "the thread is the writer's own, and it is to wait")]
 fn linger() {
     std::thread::sleep(LINGER);
-}
-
-type Results = Vec<Result<Outcome, Error>>;
-
-/// All calls in one transaction, each whole or not at all.
-fn commit(db: &mut Connection, site: &Site, calls: &[Call]) -> Result<Results, Error> {
-    let fail = |source| Error::sqlite("apply changes", site.path(), source);
-    let mut unit = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-    let mut results = Vec::with_capacity(calls.len());
-    for call in calls {
-        let mut part = unit.savepoint().map_err(fail)?;
-        let done = call.work(&part);
-        if matches!(done, Ok((_, true))) {
-            part.commit().map_err(fail)?;
-        } else {
-            part.rollback().map_err(fail)?;
-        }
-        results.push(done.map(|(outcome, _)| outcome).map_err(fail));
-    }
-    unit.commit().map_err(fail)?;
-    Ok(results)
 }
 
 fn revision(db: &Connection) -> rusqlite::Result<i64> {

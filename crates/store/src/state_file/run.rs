@@ -1,11 +1,14 @@
 //! Runs in `state.db`: claimed, renewed, ended, recovered. Locks, budgets and the count of what is at work are
 //! looked at in the transaction of the claim, so that no two workers can pass together where one may.
 
+use std::cell::RefCell;
+
 use model::UnixMs;
 use model::event::{EventId, EventState};
 use model::run::{Exchange, GuardNote, Run, RunId, RunState};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use zstd::bulk::Compressor;
 
 use super::event::{self, millis, word};
 use super::json;
@@ -16,6 +19,12 @@ use crate::state::{Record, Value};
 const LEVEL: i32 = 3;
 /// Largest transcript that is kept, in bytes before compression; what is said beyond it is counted only.
 const MOST: usize = 4 << 20;
+
+thread_local! {
+    /// What compresses transcripts: to make one costs more than what it has to do for most of them.
+    static PACKER: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("there is memory for a compressor"));
+}
 
 /// How many other devices were worked on, and from when on.
 const OTHERS: &str = "SELECT count(DISTINCT device), min(started) FROM run
@@ -278,12 +287,8 @@ fn spent(
     let again = |first: Option<i64>| {
         UnixMs(first.map_or(run.started.0, |at| at + millis(limits.window) + 1))
     };
-    // What is less than the budget without any limit in time need not be counted within one.
-    let runs: u32 = db
-        .prepare_cached("SELECT coalesce(max(id), 0) FROM run")?
-        .query_row([], |row| row.get(0))?;
     let count = |sql: &str, what: &str, most: u32| -> rusqlite::Result<(u32, Option<i64>)> {
-        if runs < most {
+        if most == u32::MAX {
             return Ok((0, None));
         }
         db.prepare_cached(sql)?
@@ -339,7 +344,8 @@ fn keep(db: &Connection, run: RunId, transcript: &[Exchange]) -> rusqlite::Resul
         plain.extend_from_slice(line.as_bytes());
         plain.push(b'\n');
     }
-    let body = zstd::bulk::compress(&plain, LEVEL)
+    let body = PACKER
+        .with_borrow_mut(|packer| packer.compress(&plain))
         .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO run_transcript (run, plain, body) VALUES (?1, ?2, ?3)",

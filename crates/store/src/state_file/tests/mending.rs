@@ -137,6 +137,30 @@ fn ended(run: &Run, as_state: RunState) -> Run {
 }
 
 #[test]
+fn only_what_comes_with_claims_waits_for_the_disk_or_else_what_comes_after_them() {
+    let (folder, state) = queued(&["sw1", "sw3"]);
+    drop(state);
+    let db = file::open_writer(folder.path(), &SCHEMA, &SystemClock).unwrap();
+    let mut writer = Writer { db, site: Site::new(folder.path()), syncs: true };
+    let claim = |event, device| Call::Claim(vec![claim(event, device, NOW)], sync_channel(1).0);
+    let other = || Call::Apply(vec![mark(1, "a", "one")], sync_channel(1).0);
+    // https://www.sqlite.org/pragma.html#pragma_synchronous: 2 is FULL, which syncs the log; 1 is NORMAL.
+    for (calls, how) in [
+        (vec![other()], 2),
+        (vec![claim(1, "sw1")], 1),
+        (vec![claim(2, "sw3"), other()], 2),
+        (vec![other()], 2),
+    ] {
+        let results = writer.commit(&calls).unwrap();
+        assert!(results.iter().all(Result::is_ok));
+        let found = writer.db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
+        assert_eq!(found.unwrap(), how);
+    }
+    let runs = "SELECT count(*) FROM run";
+    assert_eq!(writer.db.query_row(runs, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[test]
 fn an_event_is_claimed_once_and_keeps_its_plan() {
     let (_folder, state) = queued(&["sw1"]);
     let run = begun(&state, claim(1, "sw1", NOW));
