@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::change::Trial;
 use super::limits::Limits;
 use super::shell::Shell;
@@ -13,7 +15,7 @@ use super::transcript::Transcript;
 use super::{Session, limited};
 use crate::endpoint::Endpoint;
 
-/// The longest that the answer to the question may take.
+/// The longest that the answer to the question may take. Who answered less than this ago is not asked.
 const PONG: Duration = Duration::from_secs(2);
 
 /// The open sessions that nobody uses; clones share them.
@@ -31,6 +33,8 @@ struct State {
 #[derive(Debug)]
 struct Idle {
     number: u64,
+    /// When it was put down.
+    since: Instant,
     endpoint: Endpoint,
     session: Session,
 }
@@ -45,7 +49,7 @@ impl Kept {
     pub async fn take(&self, endpoint: &Endpoint, limits: &Limits) -> Option<Session> {
         let idle = self.locked().idle.remove(&endpoint.device)?;
         let mut session = idle.session;
-        if idle.endpoint == *endpoint && session.is_alive().await {
+        if idle.endpoint == *endpoint && session.is_alive(idle.since.elapsed()).await {
             session.resume(limits.clone());
             return Some(session);
         }
@@ -64,7 +68,8 @@ impl Kept {
             let mut state = self.locked();
             state.last += 1;
             let number = state.last;
-            let idle = Idle { number, endpoint: endpoint.clone(), session };
+            let since = Instant::now();
+            let idle = Idle { number, since, endpoint: endpoint.clone(), session };
             state.idle.insert(endpoint.device.clone(), idle);
             number
         };
@@ -109,10 +114,13 @@ impl Session {
         self.broken.is_none() && !configuring && !self.undoes_itself()
     }
 
-    /// Whether the device is still at the other end, and so is its command line.
-    async fn is_alive(&mut self) -> bool {
+    /// Whether the device is still at the other end, and so is its command line. It has been idle for so long.
+    async fn is_alive(&mut self, idle: Duration) -> bool {
         let handle = &self.connection.handle;
         let asked = async {
+            if idle < PONG {
+                return Ok(());
+            }
             // That nothing came of it shows in the connection, which is looked at next.
             let _ = handle.send_ping().await;
             Ok(())

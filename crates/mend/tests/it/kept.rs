@@ -1,11 +1,13 @@
 //! Sessions that stay open from one run to the next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lab::Misbehaviour;
 use mend::Platform;
 use mend::session::Kept;
 use model::Secret;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::lab_device::Bench;
@@ -53,11 +55,25 @@ async fn a_session_that_is_in_doubt_or_whose_device_has_gone_is_not_taken() {
     let (session, device) = bench.open_until(&bench.device).await;
     kept.put(&bench.endpoint, session.unwrap()).await;
     device.abort();
+    sleep(Duration::from_secs(2)).await;
     assert!(kept.take(&bench.endpoint, &bench.limits).await.is_none());
 
     kept.put(&bench.endpoint, bench.open().await.unwrap()).await;
     kept.close().await;
     assert!(kept.take(&bench.endpoint, &bench.limits).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_asked_whether_it_is_there_unless_it_was_a_moment_ago() {
+    let (bench, kept) = (Bench::new(Platform::Eos), kept());
+    let silence = Arc::new(Notify::new());
+    let (session, _device) = bench.open_over(&bench.device, Arc::clone(&silence)).await;
+    kept.put(&bench.endpoint, session.unwrap()).await;
+    silence.notify_one();
+    let session = kept.take(&bench.endpoint, &bench.limits).await.expect("it is not asked");
+    kept.put(&bench.endpoint, session).await;
+    sleep(Duration::from_secs(2)).await;
+    assert!(kept.take(&bench.endpoint, &bench.limits).await.is_none(), "it says nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use mend::session::{HostKeys, Limits, Session, SessionError};
 use mend::{Endpoint, Platform};
 use model::{Login, ManualClock, Secret, UnixNs};
 use tokio::io::copy_bidirectional;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// The password of the tests, looked for where it must not be.
@@ -66,12 +67,26 @@ impl Bench {
         &self,
         device: &Device,
     ) -> (Result<Session, SessionError>, AbortHandle) {
+        self.open_over(device, Arc::default()).await
+    }
+
+    /// The same; once it is told, nothing gets through any more, and nobody hangs up.
+    pub(crate) async fn open_over(
+        &self,
+        device: &Device,
+        silence: Arc<Notify>,
+    ) -> (Result<Session, SessionError>, AbortHandle) {
         let (ours, mut near) = tokio::io::duplex(64 << 10);
         let (mut far, theirs) = tokio::io::duplex(64 << 10);
         let device = device.clone();
         tokio::spawn(async move { device.serve(theirs).await });
         // A way that can be cut: the device would go on serving what it has begun with.
-        let way = tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+        let way = tokio::spawn(async move {
+            tokio::select! {
+                _ = copy_bidirectional(&mut near, &mut far) => {}
+                () = silence.notified() => std::future::pending().await,
+            }
+        });
         let clock = Arc::new(ManualClock::new(UnixNs(0)));
         let limits = self.limits.clone();
         let opened = Session::open_over(ours, &self.endpoint, &self.keys, limits, clock).await;
