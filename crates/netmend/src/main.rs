@@ -45,10 +45,11 @@ mod wan;
 mod wire;
 
 fn main() -> ExitCode {
-    footprint::settle();
     // Before anything else is set up: a child holds no more than it is given.
     if children::is_child() {
+        footprint::settle_child();
         return children::serve();
     }
+    footprint::settle();
     cli::main()
 }

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::engine::Engine;
 use super::sandbox;
-use super::wire::{self, ToChild};
+use super::wire::{self, Pipe, ToChild};
 
 /// Stack of the interpreter: deep calls must end by its own limit.
 const STACK: usize = 32 << 20;
@@ -28,7 +28,7 @@ pub fn serve() -> io::Result<()> {
 fn answer(stream: UnixStream) -> io::Result<()> {
     let mut engine = Engine::new();
     sandbox::enter()?;
-    let stream = Rc::new(RefCell::new(stream));
+    let stream = Rc::new(RefCell::new(Pipe::new(stream)));
     loop {
         let message = wire::read(&mut *stream.borrow_mut())?;
         let answer = match message {
@@ -37,6 +37,6 @@ fn answer(stream: UnixStream) -> io::Result<()> {
             Some(ToChild::Run(run)) => engine.run(&run, Rc::clone(&stream)),
             Some(ToChild::Reply(_)) => return Err(io::Error::other("an answer to nothing")),
         };
-        wire::write(&mut *stream.borrow_mut(), &answer)?;
+        wire::write(stream.borrow_mut().get_mut(), &answer)?;
     }
 }

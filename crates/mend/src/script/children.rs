@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use super::wire::{self, FromChild, MOST_FROM_CHILD};
 
-/// Runs after which a child is replaced.
-const RUNS: u32 = 200;
+/// Steps after which a child is replaced: to start one costs as much as some fifty of them.
+const RUNS: u32 = 2_000;
 /// Longest time that a child may compute without asking for anything.
 pub(super) const COMPUTING: Duration = Duration::from_secs(10);
 /// Longest time for the end of a process to be seen.

@@ -30,7 +30,6 @@ mod verdict;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use starlark::PrintHandler;
@@ -39,7 +38,7 @@ use starlark::eval::Evaluator;
 use starlark::values::ValueLike;
 
 use super::meta::Step;
-use super::wire::{Ended, Flaw, FromChild, Kind, Run};
+use super::wire::{Ended, Flaw, FromChild, Kind, Pipe, Run};
 use crate::platform::Platform;
 use annotate::Annotated;
 use context::Context;
@@ -95,14 +94,14 @@ impl Engine {
     }
 
     /// Runs a step; `stream` leads to who has the device.
-    pub(super) fn run(&mut self, run: &Run, stream: Rc<RefCell<UnixStream>>) -> FromChild {
+    pub(super) fn run(&mut self, run: &Run, stream: Rc<RefCell<Pipe>>) -> FromChild {
         match self.step(run, stream) {
             Ok(ended) => FromChild::Done(ended),
             Err(flaw) => FromChild::Failed(flaw),
         }
     }
 
-    fn step(&mut self, run: &Run, stream: Rc<RefCell<UnixStream>>) -> Result<Ended, Flaw> {
+    fn step(&mut self, run: &Run, stream: Rc<RefCell<Pipe>>) -> Result<Ended, Flaw> {
         let flaw = |what: String| Flaw { what, ..Flaw::default() };
         let step = run.step().ok_or_else(|| flaw(format!("no step is named {}", run.step)))?;
         let platform = Platform::named(&run.platform);

@@ -2,7 +2,8 @@
 //! sends is bounded, parsed and checked before it means anything.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,9 @@ impl Run {
         Step::named(&self.step)
     }
 }
+
+/// The stream as the child has it: a message is read in one go.
+pub(super) type Pipe = BufReader<UnixStream>;
 
 /// The bytes of a message.
 ///

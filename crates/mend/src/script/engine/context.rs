@@ -2,14 +2,13 @@
 //! says of itself while it is read.
 
 use std::cell::{Cell, RefCell};
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use starlark::any::ProvidesStaticType;
 use starlark::eval::Evaluator;
 
 use super::super::template::Template;
-use super::super::wire::{self, Call, FromChild, Loaded, ToChild};
+use super::super::wire::{self, Call, FromChild, Loaded, Pipe, ToChild};
 use crate::platform::Platform;
 
 /// Stands behind an evaluation.
@@ -19,7 +18,7 @@ pub(super) struct Context {
     meta: RefCell<Loaded>,
     said: Cell<u32>,
     /// The way to the device; `None` while a file is only read.
-    device: Option<(Rc<RefCell<UnixStream>>, Platform)>,
+    device: Option<(Rc<RefCell<Pipe>>, Platform)>,
     /// Why people must look at it.
     escalated: RefCell<Option<String>>,
 }
@@ -50,7 +49,7 @@ impl Context {
     }
 
     /// For running a step.
-    pub(super) fn running(stream: Rc<RefCell<UnixStream>>, platform: Platform) -> Self {
+    pub(super) fn running(stream: Rc<RefCell<Pipe>>, platform: Platform) -> Self {
         Self { device: Some((stream, platform)), ..Self::reading() }
     }
 
@@ -94,7 +93,7 @@ impl Context {
     pub(super) fn call(&self, call: Call) -> Result<String, Stop> {
         let (stream, _) = self.device.as_ref().ok_or(Stop::Reading)?;
         let mut stream = stream.borrow_mut();
-        wire::write(&mut *stream, &FromChild::Call(call)).map_err(|_| Stop::Gone)?;
+        wire::write(stream.get_mut(), &FromChild::Call(call)).map_err(|_| Stop::Gone)?;
         match wire::read(&mut *stream) {
             Ok(Some(ToChild::Reply(reply))) => reply.map_err(Stop::Refused),
             _ => Err(Stop::Gone),

@@ -71,13 +71,13 @@ async fn a_device_that_never_answers_ends_the_script_in_time() {
 }
 
 #[tokio::test]
-async fn a_child_is_kept_and_replaced_after_two_hundred_runs() {
+async fn a_child_is_kept_and_replaced_after_two_thousand_steps() {
     let children = scripts();
     let body = file("def check(event, device):\n    return event.count == 1\n");
     let remediation = loaded(&children, &body).await.unwrap();
     let facts = facts(&[]);
     let before = children.started();
-    for _ in 0..201 {
+    for _ in 0..2_001 {
         let mut execution = Execution::new(&children, &remediation, &facts, Platform::Ios);
         let outcome = outcome(&execution.step(Step::Check, &mut Device::default(), LONG).await);
         assert_eq!(outcome, "yes");
