@@ -85,6 +85,42 @@ fn a_remediation_that_fails_three_times_asks_a_person() {
     world.event(4, "failure");
 }
 
+/// Lets all devices fail at once; how many of them were worked on once all events are in one of two states.
+fn worked_on(plan: &Plan<'_>, (done, held): (&str, &str), words: &str) -> usize {
+    let world = World::new(plan);
+    for number in 0..plan.devices {
+        world.say(number, &down(PORT));
+    }
+    let events = world.until(&["events", "list"], |events| {
+        let over = |event: &&Value| event["state"] == done || event["state"] == held;
+        events.iter().filter(over).count() == plan.devices
+    });
+    for event in events.iter().filter(|event| event["state"] == held) {
+        assert!(event["reason"].as_str().unwrap_or_default().contains(words), "{event:#}");
+    }
+    let worked_on = (0..plan.devices).filter(|number| !world.changes(*number).is_empty()).count();
+    assert_eq!(worked_on, events.iter().filter(|event| event["state"] == done).count());
+    worked_on
+}
+
+#[test]
+fn before_it_is_a_storm_no_more_is_begun_than_makes_one() {
+    let remediations = "mode: auto, budgets: { remediation: 100, inventory: 100, at_once: 50 }, storm: { events: 4, devices: 4 }";
+    let plan = Plan { devices: 12, remediations, ..Plan::default() };
+    let worked_on = worked_on(&plan, ("success", "held"), "storm: ");
+    assert!(worked_on <= 4, "{worked_on}");
+}
+
+#[test]
+fn when_the_breaker_trips_no_more_is_under_way_than_may_be_at_once() {
+    let never = BOUNCE.replace(".oper == \"up\"", ".oper == \"broken\"");
+    let never = never.replace("timeout = \"30s\"", "timeout = \"30s\", settle = \"1s\"");
+    let remediations = "mode: auto, budgets: { remediation: 100, inventory: 100, at_once: 2 }";
+    let plan = Plan { devices: 12, bounce: &never, remediations, ..Plan::default() };
+    let worked_on = worked_on(&plan, ("failure", "awaiting_approval"), "runs failed");
+    assert!((3..=5).contains(&worked_on), "{worked_on}");
+}
+
 #[test]
 fn a_line_that_names_another_device_runs_nothing_anywhere() {
     let world = World::new(&Plan { devices: 2, ..Plan::default() });
