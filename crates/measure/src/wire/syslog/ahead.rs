@@ -122,9 +122,11 @@ pub(super) fn node(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
     let word = try_scan
         .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/');
-    let slashes = memchr::memchr_iter(b'/', word).count();
-    let known = slashes >= 2 && memchr::memmem::find(word, b"CPU").is_some();
-    if !known || !try_scan.eat(b':') {
+    let mut parts = word.rsplit(|&byte| byte == b'/');
+    let last = parts.next().unwrap_or_default();
+    let number = last.strip_prefix(b"CPU").or(last.strip_prefix(b"ADMIN"));
+    let known = number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit));
+    if !known || parts.count() < 2 || !try_scan.eat(b':') {
         return false;
     }
     *scan = try_scan;
@@ -286,8 +288,11 @@ fn is_topic(mut scan: Scan<'_>) -> bool {
 
 /// `cpe0089.lga.example.com(vendor2)`, as a collector may write it.
 pub(super) fn without_vendor(word: &[u8]) -> &[u8] {
+    if !word.ends_with(b")") {
+        return word;
+    }
     match memchr::memchr(b'(', word) {
-        Some(at) if at > 0 && word.ends_with(b")") => &word[..at],
+        Some(at) if at > 0 => &word[..at],
         _ => word,
     }
 }

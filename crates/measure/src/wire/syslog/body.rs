@@ -197,12 +197,9 @@ fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
 
 /// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
 fn junos_severity(code: Code<'_>) -> Option<u8> {
-    match code.printed.split_once('-')? {
-        (facility, severity) if is_junos_facility(facility) && severity.len() == 1 => {
-            severity.parse().ok().filter(|severity| *severity < 8)
-        }
-        _ => None,
-    }
+    let [facility @ .., b'-', digit @ b'0'..=b'7'] = code.printed.as_bytes() else { return None };
+    let facility = &code.printed[..facility.len()];
+    is_junos_facility(facility).then_some(digit - b'0')
 }
 
 /// Junos gives each process its number, but for the kernel.
@@ -288,6 +285,9 @@ fn collected<'l>(record: &mut Record<'l>, code: Code<'l>, after: &'l [u8]) {
 
 /// A severity in words before the process: `info audit_forwarder[16218]:`, as F5 prints it.
 fn without_level(body: &[u8]) -> &[u8] {
+    if !body.first().is_some_and(u8::is_ascii_alphabetic) {
+        return body;
+    }
     let mut scan = Scan::new(body);
     let word = scan.token();
     if level::is_name(word) && tag::read(scan).is_some() {
@@ -468,6 +468,11 @@ pub(super) fn routeros<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
         return false;
     }
     let mut scan = Scan::new(body);
+    // A comma shows it before any blank; most words have none.
+    let first = body.iter().find(|byte| matches!(byte, b' ' | b',' | b':' | b'=' | b'['));
+    if first != Some(&b',') {
+        return false;
+    }
     let word = scan.token();
     let word = word.strip_suffix(b":").unwrap_or(word);
     if !is_topics(word) {

@@ -85,14 +85,20 @@ pub(super) struct Found<'l> {
 
 /// Finds the first code with a `%` in what is left of a line.
 pub(super) fn find(body: &[u8]) -> Option<Found<'_>> {
-    memchr::memchr_iter(b'%', body).find_map(|at| {
+    // Mostly a code begins the text.
+    if body.first() == Some(&b'%')
+        && let Some(found) = percent(body)
+    {
+        return Some(found);
+    }
+    memchr::memchr_iter(b'%', body).skip_while(|&at| at == 0).find_map(|at| {
         let stands_free = match body[..at].last() {
             None => true,
             Some(&before) => is_blank(before) || matches!(before, b':' | b'.' | b'>' | b')' | b']'),
         };
         let found = if stands_free { percent(&body[at..]) } else { None }?;
         // A name without severity could be anything, but for the start of a text.
-        let first = at == 0 || body[..at].iter().all(|&byte| is_blank(byte));
+        let first = body[..at].iter().all(|&byte| is_blank(byte));
         let opens = matches!(&body[..at], [.., b']' | b':' | b')', b' ']);
         let trusted = found.mark != Mark::Bare || first || opens;
         trusted.then_some(Found { before: &body[..at], ..found })
@@ -166,15 +172,17 @@ fn behind(mut scan: Scan<'_>) -> Option<(&[u8], bool)> {
     Some((scan.rest, blank && colon))
 }
 
-/// What stands before the first dash.
-pub(super) fn facility(code: &str) -> &str {
-    code.split_once('-').map_or(code, |(facility, _)| facility)
-}
-
 /// Whether a code is one of Cisco's firewalls, which number their messages.
 pub(super) fn is_firewall(code: &str) -> bool {
-    matches!(facility(code), "ASA" | "FTD" | "PIX" | "FWSM" | "NGIPS" | "ACE")
-        && code.ends_with(|last: char| last.is_ascii_digit())
+    let code = code.as_bytes();
+    let named = match code.first() {
+        Some(b'A') => code.starts_with(b"ASA-") || code.starts_with(b"ACE-"),
+        Some(b'F') => code.starts_with(b"FTD-") || code.starts_with(b"FWSM-"),
+        Some(b'P') => code.starts_with(b"PIX-"),
+        Some(b'N') => code.starts_with(b"NGIPS-"),
+        _ => false,
+    };
+    named && code.last().is_some_and(u8::is_ascii_digit)
 }
 
 /// `FAC[-SUB...]-SEV-MNEM`, the severity being a digit, or a letter on small-business switches.

@@ -64,7 +64,6 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
             b'[' if header.is_empty() && header.time_in_brackets(scan, received) => {}
-            b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b':' => {
                 header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
                 scan.skip(1);
@@ -73,6 +72,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
+            b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b'1' | b'2'
                 if header.host.is_some() && !header.second_time && header.cut_year(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
@@ -208,7 +208,7 @@ impl<'l> Header<'l> {
             return self.host_with_colon(host::name(stem)?, scan);
         }
         let word = without_vendor(word);
-        let (word, comma) = match memchr::memchr(b',', word) {
+        let (word, comma) = match word.iter().position(|&byte| byte == b',') {
             Some(at) => (&word[..at], &word[at..]),
             None => (word, &[][..]),
         };
@@ -257,17 +257,18 @@ impl<'l> Header<'l> {
     /// Whether a word that could be a host by its form begins a text: `last message repeated`, a severity before a
     /// process, `kqueue error: ...`.
     fn is_text(&self, word: &[u8], behind: Scan<'_>) -> bool {
-        if level::is_marked(word) || bracketed(word).is_some_and(level::is_name) {
+        if bracketed(word).is_some_and(level::is_name) || level::is_marked(word) {
             return true;
         }
         if level::is_name(word) {
             return word.iter().all(u8::is_ascii_uppercase) || tag::read(behind).is_some();
         }
-        if word.iter().all(u8::is_ascii_lowercase) && self.host.is_none() && self.time.is_some() {
-            let rest = behind.rest.trim_ascii_start();
-            if rest.starts_with(b"error: ") || rest.starts_with(b"warning: ") {
-                return true;
-            }
+        let mut rest = behind;
+        rest.blanks();
+        let fault = matches!(rest.peek(), b'e' | b'w')
+            && (rest.eat_all(b"error: ") || rest.eat_all(b"warning: "));
+        if fault && self.host.is_none() && self.time.is_some() {
+            return word.iter().all(u8::is_ascii_lowercase);
         }
         is_repeat(word, behind.rest) || is_packet_engine(word)
     }
@@ -332,9 +333,9 @@ impl<'l> Header<'l> {
         app: Option<&str>,
         pid: Option<&str>,
     ) -> Format {
-        match code::facility(code) {
+        match code {
             _ if code::is_firewall(code) => Format::Asa,
-            "Viptela" => Format::Viptela,
+            _ if code.starts_with("Viptela-") => Format::Viptela,
             _ if self.node
                 || blank
                 || (pid.is_some() && code.bytes().filter(|&byte| byte == b'-').count() > 2) =>
@@ -400,7 +401,7 @@ fn clock_behind_percent(scan: &mut Scan<'_>) -> bool {
 fn priority_behind(scan: &mut Scan<'_>) {
     // No name of a facility is longer; most words here hold no dot at all.
     let near = &scan.rest[..scan.rest.len().min(11)];
-    if memchr::memchr(b'.', near).is_none() {
+    if !near.contains(&b'.') {
         return;
     }
     let mut try_scan = *scan;
@@ -417,7 +418,9 @@ fn style(read: &[u8]) -> Style {
     match read.get(4) {
         Some(b' ') if digit => Style::Year,
         Some(b'-') if digit => Style::Iso,
-        _ if memchr::memrchr(b':', read) == read.len().checked_sub(8) => Style::Ctime,
+        _ if matches!(read, [.., b' ', b'1' | b'2', a, b, c] if [a, b, c].iter().all(|c| c.is_ascii_digit())) => {
+            Style::Ctime
+        }
         _ => Style::Month,
     }
 }

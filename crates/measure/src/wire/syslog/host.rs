@@ -42,13 +42,18 @@ pub(super) fn is_certain(name: &str) -> bool {
     if is_address(name) {
         return true;
     }
-    let bytes = name.as_bytes();
-    let joined = bytes.iter().any(|byte| matches!(byte, b'-' | b'_' | b'.'));
-    let ends_well = bytes.last().is_some_and(u8::is_ascii_alphanumeric);
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let letters = bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let dotted = bytes.contains(&b'.') || bytes.contains(&b'-');
-    letters >= 2 && joined && ends_well && (digits > 0 || dotted)
+    let (mut letters, mut digits, mut dotted, mut lined) = (0, 0, false, false);
+    for &byte in name.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => letters += 1,
+            b'0'..=b'9' => digits += 1,
+            b'-' | b'.' => dotted = true,
+            b'_' => lined = true,
+            _ => {}
+        }
+    }
+    let ends_well = name.ends_with(|last: char| last.is_ascii_alphanumeric());
+    letters >= 2 && ends_well && (dotted || (lined && digits > 0))
 }
 
 /// An IPv4 or IPv6 address.

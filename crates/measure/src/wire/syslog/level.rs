@@ -26,7 +26,9 @@ pub(super) fn is_name(word: &[u8]) -> bool {
         b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice",
         b"info", b"debug",
     ];
-    of(word).is_some() && NAMES.iter().any(|name| name.eq_ignore_ascii_case(word))
+    (3..=7).contains(&word.len())
+        && of(word).is_some()
+        && NAMES.iter().any(|name| name.eq_ignore_ascii_case(word))
         || is_marked(word)
 }
 

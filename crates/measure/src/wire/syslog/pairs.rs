@@ -28,10 +28,10 @@ pub(super) fn event_format(text: &[u8], at: usize) -> Option<usize> {
 
 /// The fields of WELF, the format of `WebTrends`, behind a word or two: `AKLOG - id=firewall time=... fw=...`.
 pub(super) fn welf(text: &[u8]) -> Option<&[u8]> {
-    const MARK: &[u8] = b"id=firewall ";
-    const NEAR: usize = 32;
-    let at = memchr::memmem::find(&text[..text.len().min(NEAR)], MARK)?;
-    text[..at].last().is_none_or(|&before| before == b' ').then(|| &text[at..])
+    const NEAR: usize = 24;
+    let at = memchr::memchr(b'=', &text[..text.len().min(NEAR)])?.checked_sub(2)?;
+    let known = text[at..].starts_with(b"id=firewall ");
+    (known && text[..at].last().is_none_or(|&before| before == b' ')).then(|| &text[at..])
 }
 
 /// Recognises a line or a message that consists of fields. `received` infers years.

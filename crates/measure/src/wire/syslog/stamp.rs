@@ -76,8 +76,8 @@ pub struct Stamp {
 
 /// Milliseconds of a year of the Gregorian calendar, in the mean.
 const MEAN_YEAR: i64 = 31_556_952_000;
-/// Milliseconds of a quarter of a year.
-const QUARTER: u64 = 91 * 86_400_000;
+/// Days of somewhat less than a quarter of a year: days are counted roughly against it.
+const QUARTER: u64 = 85;
 
 impl Stamp {
     /// The point in time, taking the device's zone for UTC where it is unknown.
@@ -102,11 +102,14 @@ impl Stamp {
     /// Sets the year that puts the time nearest to when the line was received; 29 February only fits
     /// some.
     fn infer_year(mut self, received: UnixMs) -> Option<Self> {
-        let leap_day = self.month == 2 && self.day == 29;
         // A year by its mean length is the right one but around its ends. Where the time is near in it, no
         // other year can be nearer.
-        self.year = received.0.div_euclid(MEAN_YEAR).saturating_add(1970).try_into().ok()?;
-        if !leap_day && self.unix().0.abs_diff(received.0) < QUARTER {
+        const DAYS_BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+        let leap_day = self.month == 2 && self.day == 29;
+        let day = DAYS_BEFORE[usize::from(self.month - 1) % 12] + i64::from(self.day);
+        let received_day = received.0.rem_euclid(MEAN_YEAR) / 86_400_000;
+        if !leap_day && day.abs_diff(received_day) < QUARTER {
+            self.year = received.0.div_euclid(MEAN_YEAR).saturating_add(1970).try_into().ok()?;
             return Some(self);
         }
         let now = year_of(received);
@@ -161,19 +164,17 @@ fn clock<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     let synced = !(try_scan.eat(b'*') || try_scan.eat(b'.'));
     let first = try_scan.peek();
     let stamp = if first.is_ascii_digit() {
-        let start = try_scan;
-        let stamp = year_first(&mut try_scan)
-            .or_else(|| {
-                try_scan = start;
-                numbers(&mut try_scan)
-            })
-            .or_else(|| {
-                try_scan = start;
-                compact(&mut try_scan)
-            });
-        match stamp {
-            Some(stamp) => stamp,
-            None => return uptime(scan),
+        // How many digits there are, and what ends them, leaves one form.
+        let digits = digits(try_scan.rest);
+        match (digits, try_scan.peek_at(digits)) {
+            (4, b'-' | b'/' | b':' | b'.' | b' ') => year_first(&mut try_scan)?,
+            (1 | 2, b'-' | b'/' | b'.') => numbers(&mut try_scan)?,
+            (1 | 2, b' ') if try_scan.peek_at(digits + 1).is_ascii_alphabetic() => {
+                numbers(&mut try_scan)?
+            }
+            (8, b'T' | b' ') => compact(&mut try_scan)?,
+            (_, b'y' | b'w' | b'd' | b'h' | b' ') | (1 | 2, b':') => return uptime(scan),
+            _ => return None,
         }
     } else if first.is_ascii_alphabetic() {
         month_first(&mut try_scan)?
@@ -186,6 +187,15 @@ fn clock<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     }
     *scan = try_scan;
     Some(DeviceTime::Wall(stamp))
+}
+
+/// How many digits there are at the start.
+fn digits(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while bytes.get(count).is_some_and(u8::is_ascii_digit) {
+        count += 1;
+    }
+    count
 }
 
 /// Whether a time begins here.
@@ -389,14 +399,40 @@ pub(super) fn half(scan: &mut Scan<'_>) -> bool {
     known
 }
 
-fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
+/// `HH:MM:SS`, the one form that nearly all write.
+fn plain_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> bool {
+    const ZERO: u64 = u64::from_le_bytes(*b"00:00:00");
+    const SIX: u64 = u64::from_le_bytes([6; 8]);
+    const ABOVE: u64 = u64::from_le_bytes([0xf0; 8]);
+    let Some(chunk) = scan.rest.first_chunk::<8>() else { return false };
+    // All eight are compared at once. What is left of each byte is at most 9 where a digit belongs, and 0 for a colon;
+    // a byte so large that the sum runs into the next shows in itself.
+    let rest = u64::from_le_bytes(*chunk) ^ ZERO;
+    let [h1, h2, c1, m1, m2, c2, s1, s2] = rest.to_le_bytes();
+    let above = (rest | rest.wrapping_add(SIX)) & ABOVE;
+    if above != 0 || c1 | c2 != 0 || scan.peek_at(8).is_ascii_digit() {
+        return false;
+    }
+    (stamp.hour, stamp.minute, stamp.second) = (h1 * 10 + h2, m1 * 10 + m2, s1 * 10 + s2);
+    scan.skip(8);
+    true
+}
+
+/// The same with an hour of one digit, or dashes: some access points write `11-40-22`.
+fn other_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     stamp.hour = scan.number(1, 2)? as u8;
-    // Some access points write `11-40-22`.
     let separator = if scan.peek() == b'-' { b'-' } else { b':' };
     scan.eat(separator).then_some(())?;
     stamp.minute = scan.number(2, 2)? as u8;
     scan.eat(separator).then_some(())?;
     stamp.second = scan.number(2, 2)? as u8;
+    Some(())
+}
+
+fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
+    if !plain_time(scan, stamp) {
+        other_time(scan, stamp)?;
+    }
     let comma = matches!(scan.peek(), b',' | b':') && scan.peek_at(4) == b' ';
     if (scan.peek() == b'.' || comma) && scan.peek_at(1).is_ascii_digit() {
         scan.skip(1);
@@ -439,17 +475,21 @@ fn fraction(scan: &mut Scan<'_>) -> Option<(u32, u8)> {
         return None;
     }
     let kept = &digits[..digits.len().min(9)];
-    let value = kept.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    let mut value = 0_u32;
+    for digit in kept {
+        value = value * 10 + u32::from(digit - b'0');
+    }
     Some((value * 10_u32.pow(9 - kept.len() as u32), kept.len() as u8))
 }
 
 /// `Apr 29 13:58:46 2026 host`: the year of ctime and Aruba.
 fn year_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
-    let mut try_scan = *scan;
-    if stamp.has_year || try_scan.blanks() != 1 {
+    if stamp.has_year || !scan.peek_at(1).is_ascii_digit() {
         return;
     }
-    if let Some(year) = try_scan.number(4, 4)
+    let mut try_scan = *scan;
+    if try_scan.blanks() == 1
+        && let Some(year) = try_scan.number(4, 4)
         && (1970..=2199).contains(&year)
         && (matches!(try_scan.peek(), b' ' | b'\t' | 0) || try_scan.rest.starts_with(b": "))
     {
