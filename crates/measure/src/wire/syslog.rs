@@ -8,6 +8,7 @@
 
 mod ahead;
 mod body;
+mod calendar;
 mod code;
 mod custom;
 mod frames;
@@ -197,7 +198,9 @@ fn behind(record: &mut Record<'_>, received: UnixMs) {
         return;
     }
     if record.app.is_none() {
-        frames::opengear(record, text);
+        if !frames::opengear(record, text) {
+            pairs::behind_name(record, text);
+        }
         return;
     }
     if let Some(fields) = pairs::welf(text) {

@@ -57,6 +57,9 @@ pub(super) fn follows(mut scan: Scan<'_>) -> Follows {
         if is_bare_code(scan) {
             return Follows::Code(Speaker::Any);
         }
+        if is_unifi(scan) {
+            return Follows::Header;
+        }
         if sequence(&mut scan).is_none() && !address(&mut scan) {
             return if task(&mut scan).is_some() { Follows::Header } else { origin(scan) };
         }
@@ -276,6 +279,16 @@ pub(super) fn names_host(name: &str, behind: Scan<'_>) -> bool {
 fn is_numbered(mut scan: Scan<'_>) -> bool {
     scan.blanks();
     scan.number(5, 5).is_some() && is_blank(scan.peek()) && tag::read(scan).is_some()
+}
+
+/// `BZ2,f0:9f:c2:aa:bb:cc,v6.6.55:` of `UniFi`: model, address and version of the device that was named before.
+fn is_unifi(mut scan: Scan<'_>) -> bool {
+    let word = scan.token();
+    let Some(comma) = word.iter().position(|&byte| byte == b',') else { return false };
+    let rest = &word[comma + 1..];
+    let Some(end) = rest.iter().position(|&byte| byte == b',') else { return false };
+    let address = &rest[..end];
+    matches!(end, 12 | 17) && address.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b':')
 }
 
 /// `interface,info`: topics of `RouterOS`.

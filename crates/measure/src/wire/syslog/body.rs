@@ -40,6 +40,7 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         None if named_code(record, body) => return,
         None => body,
     };
+    let text = if record.app.is_some() { without_priority(record, text) } else { text };
     record.message = text;
     if record.app.is_some()
         && let Some((code, after)) = collector_code(text)
@@ -280,6 +281,28 @@ fn collected<'l>(record: &mut Record<'l>, code: Code<'l>, after: &'l [u8]) {
     record.message = after;
     if record.format == Format::Rfc3164 || record.format == Format::Unknown {
         record.format = Format::Collector;
+    }
+}
+
+/// The priority in words between process and text: `rpd[1190]: [daemon.info] RPD_OSPF_NBRDOWN: ...`, `[ID 702911
+/// daemon.notice]` of Solaris.
+fn without_priority<'l>(record: &mut Record<'l>, text: &'l [u8]) -> &'l [u8] {
+    let mut scan = Scan::new(text);
+    if !scan.eat(b'[') {
+        return text;
+    }
+    if scan.eat_all(b"ID ") {
+        scan.token();
+        scan.blanks();
+    }
+    let word = scan.take_while(|byte| byte != b']' && !is_blank(byte));
+    match level::of_priority(word) {
+        Some(level) if scan.eat(b']') => {
+            scan.blanks();
+            record.level = record.level.or(Some(level));
+            scan.rest
+        }
+        _ => text,
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
+            _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b'1' | b'2'
                 if header.host.is_some() && !header.second_time && header.cut_year(scan) => {}
@@ -127,6 +128,33 @@ impl<'l> Header<'l> {
             *scan = try_scan;
         }
         known
+    }
+
+    /// Takes the priority in words, before all else, before the host or behind it: `user.info host app:` of Solaris,
+    /// `relay local3.notice: host: ...`, `host <local7.warning> ...`.
+    fn priority_in_words(&mut self, scan: &mut Scan<'l>) -> bool {
+        // No name of a facility is longer, and most words hold no dot so near.
+        let near = &scan.rest[..scan.rest.len().min(11)];
+        if !near.contains(&b'.') {
+            return false;
+        }
+        let mut try_scan = *scan;
+        let word = try_scan.token();
+        let word = word.strip_suffix(b":").unwrap_or(word);
+        let inner = word.strip_prefix(b"<").and_then(|word| word.strip_suffix(b">"));
+        let Some(level) = level::of_priority(inner.unwrap_or(word)) else { return false };
+        let mut behind = try_scan;
+        behind.blanks();
+        let fits = match (self.time, self.host) {
+            (_, Some(_)) => true,
+            (Some(_), None) => host::name(behind.token()).is_some(),
+            (None, None) => stamp::is_next(behind),
+        };
+        if fits {
+            self.level = Some(level);
+            *scan = try_scan;
+        }
+        fits
     }
 
     /// Takes `W` or `WARNING` where a time follows: `W 10/01/19 11:20:55 02628 FFI: ...`.
@@ -186,7 +214,6 @@ impl<'l> Header<'l> {
         self.host = Some(found);
         self.second_time = false;
         *scan = try_scan;
-        priority_behind(scan);
         true
     }
 
@@ -200,9 +227,6 @@ impl<'l> Header<'l> {
             // `[local] 10.1.1.6`: where the address holds.
             scan.blanks();
             return host::name(scan.token());
-        }
-        if let Some(priority_word) = self.host_behind_level(word, scan) {
-            return Some(priority_word);
         }
         if let Some(stem) = word.strip_suffix(b":").filter(|stem| !stem.contains(&b',')) {
             return self.host_with_colon(host::name(stem)?, scan);
@@ -297,18 +321,6 @@ impl<'l> Header<'l> {
         fits.then_some(name)
     }
 
-    /// `user.info host app:`: the priority in words, as Solaris and Cisco's meeting servers print it.
-    fn host_behind_level(&self, word: &[u8], scan: &mut Scan<'l>) -> Option<&'l str> {
-        if self.time.is_none() || self.host.is_some() || !level::is_priority(word) {
-            return None;
-        }
-        let mut try_scan = *scan;
-        try_scan.blanks();
-        let found = host::name(try_scan.token())?;
-        *scan = try_scan;
-        Some(found)
-    }
-
     /// Puts what was read into the record, with the family that it shows.
     pub(super) fn fill(&self, record: &mut Record<'l>) {
         record.device = self.host;
@@ -395,21 +407,6 @@ fn clock_behind_percent(scan: &mut Scan<'_>) -> bool {
         *scan = try_scan;
     }
     known
-}
-
-/// Takes `local3.notice:`, which a daemon of another machine put behind the name of its sender.
-fn priority_behind(scan: &mut Scan<'_>) {
-    // No name of a facility is longer; most words here hold no dot at all.
-    let near = &scan.rest[..scan.rest.len().min(11)];
-    if !near.contains(&b'.') {
-        return;
-    }
-    let mut try_scan = *scan;
-    try_scan.blanks();
-    let word = try_scan.token();
-    if level::is_priority(word.strip_suffix(b":").unwrap_or(word)) {
-        *scan = try_scan;
-    }
 }
 
 /// How a time was written.

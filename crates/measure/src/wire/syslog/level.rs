@@ -44,10 +44,11 @@ pub(super) fn is_marked(word: &[u8]) -> bool {
     })
 }
 
-/// `local7.notice`, the priority in words, as syslog daemons print it.
-pub(super) fn is_priority(word: &[u8]) -> bool {
-    let Some(dot) = memchr::memchr(b'.', word) else { return false };
-    is_facility(&word[..dot]) && is_name(&word[dot + 1..])
+/// The severity of `local7.notice`, the priority in words, as syslog daemons print it.
+pub(super) fn of_priority(word: &[u8]) -> Option<u8> {
+    let dot = word.iter().position(|&byte| byte == b'.')?;
+    let (facility, severity) = (&word[..dot], &word[dot + 1..]);
+    if is_facility(facility) && is_name(severity) { of(severity) } else { None }
 }
 
 fn is_facility(word: &[u8]) -> bool {

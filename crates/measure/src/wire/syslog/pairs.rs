@@ -16,6 +16,23 @@ pub(super) fn is_event_format(body: &[u8]) -> bool {
     body.starts_with(b"CEF:") || body.starts_with(b"LEEF:")
 }
 
+/// Reads fields behind a name, commas between them: `sdwanAccCktCosLog, applianceName=Branch1, tenantName=...` of Versa.
+pub(super) fn behind_name<'l>(record: &mut Record<'l>, text: &'l [u8]) {
+    let mut scan = Scan::new(text);
+    let Some(name) = scan.token().strip_suffix(b",") else { return };
+    scan.blanks();
+    if !begins(scan.rest) {
+        return;
+    }
+    let values = Values::of(scan.rest, b',');
+    let host = [Key::ApplianceName, Key::DevName, Key::DeviceName, Key::HostName]
+        .into_iter()
+        .find_map(|key| values.0[key as usize].and_then(host::name));
+    record.app = super::scan::text(name);
+    record.relay = record.device.filter(|outer| host.is_some() && host != Some(*outer));
+    record.device = host.or(record.device);
+}
+
 /// Where CEF or LEEF begins, of which `EF:` stands at `at`.
 pub(super) fn event_format(text: &[u8], at: usize) -> Option<usize> {
     let start = [&b"C"[..], b"LE"]
@@ -370,6 +387,7 @@ fn date<'l>(get: impl Fn(Key) -> Option<&'l [u8]>, received: UnixMs) -> Option<s
 #[derive(Clone, Copy)]
 enum Key {
     DevName,
+    ApplianceName,
     DevId,
     DeviceName,
     HostName,
@@ -404,6 +422,7 @@ impl Key {
     fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"devname" => Self::DevName,
+            b"applianceName" => Self::ApplianceName,
             b"devid" => Self::DevId,
             b"device_name" => Self::DeviceName,
             b"hostname" => Self::HostName,
