@@ -8,7 +8,7 @@ use super::code;
 use super::host;
 use super::level;
 use super::record::{Format, Record};
-use super::scan::{Scan, text};
+use super::scan::{Scan, class, text};
 use super::stamp::{self, DeviceTime};
 use super::tag;
 use super::zone;
@@ -91,6 +91,9 @@ impl<'l> Header<'l> {
 
     fn time(&mut self, scan: &mut Scan<'l>, received: UnixMs) -> bool {
         let start = scan.rest;
+        if !class::is(scan.peek(), class::CLOCK) {
+            return false;
+        }
         let Some(time) = stamp::read(scan, received) else { return false };
         let read = &start[..start.len() - scan.rest.len()];
         let style = style(read);
@@ -232,20 +235,7 @@ impl<'l> Header<'l> {
             return self.host_with_colon(host::name(stem)?, scan);
         }
         let word = without_vendor(word);
-        let (word, comma) = match word.iter().position(|&byte| byte == b',') {
-            Some(at) => (&word[..at], &word[at..]),
-            None => (word, &[][..]),
-        };
-        let name = host::name(word)?;
-        if !comma.is_empty() {
-            // Ubiquiti: `host,18e8294876c3,v4.0.66 switch:`; F5: `host,f5_irule=...`.
-            // Words alone are the topics of `RouterOS`: `interface,info`.
-            let topics = comma.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
-            let fits = self.time.is_some() && self.host.is_none() && !is_number(word) && !topics;
-            scan.rest =
-                if fits && memchr::memchr(b'=', comma).is_some() { comma } else { scan.rest };
-            return fits.then_some(name);
-        }
+        let Some(name) = host::name(word) else { return self.host_before_comma(word, scan) };
         let more = || follows(*scan);
         let fits = match (self.time, self.host) {
             (Some(_), None) if is_number(word) => !more().is_text(),
@@ -276,6 +266,21 @@ impl<'l> Header<'l> {
             (None, Some(_)) => false,
         };
         fits.then_some(name)
+    }
+
+    /// Ubiquiti: `host,18e8294876c3,v4.0.66 switch:`; F5: `host,f5_irule=...`. Words alone are the topics of `RouterOS`:
+    /// `interface,info`.
+    fn host_before_comma(&self, word: &'l [u8], scan: &mut Scan<'l>) -> Option<&'l str> {
+        let (word, comma) = word.split_at(memchr::memchr(b',', word)?);
+        let topics = comma.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
+        if self.time.is_none() || self.host.is_some() || is_number(word) || topics {
+            return None;
+        }
+        let name = host::name(word)?;
+        if memchr::memchr(b'=', comma).is_some() {
+            scan.rest = comma;
+        }
+        Some(name)
     }
 
     /// Whether a word that could be a host by its form begins a text: `last message repeated`, a severity before a
@@ -454,6 +459,9 @@ fn is_process(name: &str) -> bool {
 
 /// `0-PPE-0`, which speaks for a `NetScaler`.
 fn is_packet_engine(word: &[u8]) -> bool {
+    if !word.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let mut parts = word.split(|&byte| byte == b'-');
     let number = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     number(parts.next()) && parts.next() == Some(b"PPE") && number(parts.next())

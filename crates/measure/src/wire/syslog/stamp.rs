@@ -77,8 +77,9 @@ pub struct Stamp {
 
 /// Milliseconds of a year of the Gregorian calendar, in the mean.
 const MEAN_YEAR: i64 = 31_556_952_000;
-/// Days of somewhat less than a quarter of a year: days are counted roughly against it.
-const QUARTER: u64 = 85;
+/// Days of half a year, and how rough a count of days by years of the mean length is.
+const HALF: i64 = 183;
+const ROUGH: i64 = 5;
 
 impl Stamp {
     /// The point in time, taking the device's zone for UTC where it is unknown.
@@ -103,14 +104,23 @@ impl Stamp {
     /// Sets the year that puts the time nearest to when the line was received; 29 February only fits
     /// some.
     fn infer_year(mut self, received: UnixMs) -> Option<Self> {
-        // A year by its mean length is the right one but around its ends. Where the time is near in it, no
-        // other year can be nearer.
+        // Days are counted roughly, in a year of its mean length: that decides but around half a year, where the
+        // years have to be tried.
         const DAYS_BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
         let leap_day = self.month == 2 && self.day == 29;
         let day = DAYS_BEFORE[usize::from(self.month - 1) % 12] + i64::from(self.day);
         let received_day = received.0.rem_euclid(MEAN_YEAR) / 86_400_000;
-        if !leap_day && day.abs_diff(received_day) < QUARTER {
-            self.year = received.0.div_euclid(MEAN_YEAR).saturating_add(1970).try_into().ok()?;
+        let ahead = day - received_day;
+        let nearer = if ahead.abs() < HALF - ROUGH {
+            Some(0)
+        } else if ahead.abs() > HALF + ROUGH {
+            Some(-ahead.signum())
+        } else {
+            None
+        };
+        if let Some(step) = nearer.filter(|_| !leap_day) {
+            let year = received.0.div_euclid(MEAN_YEAR).saturating_add(1970 + step);
+            self.year = year.try_into().ok()?;
             return Some(self);
         }
         let now = year_of(received);

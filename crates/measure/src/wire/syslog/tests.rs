@@ -324,6 +324,21 @@ proptest::proptest! {
     }
 
     #[test]
+    fn a_year_left_out_is_the_nearest_of_all(received in 0_i64..4_000_000_000, month in 0_usize..12, day in 1_u8..=28, hour in 0_u8..24) {
+        const NAMES: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let received = UnixMs(received * 1000);
+        let line = format!("<13>{} {day:2} {hour:02}:30:00 sw1 x", NAMES[month]);
+        let Some(DeviceTime::Wall(stamp)) = parse(line.as_bytes(), received).time else {
+            panic!("{line}: no time")
+        };
+        let distance = |year: i16| Stamp { year, ..stamp }.unix().0.abs_diff(received.0);
+        for year in [stamp.year - 2, stamp.year - 1, stamp.year + 1, stamp.year + 2] {
+            proptest::prop_assert!(distance(stamp.year) <= distance(year), "{} {:?}", line, received);
+        }
+    }
+
+    #[test]
     fn every_input_yields_parts_of_itself(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let record = parse(&bytes, RECEIVED);
         let within = |part: &[u8]| part.is_empty() || bytes.windows(part.len()).any(|window| window == part);
