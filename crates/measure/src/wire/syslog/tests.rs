@@ -12,6 +12,8 @@ const RECEIVED: UnixMs = UnixMs(1_795_305_600_000);
 /// Real lines, each followed by `= format | device | relay | app | code | norm`, `-` where the line does
 /// not say; `#` names where the lines come from.
 const LINES: &str = include_str!("tests/lines.txt");
+/// Made-up ones, followed by `= device | code | severity`.
+const VARIANTS: &str = include_str!("tests/variants.txt");
 /// The folder of further ones in batches, followed by `= device | code | severity`; what they say was written down before
 /// the parser saw them.
 const UNSEEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/syslog/tests/unseen");
@@ -66,12 +68,20 @@ fn real_lines_say_who_spoke_and_which_message_it_is() {
 
 #[test]
 fn lines_that_were_never_seen_say_who_spoke_which_message_it_is_and_how_severe() {
-    all_say(&unseen(), |line| {
-        let record = parse(line, RECEIVED);
-        let severity = record.severity().map_or("-".to_owned(), |severity| severity.to_string());
-        let code = record.code.map_or("-", |code| code.printed);
-        format!("{} | {code} | {severity}", record.device.unwrap_or("-"))
-    });
+    all_say(&unseen(), said_in_short);
+}
+
+#[test]
+fn forms_put_together_from_known_parts_say_it_too() {
+    all_say(&examples(VARIANTS), said_in_short);
+}
+
+/// `device | code | severity`.
+fn said_in_short(line: &[u8]) -> String {
+    let record = parse(line, RECEIVED);
+    let severity = record.severity().map_or("-".to_owned(), |severity| severity.to_string());
+    let code = record.code.map_or("-", |code| code.printed);
+    format!("{} | {code} | {severity}", record.device.unwrap_or("-"))
 }
 
 /// Checks that each line says what is expected of it.
