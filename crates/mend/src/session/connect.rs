@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::auth;
 use super::error::SessionError;
-use super::hostkeys::{HostKey, HostKeyError, HostKeys};
+use super::hostkeys::{self, HostKey, HostKeyError, HostKeys};
 use super::limits::Limits;
 use crate::endpoint::Endpoint;
 
@@ -33,8 +33,8 @@ pub(super) struct Guard {
 }
 
 enum Task {
-    /// Let through whom we know.
-    Check(HostKeys),
+    /// Let through whom we know by one of these keys.
+    Check(Vec<HostKey>),
     /// Note the key and let nobody through.
     Ask(Arc<Mutex<Option<HostKey>>>),
 }
@@ -67,8 +67,8 @@ impl client::Handler for Guard {
         };
         let key = HostKey(key.clone());
         match &self.task {
-            Task::Check(keys) => {
-                keys.check(&self.device, &key).map_err(GuardError::Key)?;
+            Task::Check(trusted) => {
+                hostkeys::compare(&self.device, trusted, &key).map_err(GuardError::Key)?;
                 Ok(true)
             }
             Task::Ask(place) => {
@@ -99,9 +99,9 @@ impl Connection {
         keys: &HostKeys,
         limits: &Limits,
     ) -> Result<Self, SessionError> {
-        let guard = Guard { device: endpoint.device.clone(), task: Task::Check(keys.clone()) };
         let known = keys.of(&endpoint.device)?;
         let config = config(&endpoint.login, &known);
+        let guard = Guard { device: endpoint.device.clone(), task: Task::Check(known) };
         let login = async {
             let mut handle = client::connect_stream(config, stream, guard)
                 .await

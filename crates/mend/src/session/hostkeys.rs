@@ -141,19 +141,7 @@ impl HostKeys {
     /// # Errors
     /// It is not: unknown, or another one, which includes one of another kind.
     pub(super) fn check(&self, device: &str, shown: &HostKey) -> Result<(), HostKeyError> {
-        let trusted = self.of(device)?;
-        if trusted.iter().any(|key| key.0.key_data() == shown.0.key_data()) {
-            return Ok(());
-        }
-        let (device, algorithm) = (device.to_owned(), shown.algorithm());
-        let fingerprint = shown.fingerprint();
-        if trusted.is_empty() {
-            return Err(HostKeyError::Unknown { device, algorithm, fingerprint });
-        }
-        let trusted =
-            trusted.iter().map(|key| format!("{} {}", key.algorithm(), key.fingerprint()));
-        let trusted = trusted.collect::<Vec<_>>().join(", ");
-        Err(HostKeyError::Changed { device, algorithm, fingerprint, trusted })
+        self.of(device).and_then(|trusted| compare(device, &trusted, shown))
     }
 
     /// Trusts `key` for a device from now on, in the place of all its other keys with `replace`.
@@ -212,6 +200,28 @@ impl HostKeys {
     fn file(&self, doing: &'static str, why: io::Error) -> HostKeyError {
         HostKeyError::File { doing, path: self.path.clone(), why }
     }
+}
+
+/// Whether this is one of the keys that are trusted for the device.
+///
+/// # Errors
+/// It is not: unknown, or another one, which includes one of another kind.
+pub(super) fn compare(
+    device: &str,
+    trusted: &[HostKey],
+    shown: &HostKey,
+) -> Result<(), HostKeyError> {
+    if trusted.iter().any(|key| key.0.key_data() == shown.0.key_data()) {
+        return Ok(());
+    }
+    let (device, algorithm) = (device.to_owned(), shown.algorithm());
+    let fingerprint = shown.fingerprint();
+    if trusted.is_empty() {
+        return Err(HostKeyError::Unknown { device, algorithm, fingerprint });
+    }
+    let trusted = trusted.iter().map(|key| format!("{} {}", key.algorithm(), key.fingerprint()));
+    let trusted = trusted.collect::<Vec<_>>().join(", ");
+    Err(HostKeyError::Changed { device, algorithm, fingerprint, trusted })
 }
 
 #[cfg(test)]
