@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(refused("d"), EndpointError::NoLogin("d".into()));
         assert_eq!(
             refused("c").to_string(),
-            "the platform of c is `vms`; sessions know ios, iosxr, nxos, eos, junos, frr, linux"
+            "the platform of c is `vms`; sessions know ios, iosxr, nxos, eos, junos, frr, linux, vrp, sros"
         );
         assert!(refused("bastion").to_string().contains("not said"));
     }

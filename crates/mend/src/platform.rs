@@ -11,6 +11,8 @@ mod junos;
 mod linux;
 mod nxos;
 mod reading;
+mod sros;
+mod vrp;
 
 use std::fmt;
 
@@ -33,11 +35,15 @@ pub enum Platform {
     Frr,
     /// Linux, a command at a time.
     Linux,
+    /// Huawei VRP.
+    Vrp,
+    /// Nokia SR OS.
+    Sros,
 }
 
 impl Platform {
     /// All of them.
-    pub const ALL: [Platform; 7] = [
+    pub const ALL: [Platform; 9] = [
         Platform::Ios,
         Platform::IosXr,
         Platform::Nxos,
@@ -45,6 +51,8 @@ impl Platform {
         Platform::Junos,
         Platform::Frr,
         Platform::Linux,
+        Platform::Vrp,
+        Platform::Sros,
     ];
 
     /// The platform of this name, which is written in lower case, as inventories and remediations do.
@@ -67,6 +75,8 @@ impl Platform {
             Platform::Junos => &junos::DEFINITION,
             Platform::Frr => &frr::DEFINITION,
             Platform::Linux => &linux::DEFINITION,
+            Platform::Vrp => &vrp::DEFINITION,
+            Platform::Sros => &sros::DEFINITION,
         }
     }
 
@@ -99,6 +109,8 @@ pub(crate) struct Definition {
     pub(crate) access: Access,
     /// The last characters that a prompt can have.
     pub(crate) ends: &'static [char],
+    /// What a prompt begins with once something was changed and not saved, where it says so.
+    pub(crate) unsaved: Option<char>,
     /// The command for the privileged mode, where a prompt that ends with `>` means less.
     pub(crate) enable: Option<&'static str>,
     /// Sent after the login: no paging, a wide terminal, no log lines. What a device does not know does
@@ -175,6 +187,8 @@ pub(crate) enum ConfigPrompt {
     Parenthesis,
     /// `user@r1>` becomes `user@r1#`.
     End(char),
+    /// `<r1>` becomes `[r1]`, `[~r1]` and `[*r1-Ethernet0/0/1]`; the star stands for what waits for a commit.
+    Brackets,
 }
 
 /// Filters of Cisco's command line and those that took after it.

@@ -117,6 +117,8 @@ pub(super) struct Session {
     uplink: Option<String>,
     /// What waits for a commit.
     candidate: Vec<(String, bool)>,
+    /// SR OS shows in its prompt that something was changed and not saved.
+    unsaved: bool,
     /// XR tells the time above each answer unless told otherwise.
     timestamps: bool,
 }
@@ -133,8 +135,15 @@ impl Session {
             address: options.address.clone(),
             uplink: options.uplink.clone(),
             candidate: Vec::new(),
+            unsaved: false,
             timestamps: options.dialect == Dialect::IosXr,
         }
+    }
+
+    /// What it waits with, for somebody who logged in by this name.
+    pub(super) fn prompt(&self, user: &str) -> String {
+        let pending = self.unsaved || !self.candidate.is_empty();
+        self.dialect.prompt(&self.name, user, &self.mode, pending)
     }
 
     /// Answers a line.
@@ -186,6 +195,9 @@ impl Session {
 
     fn normal(&mut self, line: &str, words: &[&str], state: &mut State) -> (String, Next) {
         let said = |text: &str| (text.to_owned(), Next::Prompt);
+        if let Some(text) = self.change_at_once(words, state) {
+            return said(text);
+        }
         match words {
             [] => said(""),
             ["exit" | "quit" | "logout"] => (String::new(), Next::Close),
@@ -193,6 +205,7 @@ impl Session {
                 (String::new(), Next::Question("Password: ".into(), Asked::Enable))
             }
             ["show", rest @ ..] => self.show(rest, state),
+            ["display", rest @ ..] if self.dialect == Dialect::Vrp => self.show(rest, state),
             ["uname", "-s"] if self.dialect == Dialect::Linux => said("Linux\r\n"),
             ["ip", "link", "show", port] | ["ip", "-s", "link", "show", port]
                 if self.dialect == Dialect::Linux =>
@@ -216,31 +229,10 @@ impl Session {
                 self.timestamps = false;
                 said("")
             }
-            ["terminal" | "set", ..] => {
+            ["terminal" | "set" | "screen-length" | "environment", ..]
+            | ["undo", "terminal", "monitor"] => {
                 self.paging &= !self.dialect.turns_paging_off(line);
                 said("")
-            }
-            ["rollback", "configuration", "last", back] if self.dialect == Dialect::IosXr => {
-                match state.earlier(back) {
-                    Some(earlier) => {
-                        state.commit(earlier);
-                        said("Loading Rollback Changes.\r\nCommitting.\r\n")
-                    }
-                    None => said("% Failed to roll back: no such commit\r\n"),
-                }
-            }
-            ["copy", "running-config", _] if self.dialect == Dialect::Eos => {
-                state.copied = Some(state.shut());
-                said("Copy completed successfully.\r\n")
-            }
-            ["configure", "replace", _] if self.dialect == Dialect::Eos => {
-                match state.copied.clone() {
-                    Some(copied) => {
-                        state.commit(copied);
-                        said("")
-                    }
-                    None => said("% Error: no such file\r\n"),
-                }
             }
             _ if self.mode == Mode::Normal && self.dialect.opens_configuration(line) => {
                 if line.ends_with("exclusive") && state.configuring > 0 {
@@ -262,6 +254,41 @@ impl Session {
             }
             _ => said(self.dialect.unknown()),
         }
+    }
+
+    /// What changes the configuration without opening it; `None` for all else.
+    fn change_at_once(&mut self, words: &[&str], state: &mut State) -> Option<&'static str> {
+        Some(match (self.dialect, words) {
+            (Dialect::IosXr, ["rollback", "configuration", "last", back]) => {
+                match state.earlier(back) {
+                    Some(earlier) => {
+                        state.commit(earlier);
+                        "Loading Rollback Changes.\r\nCommitting.\r\n"
+                    }
+                    None => "% Failed to roll back: no such commit\r\n",
+                }
+            }
+            (Dialect::Eos, ["copy", "running-config", _]) => {
+                state.copied = Some(state.shut());
+                "Copy completed successfully.\r\n"
+            }
+            (Dialect::Eos, ["configure", "replace", _]) => match state.copied.clone() {
+                Some(copied) => {
+                    state.commit(copied);
+                    ""
+                }
+                None => "% Error: no such file\r\n",
+            },
+            (Dialect::Sros, ["configure", "port", port, how @ ..]) => {
+                if !state.interfaces.contains_key(*port) {
+                    return Some("MINOR: CLI Invalid port.\r\n");
+                }
+                set(state, port, *how == ["no", "shutdown"]);
+                self.unsaved = true;
+                ""
+            }
+            _ => return None,
+        })
     }
 
     fn configuration(&mut self, line: &str, words: &[&str], state: &mut State) -> (String, Next) {
@@ -293,7 +320,11 @@ impl Session {
                 }
                 None => said("error: no such rollback\r\n"),
             },
-            ["end" | "abort"] | ["exit", "configuration-mode"] => {
+            ["clear", "configuration", "candidate"] if self.dialect == Dialect::Vrp => {
+                self.candidate.clear();
+                said("")
+            }
+            ["end" | "abort" | "return"] | ["exit", "configuration-mode"] => {
                 self.leave(state);
                 said("")
             }
@@ -312,7 +343,7 @@ impl Session {
                 said("")
             }
             ["shutdown"] | ["set", "disable"] => self.enable_port(false, state),
-            ["no", "shutdown"] | ["delete", "disable"] => self.enable_port(true, state),
+            ["no" | "undo", "shutdown"] | ["delete", "disable"] => self.enable_port(true, state),
             ["show", rest @ ..] | ["do", "show", rest @ ..] => self.show(rest, state),
             ["set", "interfaces", port, "disable"] if state.interfaces.contains_key(*port) => {
                 self.candidate.push(((*port).to_owned(), false));
@@ -348,7 +379,7 @@ impl Session {
                 };
                 state.interfaces.iter().map(interface).collect()
             }
-            ["interfaces" | "interface", name] | ["interfaces", name, "extensive"] => {
+            ["interfaces" | "interface" | "port", name] | ["interfaces", name, "extensive"] => {
                 match state.interfaces.get(*name) {
                     Some(port) => self.dialect.interface(name, port.enabled, port.up),
                     None => self.dialect.unknown().to_owned(),

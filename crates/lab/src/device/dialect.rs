@@ -17,6 +17,10 @@ pub enum Dialect {
     Frr,
     /// A shell on Linux.
     Linux,
+    /// Huawei VRP, version 8.
+    Vrp,
+    /// Nokia SR OS, the classic command line.
+    Sros,
 }
 
 /// Where in its modes a session is.
@@ -33,7 +37,7 @@ pub(super) enum Mode {
 
 impl Dialect {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Dialect); 7] = [
+    pub const ALL: [(&'static str, Dialect); 9] = [
         ("ios", Dialect::Ios),
         ("iosxr", Dialect::IosXr),
         ("nxos", Dialect::Nxos),
@@ -41,6 +45,8 @@ impl Dialect {
         ("junos", Dialect::Junos),
         ("frr", Dialect::Frr),
         ("linux", Dialect::Linux),
+        ("vrp", Dialect::Vrp),
+        ("sros", Dialect::Sros),
     ];
 
     /// The one of this name.
@@ -53,8 +59,8 @@ impl Dialect {
         Self::ALL.into_iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
     }
 
-    /// The prompt, with the lines above it.
-    pub(super) fn prompt(self, name: &str, user: &str, mode: &Mode) -> String {
+    /// The prompt, with the lines above it; `pending` while something is changed that is not yet in effect or saved.
+    pub(super) fn prompt(self, name: &str, user: &str, mode: &Mode, pending: bool) -> String {
         // IOS cuts what stands in front of the mode.
         let cut: String = name.chars().take(20).collect();
         match (self, mode) {
@@ -68,6 +74,16 @@ impl Dialect {
                 format!("\r\n{{master:0}}[edit interfaces {port}]\r\n{user}@{name}# ")
             }
             (Dialect::Linux, _) => format!("{user}@{name}:~$ "),
+            (Dialect::Vrp, Mode::User | Mode::Normal) => format!("<{name}>"),
+            (Dialect::Vrp, _) => {
+                let mark = if pending { '*' } else { '~' };
+                match mode {
+                    Mode::Interface(port) => format!("[{mark}{name}-{port}]"),
+                    _ => format!("[{mark}{name}]"),
+                }
+            }
+            (Dialect::Sros, _) if pending => format!("*A:{name}# "),
+            (Dialect::Sros, _) => format!("A:{name}# "),
             (Dialect::IosXr, Mode::User | Mode::Normal) => format!("RP/0/RP0/CPU0:{name}#"),
             (Dialect::IosXr, Mode::Configuration) => format!("RP/0/RP0/CPU0:{name}(config)#"),
             (Dialect::IosXr, Mode::Interface(_)) => format!("RP/0/RP0/CPU0:{name}(config-if)#"),
@@ -91,6 +107,11 @@ impl Dialect {
                 "\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08          \x08\x08\x08\x08\x08\x08\x08\x08\x08\x08",
             ),
             Dialect::Junos => ("---(more)---", "\r            \r"),
+            Dialect::Vrp => ("  ---- More ----", "\x1b[16D                \x1b[16D"),
+            Dialect::Sros => (
+                "Press any key to continue (Q to quit)",
+                "\r                                     \r",
+            ),
             Dialect::Nxos => ("\x1b[7m--More--\x1b[27m", "\r\x1b[K"),
             _ => (" --More-- ", "\r          \r"),
         }
@@ -106,6 +127,8 @@ impl Dialect {
             Dialect::Junos => "        ^\r\nunknown command.\r\n",
             Dialect::Frr => "% Unknown command: \r\n",
             Dialect::Linux => "bash: command not found\r\n",
+            Dialect::Vrp => "        ^\r\nError: Unrecognized command found at '^' position.\r\n",
+            Dialect::Sros => "       ^\r\nError: Bad command.\r\n",
         }
     }
 
@@ -113,6 +136,8 @@ impl Dialect {
     pub(super) fn turns_paging_off(self, command: &str) -> bool {
         match self {
             Dialect::Junos => command == "set cli screen-length 0",
+            Dialect::Vrp => command == "screen-length 0 temporary",
+            Dialect::Sros => command == "environment no more",
             _ => command == "terminal length 0",
         }
     }
@@ -124,13 +149,16 @@ impl Dialect {
                 matches!(command, "configure" | "configure exclusive" | "configure terminal")
             }
             Dialect::Eos => command.starts_with("configure"),
+            Dialect::Vrp => command == "system-view",
+            // It has no mode for that.
+            Dialect::Sros => false,
             _ => command == "configure terminal",
         }
     }
 
     /// Whether changes wait for a commit.
     pub(super) fn has_candidate(self) -> bool {
-        matches!(self, Dialect::Junos | Dialect::IosXr | Dialect::Eos)
+        matches!(self, Dialect::Junos | Dialect::IosXr | Dialect::Eos | Dialect::Vrp)
     }
 
     /// What it shows of an interface that is not shut, or is, and whose line works, or not.
@@ -152,6 +180,20 @@ impl Dialect {
                 let link = if works { "Up" } else { "Down" };
                 format!("Physical interface: {name}, {admin}, Physical link is {link}")
             }
+            Dialect::Vrp => {
+                let admin = if enabled { "" } else { "Administratively " };
+                let state = word(works).to_ascii_uppercase();
+                format!(
+                    "{name} current state : {admin}{state} (ifindex: 5)\r\nLine protocol current state : {state}"
+                )
+            }
+            Dialect::Sros => format!(
+                "Interface          : {name}                      Oper Speed       : N/A\r\n\
+                 Admin State        : {}                         Oper Duplex      : full\r\n\
+                 Oper State         : {}                         Config Duplex    : full",
+                word(enabled),
+                word(works)
+            ),
             // An interface that is not enabled has no line protocol to speak of.
             Dialect::Frr if !enabled => format!("Interface {name} is down"),
             Dialect::Frr => format!("Interface {name} is up, line protocol is {}", word(up)),
@@ -187,6 +229,8 @@ impl Dialect {
             Dialect::Eos => ["Ethernet1", "Ethernet2", "Ethernet3"],
             Dialect::Junos => ["ge-0/0/0", "ge-0/0/1", "ge-0/0/2"],
             Dialect::Frr | Dialect::Linux => ["eth0", "eth1", "eth2"],
+            Dialect::Vrp => ["10GE1/0/1", "10GE1/0/2", "10GE1/0/3"],
+            Dialect::Sros => ["1/1/1", "1/1/2", "1/1/3"],
         }
     }
 }

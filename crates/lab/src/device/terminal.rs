@@ -11,6 +11,11 @@ use tokio::time::sleep;
 use super::cli::{Next, Session};
 use super::{Device, Misbehaviour};
 
+/// Whether a line asks a device to show something.
+fn is_show(line: &str) -> bool {
+    ["show", "display"].iter().any(|word| line.starts_with(word))
+}
+
 /// Longest line that can be typed.
 const MAX_LINE: usize = 4 << 10;
 
@@ -91,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
             // What is typed in front of a command means nothing, on any platform.
             let line = line.trim_start().to_owned();
             sleep(self.device.options.latency).await;
-            if self.device.has(Misbehaviour::Password) && line.starts_with("show") {
+            if self.device.has(Misbehaviour::Password) && is_show(&line) {
                 self.write("Password: ").await?;
                 if let Typed::Line(typed) = self.line(false).await? {
                     self.device.locked().note(&format!("(password of {} letters)", typed.len()));
@@ -114,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
                 };
             }
             self.answered = !line.is_empty();
-            self.shown |= line.starts_with("show");
+            self.shown |= is_show(&line);
             if next == Next::Close {
                 return Ok(());
             }
@@ -123,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
 
     /// Shows an answer as this device does.
     async fn answer(&mut self, line: &str, text: String) -> io::Result<()> {
-        if !line.starts_with("show") {
+        if !is_show(line) {
             return self.write(&text).await;
         }
         if self.device.has(Misbehaviour::Hang) {
@@ -187,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         if self.shown && self.device.has(Misbehaviour::OtherPrompt) {
             return "other-device#".into();
         }
-        self.session.dialect.prompt(&self.session.name, &self.user, &self.session.mode)
+        self.session.prompt(&self.user)
     }
 
     /// Says nothing more, whatever is typed, until the other end goes.

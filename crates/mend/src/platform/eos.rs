@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "eos",
     access: Access::Terminal(None),
     ends: &['#', '>'],
+    unsaved: None,
     enable: Some("enable"),
     prepare: &["terminal length 0", "terminal width 32767", "terminal no monitor"],
     failures: &[

@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "frr",
     access: Access::Terminal(Some("vtysh")),
     ends: &['#', '>'],
+    unsaved: None,
     enable: None,
     prepare: &["terminal length 0", "no terminal monitor"],
     failures: &[

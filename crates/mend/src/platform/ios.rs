@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "ios",
     access: Access::Terminal(None),
     ends: &['#', '>'],
+    unsaved: None,
     enable: Some("enable"),
     prepare: &["terminal length 0", "terminal width 511", "terminal no monitor"],
     // `% ` alone would do, were it not for answers such as `% No such neighbor`.

@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "iosxr",
     access: Access::Terminal(None),
     ends: &['#'],
+    unsaved: None,
     enable: None,
     prepare: &[
         "terminal length 0",

@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "junos",
     access: Access::Terminal(None),
     ends: &['>', '#', '%'],
+    unsaved: None,
     enable: None,
     prepare: &[
         "set cli screen-length 0",

@@ -6,6 +6,7 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "linux",
     access: Access::Exec,
     ends: &[],
+    unsaved: None,
     enable: None,
     prepare: &[],
     failures: &[],

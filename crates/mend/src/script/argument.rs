@@ -165,7 +165,7 @@ fn vlan_digits(text: &str) -> &str {
     word.map_or(text, |word| text[word.len()..].trim_start().trim_start_matches('0'))
 }
 
-/// `Gi1/0/5`, `vlan 20`, `xe-0/0/1.0`, `swp1s0`, `Port-channel10`.
+/// `Gi1/0/5`, `vlan 20`, `xe-0/0/1.0`, `swp1s0`, `Port-channel10`; `10GE1/0/1` of VRP and `1/1/c2/1` of SR OS.
 fn interface(text: &str) -> Option<Argument> {
     let joined = match text.split_once(' ') {
         // Some write a blank before the number, and only there.
@@ -178,7 +178,13 @@ fn interface(text: &str) -> Option<Argument> {
         _ => text.to_owned(),
     };
     let starts = joined.starts_with(|c: char| c.is_ascii_alphabetic());
-    (starts && is_name(&joined)).then_some(Argument::Interface(joined))
+    let of_vrp = || joined.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with("GE");
+    let slot = |part: &str| {
+        let digits = part.strip_prefix('c').unwrap_or(part);
+        !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let of_sros = || joined.split('/').count() > 2 && joined.split('/').all(slot);
+    ((starts || of_vrp() || of_sros()) && is_name(&joined)).then_some(Argument::Interface(joined))
 }
 
 fn is_name(text: &str) -> bool {
@@ -219,6 +225,8 @@ mod tests {
             (Kind::Any, "Gi1/0/5", "Gi1/0/5"),
             (Kind::Any, "vlan 20", "vlan20"),
             (Kind::Any, "xe-0/0/1.0", "xe-0/0/1.0"),
+            (Kind::Any, "10GE1/0/1", "10GE1/0/1"),
+            (Kind::Interface, "1/1/c2/1", "1/1/c2/1"),
             (Kind::Any, "10.0.0.2", "10.0.0.2"),
             (Kind::Any, "2001:DB8::0:1", "2001:db8::1"),
             (Kind::Any, "65001", "65001"),

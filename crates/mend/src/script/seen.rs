@@ -29,7 +29,9 @@ impl Seen {
             // A refusal repeats what was asked for.
             let line = line.trim();
             let refusal = line.starts_with('%')
-                || line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("error"));
+                || ["error", "minor:", "major:"].iter().any(|word| {
+                    line.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+                });
             if refusal || line.contains("Invalid") || line.contains("not found") {
                 continue;
             }
@@ -95,11 +97,12 @@ mod tests {
         let mut seen = Seen::default();
         seen.read("show ip bgp neighbors 10.9.9.9", "% No such neighbor 10.9.9.9\n");
         seen.read("show interface eth9", "error: device eth9 not found\n");
+        seen.read("show port 1/1/9", "MINOR: CLI Invalid port 1/1/9.\n");
         seen.read(
             "show logging",
             "%LINK-3-UPDOWN: Interface Gi0/9, changed state to down 10.9.9.9\n",
         );
-        assert!(!names(&seen, Kind::Ip, "10.9.9.9"));
+        assert!(!names(&seen, Kind::Ip, "10.9.9.9") && !names(&seen, Kind::Interface, "1/1/9"));
         assert!(!names(&seen, Kind::Interface, "eth9") && !names(&seen, Kind::Interface, "Gi0/9"));
     }
 

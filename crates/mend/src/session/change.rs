@@ -148,7 +148,8 @@ impl Session {
                 answers.push(self.line(lines, self.limits.command).await?);
             }
         }
-        if let Some(commit) = commit {
+        let waits = self.shell.as_ref().is_some_and(Shell::waits_for_commit);
+        if let Some(commit) = commit.filter(|_| waits) {
             // A commit may leave the configuration by itself, as that of EOS does.
             answers.push(self.line(&[commit], self.limits.commit).await?);
         }

@@ -11,37 +11,43 @@ const MIN_STEM: usize = 20;
 
 /// A prompt as a device printed it twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Prompt(String);
+pub(crate) struct Prompt {
+    text: String,
+    /// See [`Definition::unsaved`].
+    unsaved: Option<char>,
+}
 
 impl Prompt {
     /// Takes a line for a prompt if it looks like one of this platform.
     pub(crate) fn guess(line: &str, definition: &Definition) -> Option<Self> {
+        let unsaved = definition.unsaved;
+        let line = without(line, unsaved);
         let body = line.strip_suffix(definition.ends)?;
         let fits = body.len() < MAX_PROMPT
             && body.chars().any(char::is_alphanumeric)
             && !body.contains(char::is_whitespace);
-        fits.then(|| Self(line.to_owned()))
+        fits.then(|| Self { text: line.to_owned(), unsaved })
     }
 
     /// Whether it ends as the prompt of somebody without privileges does.
     pub(crate) fn is_unprivileged(&self) -> bool {
-        self.0.ends_with('>')
+        self.text.ends_with('>')
     }
 
     /// The device's text.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether a line is this very prompt.
     pub(crate) fn is(&self, line: &str) -> bool {
-        line == self.0
+        without(line, self.unsaved) == self.text
     }
 
     /// Whether a line is the prompt of this device's configuration mode.
     pub(crate) fn is_configuring(&self, line: &str, form: ConfigPrompt) -> bool {
         let end = |c: char| matches!(c, '>' | '#' | '%' | '$');
-        let Some(stem) = self.0.strip_suffix(end) else { return false };
+        let Some(stem) = self.text.strip_suffix(end) else { return false };
         match form {
             ConfigPrompt::End(mark) => line.strip_suffix(mark) == Some(stem),
             ConfigPrompt::Parenthesis => {
@@ -53,8 +59,25 @@ impl Prompt {
                 let cut = name.chars().count() >= MIN_STEM && stem.starts_with(name);
                 (name == stem || cut) && mode.len() < MAX_PROMPT && !mode.contains([' ', '(', ')'])
             }
+            ConfigPrompt::Brackets => {
+                let Some((before, name)) = stem.split_once('<') else { return false };
+                let inside = line.strip_prefix(before).and_then(|line| line.strip_prefix('['));
+                let Some(inside) = inside.and_then(|line| line.strip_suffix(']')) else {
+                    return false;
+                };
+                let rest = inside.strip_prefix(['~', '*']).unwrap_or(inside).strip_prefix(name);
+                rest.is_some_and(|view| {
+                    let whole = view.is_empty() || view.starts_with('-');
+                    whole && view.len() < MAX_PROMPT && !view.contains([' ', '[', ']'])
+                })
+            }
         }
     }
+}
+
+/// A line without the character that stands before a prompt while something is not saved.
+pub(super) fn without(line: &str, unsaved: Option<char>) -> &str {
+    unsaved.and_then(|mark| line.strip_prefix(mark)).unwrap_or(line)
 }
 
 /// What else an unfinished line can be.
@@ -132,6 +155,10 @@ mod tests {
             (Platform::Eos, "leaf1>"),
             (Platform::Junos, "noc@mx1>"),
             (Platform::Frr, "frr1#"),
+            (Platform::Vrp, "<core1>"),
+            (Platform::Vrp, "HRP_M<fw1>"),
+            (Platform::Sros, "A:pe1#"),
+            (Platform::Sros, "A:admin@pe1#"),
         ] {
             let prompt = Prompt::guess(line, platform.definition()).unwrap();
             assert!(prompt.is(line), "{line}");
@@ -143,8 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_is_the_same_one_while_something_is_not_saved_where_that_is_shown() {
+        let sros = Prompt::guess("*A:pe1#", Platform::Sros.definition()).unwrap();
+        assert_eq!(sros.text(), "A:pe1#");
+        assert!(sros.is("A:pe1#") && sros.is("*A:pe1#"));
+        assert!(!sros.is("**A:pe1#") && !sros.is("A:pe2#"));
+        let ios = Prompt::guess("r1#", Platform::Ios.definition()).unwrap();
+        assert!(!ios.is("*r1#"));
+    }
+
+    #[test]
     fn configuration_prompts_are_those_of_this_device_alone() {
-        let prompt = |line: &str| Prompt(line.into());
+        let prompt = |line: &str| Prompt { text: line.into(), unsaved: None };
         let cisco = ConfigPrompt::Parenthesis;
         for line in
             ["r1(config)#", "r1(config-if)#", "r1(config-if-Et1/1)#", "r1(config-s-netmen)#"]
@@ -160,6 +197,15 @@ mod tests {
         let junos = ConfigPrompt::End('#');
         assert!(prompt("noc@mx1>").is_configuring("noc@mx1#", junos));
         assert!(!prompt("noc@mx1>").is_configuring("noc@mx2#", junos));
+        let vrp = ConfigPrompt::Brackets;
+        for line in ["[r1]", "[~r1]", "[*r1]", "[*r1-10GE1/0/1]", "[r1-GigabitEthernet0/0/1]"] {
+            assert!(prompt("<r1>").is_configuring(line, vrp), "{line}");
+        }
+        for line in ["<r1>", "[r2]", "[r11]", "[xr1]", "[Y/N]", "[r1", "r1]", "[r1-a b]"] {
+            assert!(!prompt("<r1>").is_configuring(line, vrp), "{line}");
+        }
+        assert!(prompt("HRP_M<fw1>").is_configuring("HRP_M[fw1-policy]", vrp));
+        assert!(!prompt("HRP_M<fw1>").is_configuring("[fw1-policy]", vrp));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::limits::Limits;
 use super::prompt::{self, Halt, Prompt};
 use super::screen::Screen;
-use crate::platform::Definition;
+use crate::platform::{ConfigPrompt, Definition};
 
 /// What the terminal runs over.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -138,6 +138,12 @@ impl Shell {
         self.configuring
     }
 
+    /// Whether what was changed waits for a commit: unless the prompt says that it does not.
+    pub(crate) fn waits_for_commit(&self) -> bool {
+        let brackets = self.definition.config.is_some_and(|it| it.prompt == ConfigPrompt::Brackets);
+        !brackets || self.screen.line().contains("[*")
+    }
+
     /// Whether the device shows what is sent, so that several lines at once can be told apart.
     pub(crate) fn can_send_together(&self) -> bool {
         self.echoes == Some(true)
@@ -245,7 +251,7 @@ impl Shell {
             }
             match (guess, halt) {
                 (Some(guess), _) => {
-                    let length = self.screen.line_len();
+                    let length = self.width(&line);
                     if let Some((_, bare)) = guessed.take_if(|(before, _)| *before == guess) {
                         (self.prompt, self.bare) = (Some(guess), bare);
                         self.marks = length == bare + MARK.len_utf8();
@@ -355,7 +361,7 @@ impl Shell {
                     return Standing::Done;
                 }
             }
-            let marked = self.screen.line_len() == self.bare + MARK.len_utf8();
+            let marked = self.width(&line) == self.bare + MARK.len_utf8();
             if *echoed && marked && self.is_marked(ask) {
                 return Standing::Done;
             }
@@ -366,6 +372,12 @@ impl Shell {
             Some(Halt::Question) if !is_typed(&line, ask.commands) => Standing::Question(line),
             _ => Standing::Open,
         }
+    }
+
+    /// Bytes of the unfinished line, which is this without the blanks at its end, as the prompt is counted.
+    fn width(&self, line: &str) -> usize {
+        let mark = line.len() - prompt::without(line, self.definition.unsaved).len();
+        self.screen.line_len().saturating_sub(mark)
     }
 
     /// Whether a mark goes out behind the commands. What may be asked something could take it for the answer.

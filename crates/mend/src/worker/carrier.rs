@@ -50,6 +50,16 @@ impl Carrier {
                     let name = rest.iter().find(|word| !["dev", "down"].contains(word));
                     downed.extend(name.map(|name| (*name).to_owned()));
                 }
+                // SR OS: all of it in one line.
+                [word, rest @ ..]
+                    if abbreviates(word.trim_start_matches('/'), "configure", 4)
+                        && (rest.ends_with(&["shutdown"]) || rest.ends_with(&["disable"]))
+                        && !rest.contains(&"no") =>
+                {
+                    let at = rest.iter().position(|word| *word == "port");
+                    let name = at.and_then(|at| rest.get(at + 1)).copied().unwrap_or_default();
+                    downed.push(name.to_owned());
+                }
                 ["ifdown", name] => downed.push((*name).to_owned()),
                 _ => {}
             }
@@ -67,13 +77,16 @@ impl Carrier {
             Platform::Junos => &["show interfaces terse", "show route 0.0.0.0/0 exact"],
             Platform::Frr => &["show interface brief", "show ip route 0.0.0.0/0"],
             Platform::Linux => &["ip -br addr show", "ip route show default"],
+            Platform::Vrp => &["display ip interface brief", "display ip routing-table 0.0.0.0"],
+            // It is not known how to tell there: nothing is taken down.
+            Platform::Sros => &[],
         };
         questions.iter().map(|&question| question.to_owned()).collect()
     }
 
     /// Takes an answer to one of them.
     pub(super) fn learn(&mut self, question: &str, answer: &str) {
-        if question.contains("route") {
+        if question.contains("rout") {
             self.uplinks.extend(answer.lines().filter_map(way_out));
         } else {
             let ours = |line: &&str| words(line).any(|word| self.is_ours(word));
@@ -89,6 +102,12 @@ impl Carrier {
     pub(super) fn refuses(&self, interface: &str) -> Option<String> {
         if interface.is_empty() {
             return Some("the lines do not tell what `shutdown` takes down: it is not sent".into());
+        }
+        if self.platform == Platform::Sros {
+            return Some(format!(
+                "what carries our own session to {} is not known: {interface} is not taken down",
+                self.platform
+            ));
         }
         let name = short(interface);
         if self.session.iter().any(|carrier| is_part(&name, carrier)) {
@@ -130,6 +149,10 @@ fn way_out(line: &str) -> Option<String> {
             && word.contains(|letter: char| letter.is_ascii_digit())
     };
     let words: Vec<&str> = words(line).map(|word| word.trim_end_matches([',', ';'])).collect();
+    // VRP: a table, whose last column it is.
+    if words.first() == Some(&"0.0.0.0/0") && words.len() >= 7 {
+        return words.last().map(|name| short(name));
+    }
     let via = words.iter().position(|word| matches!(*word, "via" | "dev" | "connected,"))?;
     words[via + 1..].iter().find(|word| named(word)).map(|name| short(name))
 }
@@ -171,6 +194,12 @@ mod tests {
             (&["delete interfaces ge-0/0/0"], &["ge-0/0/0"]),
             (&["ip link set dev eth0 down"], &["eth0"]),
             (&["clear bgp 10.0.0.2"], &[]),
+            (&["interface 10GE1/0/1", "shutdown"], &["10GE1/0/1"]),
+            (&["interface 10GE1/0/1", "undo shutdown"], &[]),
+            (&["configure port 1/1/1 shutdown"], &["1/1/1"]),
+            (&["/configure port 1/1/1 admin-state disable"], &["1/1/1"]),
+            (&["configure router interface to-r2 shutdown"], &[""]),
+            (&["configure port 1/1/1 no shutdown"], &[]),
             (&["shutdown"], &[""]),
             (&["interface range Gi0/1 - 3", "shutdown"], &[""]),
         ] {
@@ -195,6 +224,28 @@ mod tests {
         assert!(ios.refuses("").unwrap().contains("do not tell"));
         ios.learn(&route, "  * 10.0.3.254, via GigabitEthernet0/3\n");
         assert_eq!(ios.refuses("GigabitEthernet0/2"), None, "there is another one");
+    }
+
+    #[test]
+    fn on_vrp_both_are_seen_and_on_sros_nothing_is_taken_down() {
+        let mut vrp = Carrier::new(Platform::Vrp, &["10.0.0.1".parse().unwrap()]);
+        let [brief, route] = <[String; 2]>::try_from(vrp.questions()).unwrap();
+        vrp.learn(
+            &brief,
+            "Interface                         IP Address/Mask      Physical   Protocol\n\
+             GigabitEthernet0/0/0              10.0.0.1/24          up         up\n\
+             10GE1/0/1                         unassigned           up         down\n",
+        );
+        vrp.learn(
+            &route,
+            "Destination/Mask    Proto   Pre  Cost      Flags NextHop         Interface\n\
+             0.0.0.0/0   Static  60   0          RD   10.0.2.254      10GE1/0/2\n",
+        );
+        assert!(vrp.refuses("GigabitEthernet0/0/0").unwrap().contains("our own session"));
+        assert!(vrp.refuses("10GE1/0/2").unwrap().contains("the last uplink"));
+        assert_eq!(vrp.refuses("10GE1/0/1"), None);
+        let sros = Carrier::new(Platform::Sros, &[]);
+        assert!(sros.refuses("1/1/1").unwrap().contains("not known"));
     }
 
     #[test]

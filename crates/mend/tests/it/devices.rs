@@ -10,8 +10,27 @@ use model::Secret;
 use crate::lab_device::{Bench, PASSWORD};
 
 /// Platforms with a terminal.
-const TERMINALS: [Platform; 6] =
-    [Platform::Ios, Platform::IosXr, Platform::Nxos, Platform::Eos, Platform::Junos, Platform::Frr];
+const TERMINALS: [Platform; 8] = [
+    Platform::Ios,
+    Platform::IosXr,
+    Platform::Nxos,
+    Platform::Eos,
+    Platform::Junos,
+    Platform::Frr,
+    Platform::Vrp,
+    Platform::Sros,
+];
+
+/// Those of them whose configuration we change.
+fn changed() -> impl Iterator<Item = Platform> {
+    TERMINALS.into_iter().filter(|platform| *platform != Platform::Sros)
+}
+
+/// A command that only reads, in the platform's words.
+fn show(platform: Platform, what: &str) -> String {
+    let verb = if platform == Platform::Vrp { "display" } else { "show" };
+    format!("{verb} {what}")
+}
 
 fn interface(platform: Platform) -> &'static str {
     match platform {
@@ -21,6 +40,8 @@ fn interface(platform: Platform) -> &'static str {
         Platform::Eos => "Ethernet1",
         Platform::Junos => "ge-0/0/0",
         Platform::Frr | Platform::Linux => "eth0",
+        Platform::Vrp => "10GE1/0/1",
+        Platform::Sros => "1/1/1",
     }
 }
 
@@ -35,7 +56,8 @@ fn bounce(platform: Platform) -> Vec<String> {
             "delete disable".into(),
         ];
     }
-    vec![format!("interface {port}"), "shutdown".into(), "no shutdown".into()]
+    let no = if platform == Platform::Vrp { "undo" } else { "no" };
+    vec![format!("interface {port}"), "shutdown".into(), format!("{no} shutdown")]
 }
 
 fn change(lines: &[&str]) -> Change {
@@ -47,8 +69,11 @@ async fn every_platform_answers_without_echo_prompt_or_pager() {
     for platform in Platform::ALL {
         let bench = Bench::new(platform);
         let mut session = bench.open().await.unwrap_or_else(|why| panic!("{platform}: {why}"));
-        let command =
-            if platform == Platform::Linux { "ip link show eth0" } else { "show version" };
+        let command = if platform == Platform::Linux {
+            "ip link show eth0"
+        } else {
+            &show(platform, "version")
+        };
         let answer = session.show(command).await.unwrap();
         let wanted = match platform {
             Platform::Linux => {
@@ -69,7 +94,7 @@ async fn an_answer_of_64_kib_comes_whole_with_paging_off_and_with_a_pager_that_s
         for misbehaviours in [vec![], vec![Misbehaviour::StubbornPager]] {
             let bench = Bench::with(platform, |options| options.misbehaviours = misbehaviours);
             let mut session = bench.open().await.unwrap();
-            let text = session.show("show tech-support").await.unwrap().text;
+            let text = session.show(&show(platform, "tech-support")).await.unwrap().text;
             assert!(text.len() > 64 << 10, "{platform}: {}", text.len());
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.len(), 1_000, "{platform}");
@@ -88,17 +113,24 @@ async fn a_command_that_the_device_does_not_know_is_an_error_with_its_words() {
     for platform in TERMINALS {
         let bench = Bench::new(platform);
         let mut session = bench.open().await.unwrap();
-        let refused = session.show("show nonsense").await.unwrap_err();
+        let refused = session.show(&show(platform, "nonsense")).await.unwrap_err();
         let SessionError::Rejected { said, .. } = &refused else { panic!("{platform}: {refused}") };
-        let word = if platform == Platform::Junos { "unknown command" } else { "%" };
+        let word = match platform {
+            Platform::Junos => "unknown command",
+            Platform::Vrp | Platform::Sros => "Error: ",
+            _ => "%",
+        };
         assert!(said.contains(word), "{platform}: {said}");
-        assert!(session.show("show version").await.is_ok(), "{platform}: the session goes on");
+        assert!(
+            session.show(&show(platform, "version")).await.is_ok(),
+            "{platform}: the session goes on"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_mends_the_port_and_leaves_the_configuration() {
-    for platform in TERMINALS {
+    for platform in changed() {
         let bench = Bench::new(platform);
         let port = interface(platform);
         let mut session = bench.open().await.unwrap();
@@ -108,7 +140,7 @@ async fn a_change_mends_the_port_and_leaves_the_configuration() {
             .unwrap_or_else(|why| panic!("{platform}: {why}"));
         assert_eq!(bench.device.is_enabled(port), Some(true), "{platform}");
         assert!(!bench.device.is_being_configured(), "{platform}");
-        assert!(session.show("show version").await.is_ok(), "{platform}");
+        assert!(session.show(&show(platform, "version")).await.is_ok(), "{platform}");
         let commands = bench.device.commands();
         assert!(
             commands.iter().any(|line| *line == bounce(platform)[2]),
@@ -119,7 +151,7 @@ async fn a_change_mends_the_port_and_leaves_the_configuration() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_is_refused_stops_there_and_leaves_the_configuration() {
-    for platform in TERMINALS {
+    for platform in changed() {
         let bench = Bench::new(platform);
         let mut session = bench.open().await.unwrap();
         let refused =
@@ -128,8 +160,37 @@ async fn a_change_that_is_refused_stops_there_and_leaves_the_configuration() {
         assert!(!bench.device.is_being_configured(), "{platform}");
         assert!(!bench.device.commands().contains(&"shutdown".to_owned()), "{platform}");
         assert_eq!(bench.device.is_enabled(interface(platform)), Some(true), "{platform}");
-        assert!(session.show("show version").await.is_ok(), "{platform}");
+        assert!(session.show(&show(platform, "version")).await.is_ok(), "{platform}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_vrp_takes_effect_with_a_commit_where_the_prompt_says_that_it_waits() {
+    let bench = Bench::new(Platform::Vrp);
+    let mut session = bench.open().await.unwrap();
+    let port = interface(Platform::Vrp);
+    session.configure(&change(&[&format!("interface {port}"), "shutdown"])).await.unwrap();
+    assert_eq!(bench.device.is_enabled(port), Some(false));
+    session.configure(&change(&[&format!("interface {port}"), "undo shutdown"])).await.unwrap();
+    assert_eq!(bench.device.is_enabled(port), Some(true));
+    session.configure(&change(&[&format!("interface {port}")])).await.unwrap();
+    let typed = bench.device.commands();
+    assert_eq!(typed.iter().filter(|line| *line == "commit").count(), 2, "{typed:?}");
+    assert_eq!(typed.iter().filter(|line| *line == "return").count(), 3, "{typed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_star_of_what_sros_has_not_saved_hides_no_prompt() {
+    let bench = Bench::new(Platform::Sros);
+    let mut session = bench.open().await.unwrap();
+    session.command("configure port 1/1/1 shutdown", &[]).await.unwrap();
+    assert_eq!(bench.device.is_enabled("1/1/1"), Some(false));
+    let text = session.show("show port 1/1/1").await.unwrap().text;
+    assert!(text.contains("Admin State        : down"), "{text}");
+    let refused = session.command("configure port 9/9/9 shutdown", &[]).await.unwrap_err();
+    assert!(refused.to_string().contains("MINOR: CLI Invalid port"), "{refused}");
+    let refused = session.configure(&change(&["configure port 1/1/1 shutdown"])).await;
+    assert!(matches!(refused, Err(SessionError::Unsupported { .. })), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,9 +308,12 @@ async fn prompts_inside_an_answer_do_not_end_it() {
     for platform in TERMINALS {
         let bench = Bench::wrong(platform, Misbehaviour::PromptInside);
         let mut session = bench.open().await.unwrap();
-        let text = session.show("show version").await.unwrap().text;
+        let text = session.show(&show(platform, "version")).await.unwrap().text;
         assert!(text.contains("other-device#") && text.ends_with("2 days\n"), "{platform}: {text}");
-        assert!(session.show("show interfaces").await.unwrap().text.contains("MTU"), "{platform}");
+        assert!(
+            session.show(&show(platform, "interfaces")).await.unwrap().text.contains("MTU"),
+            "{platform}"
+        );
     }
 }
 
@@ -258,7 +322,7 @@ async fn the_prompt_of_another_device_is_never_taken_for_ours() {
     for platform in TERMINALS {
         let bench = Bench::wrong(platform, Misbehaviour::OtherPrompt);
         let mut session = bench.open().await.unwrap();
-        let lost = session.show("show version").await.unwrap_err();
+        let lost = session.show(&show(platform, "version")).await.unwrap_err();
         let SessionError::Unfinished { last, .. } = &lost else { panic!("{platform}: {lost}") };
         assert_eq!(last, "other-device#", "{platform}");
         let lines = bounce(platform);
@@ -290,12 +354,12 @@ async fn a_device_without_echo_or_behind_a_key_press_is_understood() {
                 .open()
                 .await
                 .unwrap_or_else(|why| panic!("{platform} {misbehaviour:?}: {why}"));
-            let text = session.show("show version").await.unwrap().text;
+            let text = session.show(&show(platform, "version")).await.unwrap().text;
             assert!(text.starts_with("SIMULATION"), "{platform} {misbehaviour:?}: {text}");
-            session
-                .configure(&Change { lines: bounce(platform), revert_after: None })
-                .await
-                .unwrap();
+            if changed().any(|one| one == platform) {
+                let lines = bounce(platform);
+                session.configure(&Change { lines, revert_after: None }).await.unwrap();
+            }
         }
     }
 }

@@ -130,7 +130,7 @@ fn methods(builder: &mut MethodsBuilder) {
         Ok(this.name.clone())
     }
 
-    /// What runs on it: `ios`, `iosxr`, `nxos`, `eos`, `junos`, `frr` or `linux`.
+    /// What runs on it: `ios`, `iosxr`, `nxos`, `eos`, `junos`, `frr`, `linux`, `vrp` or `sros`.
     #[starlark(attribute)]
     fn platform(this: &Device) -> starlark::Result<String> {
         Ok(this.platform.name().to_owned())

@@ -31,6 +31,8 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
         Platform::IosXr | Platform::Junos => Some("show bgp neighbor {}"),
         // A neighbour may be known by its interface there.
         Platform::Frr => Some("show bgp neighbors {name}"),
+        Platform::Vrp => Some("display bgp peer {ip} verbose"),
+        Platform::Sros => Some("show router bgp neighbor {ip}"),
         Platform::Linux => None,
     }
 }
@@ -43,13 +45,15 @@ pub(in crate::script) fn command_vrf(platform: Platform) -> Option<&'static str>
         Platform::Nxos | Platform::Eos => Some("show ip bgp neighbors {} vrf {name}"),
         Platform::Junos => Some("show bgp neighbor {} instance {name}"),
         Platform::Frr => Some("show bgp vrf {name} neighbors {name}"),
-        Platform::Linux => None,
+        Platform::Vrp => Some("display bgp vpnv4 vpn-instance {name} peer {ip} verbose"),
+        // There an instance is a service, which has a number.
+        Platform::Sros | Platform::Linux => None,
     }
 }
 
 /// Whether the VRF stands before the neighbour in [`command_vrf`].
 pub(in crate::script) fn vrf_is_first(platform: Platform) -> bool {
-    matches!(platform, Platform::Ios | Platform::IosXr | Platform::Frr)
+    matches!(platform, Platform::Ios | Platform::IosXr | Platform::Frr | Platform::Vrp)
 }
 
 /// The neighbour of this name in what the device showed.
@@ -71,7 +75,12 @@ pub(in crate::script) fn parse(platform: Platform, name: &str, text: &str) -> Op
 
 /// Where the next neighbour begins, and its name.
 fn headline(platform: Platform, text: &str) -> Option<(usize, String)> {
-    let label = if platform == Platform::Junos { "Peer: " } else { "BGP neighbor is " };
+    let label = match platform {
+        Platform::Junos => "Peer: ",
+        Platform::Vrp => "BGP Peer is ",
+        Platform::Sros => "Peer                 : ",
+        _ => "BGP neighbor is ",
+    };
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         if let Some(rest) = line.trim_start().strip_prefix(label) {
@@ -96,19 +105,23 @@ fn same(shown: &str, asked: &str) -> bool {
 }
 
 fn peer(platform: Platform, name: String, block: &str) -> Peer {
-    let asn =
-        ["remote AS ", "Remote AS ", " AS "].iter().find_map(|label| asn_behind(block, label));
+    let asn = ["remote AS ", "Remote AS ", "Peer AS              : ", " AS "]
+        .iter()
+        .find_map(|label| asn_behind(block, label));
     let state = if platform == Platform::Junos {
         between(block, "State: ", " ").unwrap_or_default()
     } else {
-        let state = after(block, "BGP state = ").or_else(|| after(block, "BGP state is "));
-        state.and_then(|state| state.split([',', ' ']).next()).unwrap_or_default()
+        let labels =
+            ["BGP state = ", "BGP state is ", "BGP current state: ", "State                : "];
+        let state = labels.iter().find_map(|label| after(block, label));
+        state.and_then(|state| state.split([',', ' ', '(']).next()).unwrap_or_default()
     };
     let lower = block.to_ascii_lowercase();
     let said = |words: &[&str]| words.iter().any(|words| lower.contains(words));
     let shut = said(&[
         "administratively shut down",
         "idle (admin)",
+        "idle(admin)",
         "shut (admin)",
         "administrative shutdown",
         "(shut)",
@@ -128,18 +141,20 @@ fn peer(platform: Platform, name: String, block: &str) -> Peer {
             "prefix overflow",
             "max-prefix limit",
         ]);
-    let reason = ["Last reset ", "Last Error: ", "Peer reset reason: "].iter().find_map(|label| {
-        let said = after(block, label)?;
-        // `Last reset 00:01:02, due to ...`, or without the words, as FRR has it.
-        let why = match said.split_once("due to ") {
-            Some((_, why)) => why,
-            None if label.starts_with("Last reset") => {
-                said.split_once(',').map_or(said, |(_, why)| why)
-            }
-            None => said,
-        };
-        Some(why.trim())
-    });
+    let reason = ["Last reset ", "Last Error: ", "Peer reset reason: ", "Last Error           : "]
+        .iter()
+        .find_map(|label| {
+            let said = after(block, label)?;
+            // `Last reset 00:01:02, due to ...`, or without the words, as FRR has it.
+            let why = match said.split_once("due to ") {
+                Some((_, why)) => why,
+                None if label.starts_with("Last reset") => {
+                    said.split_once(',').map_or(said, |(_, why)| why)
+                }
+                None => said,
+            };
+            Some(why.trim())
+        });
     Peer {
         name,
         asn,
@@ -197,6 +212,40 @@ BGP neighbor is 10.0.0.3,  remote AS 65003, external link
         assert_eq!(parse(Platform::Ios, "10.0.0.4", text), None);
         let shut = "BGP neighbor is 10.0.0.2,  remote AS 65002, external link\n Administratively shut down\n  BGP state = Idle\n";
         assert!(read(Platform::Ios, "10.0.0.2", shut).shut);
+    }
+
+    #[test]
+    fn vrp_and_sros() {
+        let text = "\
+         BGP Peer is 10.1.1.2,  remote AS 65002
+         Type: EBGP link
+         BGP version 4, Remote router ID 0.0.0.0
+         BGP current state: Idle
+         BGP current event: ManualStop
+         BGP last state: Established
+         BGP Peer is 10.1.1.3,  remote AS 65003
+         BGP current state: Established, Up for 00h57m53s
+";
+        let peer = read(Platform::Vrp, "10.1.1.2", text);
+        assert_eq!((peer.asn, peer.state.as_str(), peer.shut), (Some(65_002), "Idle", false));
+        let peer = read(Platform::Vrp, "10.1.1.3", text);
+        assert_eq!((peer.asn, peer.state.as_str()), (Some(65_003), "Established"));
+        let text = "\
+-------------------------------------------------------------------------------
+Peer                 : 192.168.0.1
+Description          : route reflector
+Group                : ibgp
+-------------------------------------------------------------------------------
+Peer AS              : 65000            Peer Port            : 179
+Peer Address         : 192.168.0.1
+Local AS             : 65001            Local Port           : 53472
+State                : Active           Last State           : Idle
+Last Event           : recvOpen
+Last Error           : Hold Timer Expire
+";
+        let peer = read(Platform::Sros, "192.168.0.1", text);
+        assert_eq!((peer.asn, peer.state.as_str()), (Some(65_000), "Active"));
+        assert_eq!(peer.reason, "Hold Timer Expire");
     }
 
     #[test]

@@ -37,17 +37,21 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
         Platform::Nxos | Platform::Frr => "show interface {interface}",
         Platform::Junos => "show interfaces {interface} extensive",
         Platform::Linux => "ip -s link show {interface}",
+        Platform::Vrp => "display interface {interface}",
+        Platform::Sros => "show port {interface}",
     })
 }
 
 /// The command for all.
-#[expect(clippy::unnecessary_wraps, reason = "a source, as those that not every platform has")]
 pub(in crate::script) fn command_all(platform: Platform) -> Option<&'static str> {
     Some(match platform {
         Platform::Ios | Platform::IosXr | Platform::Eos => "show interfaces",
         Platform::Nxos | Platform::Frr => "show interface",
         Platform::Junos => "show interfaces extensive",
         Platform::Linux => "ip -s link show",
+        Platform::Vrp => "display interface",
+        // There it is a table, which holds less.
+        Platform::Sros => return None,
     })
 }
 
@@ -84,6 +88,8 @@ fn headline(platform: Platform, line: &str) -> Option<Interface> {
     let port = match platform {
         Platform::Linux => linux(line),
         Platform::Junos => junos(line),
+        Platform::Vrp => vrp(line),
+        Platform::Sros => sros(line),
         _ if line.starts_with(char::is_whitespace) => None,
         Platform::Frr => cisco(line.strip_prefix("Interface ")?, platform),
         _ => cisco(line, platform),
@@ -173,6 +179,29 @@ fn linux(line: &str) -> Option<Interface> {
     })
 }
 
+/// `10GE1/0/1 current state : Administratively DOWN (ifindex: 5)`.
+fn vrp(line: &str) -> Option<Interface> {
+    let (name, state) = line.split_once(" current state :")?;
+    let state = state.trim_start();
+    let admin = !state.starts_with("Administratively");
+    let oper = state.starts_with("UP");
+    let known = oper || state.starts_with("DOWN") || !admin;
+    let name = name.trim().to_owned();
+    known.then(|| Interface { name, admin, oper, ..Interface::default() })
+}
+
+/// `Interface          : 1/1/1                      Oper Speed       : 10 Gbps`.
+fn sros(line: &str) -> Option<Interface> {
+    let name = field(line, "Interface")?.to_owned();
+    Some(Interface { name, ..Interface::default() })
+}
+
+/// The word behind a label and a colon: `Admin State        : up`.
+fn field<'t>(text: &'t str, label: &str) -> Option<&'t str> {
+    let behind = after(text, label)?.strip_prefix(':')?;
+    behind.split_whitespace().next()
+}
+
 /// What stands below the headline.
 fn details(platform: Platform, port: &mut Interface, block: &str) {
     after(block, "Description:").unwrap_or_default().clone_into(&mut port.description);
@@ -198,6 +227,23 @@ fn details(platform: Platform, port: &mut Interface, block: &str) {
                 let down = flags.contains("Down") || flags.contains("Hardware-Down");
                 (port.oper, port.protocol) = (!down, !down);
                 port.admin = !flags.contains("Admin-Down");
+            }
+        }
+        Platform::Vrp => {
+            let (input, output) = block.split_once("Output:").unwrap_or((block, ""));
+            let input = input.split_once("Input:").map_or("", |(_, input)| input);
+            port.input_errors = number_after(input, "Total Error:");
+            port.crc_errors = number_after(input, "CRC:");
+            port.output_errors = number_after(output, "Total Error:");
+            let protocol = after(block, "Line protocol current state :");
+            port.protocol = protocol.is_some_and(|state| state.starts_with("UP"));
+        }
+        Platform::Sros => {
+            port.admin = field(block, "Admin State") == Some("up");
+            port.oper = field(block, "Oper State") == Some("up");
+            port.protocol = port.oper;
+            if let Some(why) = field(block, "Reason Down").filter(|why| *why != "N/A") {
+                why.clone_into(&mut port.reason);
             }
         }
         Platform::Nxos => {

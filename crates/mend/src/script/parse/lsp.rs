@@ -24,7 +24,12 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
         Platform::Junos => Some("show mpls lsp name {name}"),
         Platform::Ios => Some("show mpls traffic-eng tunnels {name}"),
         Platform::IosXr => Some("show mpls traffic-eng tunnels name {name}"),
-        Platform::Nxos | Platform::Eos | Platform::Frr | Platform::Linux => None,
+        Platform::Nxos
+        | Platform::Eos
+        | Platform::Frr
+        | Platform::Linux
+        | Platform::Vrp
+        | Platform::Sros => None,
     }
 }
 

@@ -19,7 +19,7 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
         Platform::Ios | Platform::Nxos | Platform::Eos => Some("show module"),
         Platform::IosXr => Some("show platform"),
         Platform::Junos => Some("show chassis fpc"),
-        Platform::Frr | Platform::Linux => None,
+        Platform::Frr | Platform::Linux | Platform::Vrp | Platform::Sros => None,
     }
 }
 

@@ -25,7 +25,7 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
             Some("show ip ospf neighbor")
         }
         Platform::IosXr | Platform::Junos => Some("show ospf neighbor"),
-        Platform::Linux => None,
+        Platform::Linux | Platform::Vrp | Platform::Sros => None,
     }
 }
 

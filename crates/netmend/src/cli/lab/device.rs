@@ -20,7 +20,7 @@ log-lines, no-echo, password, stubborn-pager, endless, press-any-key.
 
 Exit codes: 0 interrupted, 3 bad arguments, 4 it cannot listen.")]
 pub(super) struct Args {
-    /// What runs on it: ios, iosxr, nxos, eos, junos, frr or linux.
+    /// What runs on it: ios, iosxr, nxos, eos, junos, frr, linux, vrp or sros.
     #[arg(long, value_name = "NAME", default_value = "ios", value_parser = platform)]
     platform: Dialect,
     /// Its name, as in its prompt.

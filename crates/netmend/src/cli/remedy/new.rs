@@ -134,6 +134,23 @@ impl Sample {
                 well: "Interface eth1 is up, line protocol is up",
                 changes: TOGETHER,
             },
+            Platform::Vrp => Self {
+                interface: "GigabitEthernet0/0/1",
+                show: "display interface GigabitEthernet0/0/1",
+                broken: "GigabitEthernet0/0/1 current state : DOWN\nLine protocol current state : DOWN",
+                well: "GigabitEthernet0/0/1 current state : UP\nLine protocol current state : UP",
+                changes: &[
+                    &["interface {interface}", "shutdown"],
+                    &["interface {interface}", "undo shutdown"],
+                ],
+            },
+            Platform::Sros => Self {
+                interface: "1/1/1",
+                show: "show port 1/1/1",
+                broken: "Interface          : 1/1/1\nAdmin State        : up\nOper State         : down",
+                well: "Interface          : 1/1/1\nAdmin State        : up\nOper State         : up",
+                changes: &[],
+            },
             Platform::Linux => Self {
                 interface: "eth1",
                 show: "ip -s link show eth1",

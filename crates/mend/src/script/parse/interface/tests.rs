@@ -193,6 +193,62 @@ fn linux() {
 }
 
 #[test]
+fn vrp() {
+    let text = "\
+GigabitEthernet0/0/1 current state : DOWN
+Line protocol current state : DOWN
+Description:to isp
+Switch Port, PVID :    1, TPID : 8100(Hex), The Maximum Frame Length is 9596
+Input peak rate 0 bits/sec,Record time: -
+Output peak rate 0 bits/sec,Record time: -
+
+Input:  12 packets, 1200 bytes
+  Unicast:                 12,  Multicast:                   0
+  Discard:                  0,  Total Error:                 4
+  CRC:                      3,  Giants:                      0
+
+Output:  0 packets, 0 bytes
+  Discard:                  0,  Total Error:                 5
+
+10GE1/0/2 current state : Administratively DOWN (ifindex: 7)
+Line protocol current state : DOWN
+Description:
+Vlanif100 current state : UP
+Line protocol current state : UP
+";
+    let none = String::new;
+    let port = |name: &str| states(Platform::Vrp, name, text);
+    assert_eq!(port("GigabitEthernet0/0/1"), (true, false, false, none()));
+    assert_eq!(port("10GE1/0/2"), (false, false, false, none()));
+    assert_eq!(port("Vlanif100"), (true, true, true, none()));
+    let port = parse(Platform::Vrp, "GigabitEthernet0/0/1", text).unwrap();
+    assert_eq!(port.description, "to isp");
+    let errors = (port.input_errors, port.crc_errors, port.output_errors);
+    assert_eq!(errors, (Some(4), Some(3), Some(5)));
+}
+
+#[test]
+fn sros() {
+    let text = "\
+===============================================================================
+Ethernet Interface
+===============================================================================
+Description        : 10-Gig Ethernet
+Interface          : 1/1/1                      Oper Speed       : N/A
+Link-level         : Ethernet                   Config Speed     : N/A
+Admin State        : up                         Oper Duplex      : N/A
+Oper State         : down                       Config Duplex    : N/A
+Reason Down        : linkLossFwd
+Physical Link      : No                         MTU              : 9212
+";
+    let why = "linkLossFwd".to_owned();
+    assert_eq!(states(Platform::Sros, "1/1/1", text), (true, false, false, why));
+    let well = text.replace(": down ", ": up ").replace("linkLossFwd", "N/A");
+    assert_eq!(states(Platform::Sros, "1/1/1", &well), (true, true, true, String::new()));
+    assert_eq!(parse(Platform::Sros, "1/1/2", text), None);
+}
+
+#[test]
 fn any_text_is_read_without_harm() {
     proptest::proptest!(|(text in "(Physical interface: |Interface |1: )?[ a-z0-9:,<>()\\n]{0,200}")| {
         for platform in Platform::ALL {
