@@ -89,7 +89,7 @@ fn nested(record: &mut Record<'_>, received: UnixMs, relays: u8) {
     if scan.peek() == b'<' {
         relayed(record, scan, received, relays);
     } else if !frames::opengear(record, scan.rest)
-        && (stamp::is_next(scan) || scan.rest.starts_with(b"1 "))
+        && (stamp::is_next(scan) || scan.rest.starts_with(b"1 ") || ahead::relay_is_next(scan))
     {
         within(record, record.priority, scan, received, relays);
     }

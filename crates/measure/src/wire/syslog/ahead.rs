@@ -99,6 +99,13 @@ pub(super) fn priority(scan: &mut Scan<'_>) -> Option<u8> {
     Some(number as u8)
 }
 
+/// Whether a host and a priority are next, as relays put them before a line.
+pub(super) fn relay_is_next(mut scan: Scan<'_>) -> bool {
+    let named = host::name(scan.token()).is_some();
+    scan.blanks();
+    named && priority(&mut scan).is_some()
+}
+
 /// `521:`, a device's count of its messages.
 pub(super) fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
     let mut try_scan = *scan;
@@ -108,8 +115,8 @@ pub(super) fn sequence(scan: &mut Scan<'_>) -> Option<u64> {
     }
     let after = try_scan;
     try_scan.blanks();
-    // `124025:  <6414> <NOTI> |authmgr| ...` of Aruba is the message's number.
-    if try_scan.peek() == b'<' && try_scan.peek_at(1).is_ascii_digit() {
+    // `124025:  <6414> <NOTI> |authmgr| ...` of Aruba is the message's number, with the process's behind it or without.
+    if try_scan.peek() == b'<' && try_scan.peek_at(1).is_ascii_alphanumeric() {
         return None;
     }
     *scan = after;
@@ -171,6 +178,19 @@ pub(super) fn stack(scan: &mut Scan<'_>) -> bool {
     true
 }
 
+/// Takes `[192.168.1.25]`, the address of who was just named.
+pub(super) fn bracketed_address(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    let word = try_scan.token();
+    let known = word.ends_with(b"]")
+        && host::name(word).is_some_and(host::is_address)
+        && tag::read(try_scan).is_some();
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
 /// Takes an address between a name and a code: `HQ 5.1.1.1 %%01SNMP/5/...`.
 fn address(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
@@ -193,15 +213,20 @@ pub(super) fn address_follows(mut scan: Scan<'_>) -> bool {
     address_at(&mut scan)
 }
 
-/// `SSH-SERVER-6-CLOSE_SESSION:`, a code of Cisco's grammar without its mark.
+/// `SSH-SERVER-6-CLOSE_SESSION:` and `IFNET/3/LINK_UPDOWN:`, codes of Cisco's and of Huawei's grammar without a mark.
 fn is_bare_code(mut scan: Scan<'_>) -> bool {
     if !scan.peek().is_ascii_uppercase() {
         return false;
     }
-    let word = scan.take_while(|byte| {
+    let part = |byte: u8| {
         byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-    });
-    scan.peek() == b':' && text(word).and_then(code::cisco).is_some()
+    };
+    let start = scan.rest;
+    scan.take_while(part);
+    let of = if scan.peek() == b'/' { code::slashes } else { code::cisco };
+    scan.take_while(|byte| part(byte) || byte == b'/');
+    let word = &start[..start.len() - scan.rest.len()];
+    scan.peek() == b':' && text(word).and_then(of).is_some()
 }
 
 /// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.

@@ -80,7 +80,7 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
             .or_else(|| frames::triple(record, body).map(as_is)),
         b'<' => exos(body)
             .map(|found| (found, Format::Exos))
-            .or_else(|| aruba(body).map(|found| (found, Format::Aruba))),
+            .or_else(|| aruba(record, body).map(|found| (found, Format::Aruba))),
         b'@' => labelled(body).map(as_is),
         _ => None,
     };
@@ -91,12 +91,11 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         record.code = Some(code);
         record.message = after;
         record.format = format;
+        record.device = record.device.or_else(|| frames::named_by_switch(body, after));
         return;
     }
-    // The prefix of SR OS is `TMNX` unless its people chose another one.
-    if app.eq_ignore_ascii_case("TMNX")
-        || (!app.is_empty() && body.first().is_some_and(u8::is_ascii_digit))
-    {
+    // The prefix of SR OS is `TMNX` unless its people chose another one, or none.
+    if app.eq_ignore_ascii_case("TMNX") || body.first().is_some_and(u8::is_ascii_digit) {
         nokia(record, body);
     } else if is_netiron(app) && record.pid.is_none() {
         record.format = Format::NetIron;
@@ -322,7 +321,7 @@ fn without_level(body: &[u8]) -> &[u8] {
 
 /// The forms that begin with a number.
 fn numbered<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
-    if let Some((code, after)) = aruba(body) {
+    if let Some((code, after)) = aruba(record, body) {
         record.code = Some(code);
         record.message = after;
         record.format = Format::Aruba;
@@ -378,18 +377,25 @@ fn exos(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     Some((Code::plain(text(name)?, Some(severity)), scan.rest))
 }
 
-/// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets, or alone: `124025:  <6414> <NOTI> ...`.
-fn aruba(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+/// `<124198> <4130> <ERRS> <host ip> text`: the message's number in the first brackets, or alone: `124025:  <6414> <NOTI>
+/// ...`. The controller's name stands behind the severity.
+fn aruba<'l>(record: &mut Record<'l>, body: &'l [u8]) -> Option<(Code<'l>, &'l [u8])> {
     let mut scan = Scan::new(body.strip_prefix(b"<").unwrap_or(body));
     let number = scan.take_while(|byte| byte.is_ascii_digit());
-    if number.len() != 6 || !(scan.eat_all(b"> ") || scan.eat_all(b":  ")) {
+    let marked = scan.eat_all(b"> ") || scan.eat_all(b":  ") || scan.rest.starts_with(b": <");
+    if number.len() != 6 || !marked {
         return None;
     }
+    scan.eat(b':');
+    scan.blanks();
     let mut severity = None;
-    while scan.peek() == b'<' || scan.peek() == b'|' {
+    while matches!(scan.peek(), b'<' | b'|') {
         let end = if scan.peek() == b'<' { b'>' } else { b'|' };
         scan.skip(1);
         let word = scan.take_while(|byte| byte != end);
+        if end == b'>' && severity.is_some() {
+            record.device = record.device.or_else(|| host::name(Scan::new(word).token()));
+        }
         severity = severity.or(level::of(word).filter(|_| word.len() == 4));
         scan.skip(1);
         scan.blanks();

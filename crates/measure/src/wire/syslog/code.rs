@@ -113,11 +113,14 @@ fn percent(body: &[u8]) -> Option<Found<'_>> {
         return huawei(scan);
     }
     let word = scan.take_while(is_code_byte);
-    if !word.first().is_some_and(u8::is_ascii_alphabetic) {
+    if !word.iter().any(u8::is_ascii_alphabetic) {
         return None;
     }
     if scan.peek() == b'/' {
-        let found = module(Scan::new(&body[1..]), Mark::Huawei);
+        // `%10SHELL/5/SHELL_LOGIN` of Comware, whose older releases mark with one `%`, too.
+        let versioned = word.starts_with(b"10");
+        let (at, mark) = if versioned { (3, Mark::Comware) } else { (1, Mark::Huawei) };
+        let found = module(Scan::new(&body[at..]), mark);
         return found.filter(|_| memchr::memchr(b':', body).is_some());
     }
     let word = text(word)?;
@@ -441,6 +444,7 @@ fn is_module(facility: &str, part: &str) -> bool {
 
 fn is_bare(word: &str) -> bool {
     word.len() >= 3
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
         && word.ends_with(|last: char| last.is_ascii_alphanumeric())
         && word
             .bytes()

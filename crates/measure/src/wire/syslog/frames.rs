@@ -124,6 +124,15 @@ pub(super) fn dashed<'l>(record: &mut Record<'l>, text: &'l [u8]) {
     }
 }
 
+/// The switch among the fields behind the code of Brocade: `2026/08/12-10:11:12, [FW-1424], 1234, CHASSIS, WARNING, sw1,
+/// text`. Its name follows the severity.
+pub(super) fn named_by_switch<'l>(body: &[u8], after: &'l [u8]) -> Option<&'l str> {
+    body[..body.len() - after.len()].ends_with(b"], ").then_some(())?;
+    let mut fields = after.split(|&byte| byte == b',').map(trim);
+    fields.by_ref().take(4).find(|field| level::is_name(field))?;
+    fields.next().and_then(host::name)
+}
+
 /// `RP proc YYYY-Mon- d HH:MM:SS.mmm TAG: text` of Opengear, whose host and process stand before the time.
 pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     let words = memchr::memchr_iter(b' ', body).nth(1);
@@ -140,8 +149,14 @@ pub(super) fn opengear<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     scan.blanks();
     let process = scan.token();
     scan.blanks();
+    let start = scan.rest;
     let Some(time) = stamp::read(&mut scan, model::UnixMs(0)) else { return false };
-    let Some(tag) = tag::read(scan) else { return false };
+    // It writes no zone: what reads as one is the tag.
+    let zone = || {
+        let read = &start[..start.len() - scan.rest.len()];
+        tag::read(Scan::new(&start[memchr::memrchr(b' ', read)?..]))
+    };
+    let Some(tag) = tag::read(scan).or_else(zone) else { return false };
     record.relay = record.device;
     record.device = text(host);
     record.app = text(process);

@@ -60,7 +60,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     for _ in 0..PARTS {
         let blanks = scan.blanks();
         match scan.peek() {
-            b'%' if header.is_empty() && clock_behind_percent(scan) => {}
+            b'%' if header.is_empty() && mark_of_console(scan) => {}
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
             b'[' if header.is_empty() && header.time_in_brackets(scan, received) => {}
@@ -68,6 +68,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
                 header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
                 scan.skip(1);
             }
+            b'[' if header.host.is_some() && ahead::bracketed_address(scan) => {}
             b'(' if header.host.is_none() || !ahead::stack(scan) => break,
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
@@ -299,7 +300,7 @@ impl<'l> Header<'l> {
         if fault && self.host.is_none() && self.time.is_some() {
             return word.iter().all(u8::is_ascii_lowercase);
         }
-        is_repeat(word, behind.rest) || is_packet_engine(word)
+        is_notice(word, behind.rest) || is_packet_engine(word)
     }
 
     /// `router1: 521: *Nov 14 ...`: an origin id, if more of a header follows.
@@ -403,11 +404,14 @@ fn level_before_host(scan: &mut Scan<'_>) -> bool {
     known
 }
 
-/// Takes the mark that Comware puts before the time of what its console shows: `%Jan  2 05:56:23:694 2013 SW-1 ...`.
-fn clock_behind_percent(scan: &mut Scan<'_>) -> bool {
+/// Takes the mark that Comware puts before what its console shows: `%Jan  2 05:56:23:694 2013 SW-1 ...`, and without a
+/// clock `% SW-1 IFNET/3/LINK_UPDOWN: ...`.
+fn mark_of_console(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
     try_scan.skip(1);
-    let known = stamp::is_next(try_scan);
+    let mut behind = try_scan;
+    let named = behind.blanks() > 0 && host::name(behind.token()).is_some();
+    let known = stamp::is_next(try_scan) || (named && !follows(behind).is_text());
     if known {
         *scan = try_scan;
     }
@@ -449,12 +453,12 @@ fn names_another(mut scan: Scan<'_>) -> bool {
         || tag::read(scan).is_some_and(|tag| tag.pid.is_some())
 }
 
-/// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr`) or a daemon, not a host.
+/// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr`, `AleL3Agent-primary`) or a daemon, not a host.
 fn is_process(name: &str) -> bool {
     let letters = name.bytes().all(|byte| byte.is_ascii_alphabetic());
     let capital = name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
     let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase());
-    letters && ((capital && !shouted) || name.ends_with('d'))
+    letters && ((capital && !shouted) || name.ends_with('d')) || name.contains("Agent")
 }
 
 /// `0-PPE-0`, which speaks for a `NetScaler`.
@@ -467,10 +471,12 @@ fn is_packet_engine(word: &[u8]) -> bool {
     number(parts.next()) && parts.next() == Some(b"PPE") && number(parts.next())
 }
 
-/// `last message repeated 3 times` stands where a host would.
-fn is_repeat(word: &[u8], rest: &[u8]) -> bool {
+/// `last message repeated 3 times` stands where a host would, and so does what a daemon says of itself: `syslogd started:
+/// BusyBox v1.24.2`.
+fn is_notice(word: &[u8], rest: &[u8]) -> bool {
     (word == b"last" && rest.starts_with(b" message repeated"))
         || (word == b"message" && rest.starts_with(b" repeated "))
+        || (word.ends_with(b"logd") && rest.starts_with(b" started"))
 }
 
 fn is_number(word: &[u8]) -> bool {

@@ -159,6 +159,10 @@ fn is_id(id: &str, with_data: bool) -> bool {
 fn inner<'l>(record: &mut Record<'l>, text: &'l [u8], received: UnixMs) {
     let mut scan = Scan::new(text);
     let mut header = header::read(&mut scan, received);
+    if ahead::priority(&mut { scan }).is_some() {
+        // A whole line follows behind another relay's header.
+        return;
+    }
     if !header.is_counted() && scan.peek() != b'%' {
         // Neither time nor sequence, and more words before the code: they are text.
         (header, scan) = (Header::default(), Scan::new(text));

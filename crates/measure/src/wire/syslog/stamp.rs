@@ -429,15 +429,21 @@ fn plain_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> bool {
     true
 }
 
-/// The same with an hour of one digit, or dashes: some access points write `11-40-22`.
+/// The same with an hour of one digit, blanks in place of zeros, or dashes: some access points write `11-40-22`.
 fn other_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     stamp.hour = scan.number(1, 2)? as u8;
     let separator = if scan.peek() == b'-' { b'-' } else { b':' };
     scan.eat(separator).then_some(())?;
-    stamp.minute = scan.number(2, 2)? as u8;
+    stamp.minute = two_places(scan)?;
     scan.eat(separator).then_some(())?;
-    stamp.second = scan.number(2, 2)? as u8;
+    stamp.second = two_places(scan)?;
     Some(())
+}
+
+/// `06`, or ` 6`.
+fn two_places(scan: &mut Scan<'_>) -> Option<u8> {
+    let digits = if scan.eat(b' ') { 1 } else { 2 };
+    scan.number(digits, digits).map(|number| number as u8)
 }
 
 fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {

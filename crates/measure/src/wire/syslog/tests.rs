@@ -100,17 +100,23 @@ fn all_say(examples: &[Example], said: impl Fn(&[u8]) -> String) {
 
 #[test]
 fn a_relay_s_header_before_a_line_changes_neither_host_nor_code() {
+    // With a time of its own or without: then it is the line's priority that shows a relay.
     let relays = [
-        ("relay-7.example.net", "<13>Nov 22 10:00:00 relay-7.example.net "),
-        ("10.9.9.9", "2026-11-22T10:00:00.123456+01:00 10.9.9.9 "),
-        ("relay-7.example.net", "<13>1 2026-11-22T10:00:00Z relay-7.example.net - - - - "),
+        (true, "relay-7.example.net", "<13>Nov 22 10:00:00 relay-7.example.net "),
+        (true, "10.9.9.9", "2026-11-22T10:00:00.123456+01:00 10.9.9.9 "),
+        (true, "relay-7.example.net", "<13>1 2026-11-22T10:00:00Z relay-7.example.net - - - - "),
+        (false, "172.25.0.1", "<13>1 2026-11-22T10:00:00Z relay-7.example.net - - - - 172.25.0.1 "),
+        (false, "10.9.9.9", "10.9.9.9 "),
     ];
     for example in unseen().into_iter().chain(examples(LINES)) {
         let plain = parse(example.line.as_bytes(), RECEIVED);
         if plain.priority.is_none() {
             continue;
         }
-        for (relay, header) in relays {
+        for (timed, relay, header) in relays {
+            if !timed && !example.line.starts_with('<') {
+                continue;
+            }
             let line = format!("{header}{}", example.line);
             let record = parse(line.as_bytes(), RECEIVED);
             let code = |record: &Record<'_>| record.code.map(|code| code.printed.to_owned());
