@@ -2,12 +2,15 @@
 //! verdict out; who probes is a [`Prober`], who knows what is usual a [`Judge`].
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use model::run::{Measured, Proof, ProofVerdict, TargetProof};
 use model::{Judgement, SeriesId};
 
 /// Probes of each target after a repair, one a second.
 pub const ROUNDS: u32 = 10;
+/// The time that they take.
+pub const TAKES: Duration = Duration::from_secs(ROUNDS as u64);
 /// Of ten probes so many must be answered.
 const ANSWERED: u32 = 9;
 

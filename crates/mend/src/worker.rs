@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::event::EventState;
-use model::run::{Exchange, Measured, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult};
+use model::run::{
+    Exchange, Measured, Proof, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult,
+};
 use model::{Clock, Event, Login, UnixMs};
 use store::{AuditNote, Change, EventMove, RunChange, State};
 
@@ -496,9 +498,18 @@ impl Worker<'_> {
         }
     }
 
+    /// What the device's targets say of the repair.
+    async fn measured(&self) -> Proof {
+        let tools = self.tools;
+        let mut after = Vec::new();
+        if !self.targets.is_empty() {
+            after = tools.prober.probe(&self.targets, proof::ROUNDS).await;
+        }
+        proof::judge(&self.targets, &self.before, &after, &*tools.judge)
+    }
+
     /// Measures whether the repair holds; only then is it made to stay.
     async fn prove(&mut self, host: &mut WorkerHost<'_>) -> Result<Work, Ending> {
-        let mut after = Vec::new();
         if !self.targets.is_empty() {
             self.run.state = RunState::Verifying;
             let moved = EventMove {
@@ -507,9 +518,14 @@ impl Worker<'_> {
                 not_before: self.tools.clock.now_ms(),
             };
             self.put(Some(moved), Some(host.exchanges())).await?;
-            after = self.tools.prober.probe(&self.targets, proof::ROUNDS).await;
         }
-        let proof = proof::judge(&self.targets, &self.before, &after, &*self.tools.judge);
+        let mut proof = self.measured().await;
+        // Routes follow a session some seconds after it is up: who may settle for longer than it takes to see that is
+        // measured once more.
+        let settles = self.task.remediation.meta.settle > proof::TAKES;
+        if settles && proof.verdict == ProofVerdict::NotProven {
+            proof = self.measured().await;
+        }
         let (verdict, reason) = (proof.verdict, proof.reason.clone());
         self.run.proof = Some(proof);
         if verdict != ProofVerdict::NotProven

@@ -367,6 +367,42 @@ async fn a_repair_ends_with_its_proof_and_its_transcript() {
     assert!(at("configure") < at("verifying"), "{actions:?}");
 }
 
+/// Measures something else each time.
+struct Recovering(Mutex<Vec<Measured>>);
+
+impl Prober for Recovering {
+    fn targets(&self, _: &str) -> Vec<ProofTarget> {
+        vec![ProofTarget { name: "t0".into(), series: SeriesId(0) }]
+    }
+
+    fn before(&self, _: &[ProofTarget]) -> Vec<Measured> {
+        vec![Measured { sent: 10, received: 0, rtt_us: None }]
+    }
+
+    fn probe<'a>(&'a self, _: &'a [ProofTarget], _: u32) -> Measuring<'a> {
+        Box::pin(async { vec![self.0.lock().unwrap().pop().expect("nobody looks more often")] })
+    }
+}
+
+#[tokio::test]
+async fn what_takes_a_while_to_be_used_again_is_measured_once_more_if_it_may_settle_that_long() {
+    let answered = |received| Measured { sent: 10, received, rtt_us: Some(900.0) };
+    for (settle, first, second, wanted) in [
+        (11, 8, 10, RunState::Success),
+        (11, 8, 8, RunState::Failure),
+        (10, 8, 10, RunState::Failure),
+        (11, 9, 0, RunState::Success),
+    ] {
+        let mut bench = Bench::new(|_| ()).await;
+        let remediation = Arc::get_mut(&mut bench.task.remediation).expect("nobody has it yet");
+        remediation.meta.settle = Duration::from_secs(settle);
+        let measured = vec![answered(second), answered(first)];
+        bench.tools.prober = Arc::new(Recovering(Mutex::new(measured)));
+        let (_, run) = bench.work().await;
+        assert_eq!(run.state, wanted, "{settle} s, {first} and {second} of 10: {}", run.reason);
+    }
+}
+
 #[tokio::test]
 async fn targets_that_stay_silent_prove_that_it_did_not_work() {
     let mut bench = Bench::new(|_| ()).await;
