@@ -46,7 +46,7 @@ fn keep(arenas: c_int, own_mapping: c_int) {
 
 /// Lets go of the pages of our program and its libraries that only what went before ran: hundreds of constructors, the
 /// reading of the command line, the search for symbols; 64 KiB are mapped for each place that is touched. They stay in
-/// the kernel's cache of the files, and whatever runs again is mapped again at its next use. It is 5 MiB less of 35 for
+/// the kernel's cache of the files, and whatever runs again is mapped again at its next use. It is 4 MiB less of 35 for
 /// `netmend probe` with 60,000 targets (`cargo xtask bench probe sustained`).
 pub(crate) fn forget_the_start() {
     // SAFETY: `forget` has the type that is asked for, stays within what it is given and does not unwind.
