@@ -76,7 +76,7 @@ impl KernelNetwork {
         let sources = vec![Source::new(inlet.into(), key.family, Layer::Icmp)];
         let outlet = KernelOutlet::new(Arc::new(outlet.into()), key.family, false, &self.clock);
         let parts = Parts { method: Method::IcmpRaw, granted, ports: 0..0, id: Some(id) };
-        Ok(self.assemble(outlet, sources, parts))
+        Ok(self.assemble(outlet.fragmenting(key.dont_fragment), sources, parts))
     }
 
     fn icmp_dgram(&self, key: &SocketKey) -> io::Result<Granted> {
@@ -90,7 +90,7 @@ impl KernelNetwork {
         let outlet = KernelOutlet::new(Arc::clone(&shared), key.family, true, &self.clock);
         let sources = vec![Source::shared(shared, key.family)];
         let parts = Parts { method: Method::IcmpDgram, granted, ports: 0..0, id: None };
-        Ok(self.assemble(outlet, sources, parts))
+        Ok(self.assemble(outlet.fragmenting(key.dont_fragment), sources, parts))
     }
 
     fn tcp_syn(&self, key: &SocketKey) -> io::Result<Granted> {
@@ -116,7 +116,8 @@ impl KernelNetwork {
         ];
         let outlet = KernelOutlet::new(Arc::new(outlet.into()), key.family, false, &self.clock);
         let parts = Parts { method: Method::TcpSyn, granted, ports, id: None };
-        Ok(self.assemble(outlet.holding(held), sources, parts))
+        let outlet = outlet.fragmenting(key.dont_fragment).holding(held);
+        Ok(self.assemble(outlet, sources, parts))
     }
 
     fn assemble(&self, outlet: KernelOutlet, sources: Vec<Source>, parts: Parts) -> Granted {

@@ -13,7 +13,8 @@ const ICMP_FILTER: i32 = 1;
 /// `ICMPV6_FILTER` of `linux/icmpv6.h`.
 const ICMPV6_FILTER: i32 = 1;
 /// `IP_PMTUDISC_WANT`, `IP_PMTUDISC_DO`; the same numbers serve IPv6. The first is the kernel's own
-/// default and that of `ping`: it splits what is too big for the path, and only that.
+/// default and that of `ping`: it splits what is too big for the path, and only that. To be able to, it
+/// draws a number for the fragments of every packet, which costs a tenth of sending it.
 const FRAGMENT: i32 = 1;
 const DO_NOT_FRAGMENT: i32 = 2;
 
@@ -37,19 +38,25 @@ fn set<T: Plain>(socket: BorrowedFd<'_>, level: i32, name: i32, value: T) -> io:
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// DSCP and fragmentation.
+/// DSCP, and no fragments.
 pub(super) fn set_shape(socket: &Socket, key: &SocketKey) -> io::Result<()> {
-    let fragment = if key.dont_fragment { DO_NOT_FRAGMENT } else { FRAGMENT };
     let fd = socket.as_fd();
     match key.family {
-        Family::V4 => {
-            set(fd, libc::IPPROTO_IP, libc::IP_TOS, i32::from(key.dscp) << 2)?;
-            set(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, fragment)
-        }
-        Family::V6 => {
-            set(fd, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, i32::from(key.dscp) << 2)?;
-            set(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, fragment)
-        }
+        Family::V4 => set(fd, libc::IPPROTO_IP, libc::IP_TOS, i32::from(key.dscp) << 2)?,
+        Family::V6 => set(fd, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, i32::from(key.dscp) << 2)?,
+    }
+    discover_mtu(fd, key.family, DO_NOT_FRAGMENT)
+}
+
+/// From now on packets that are too big for their path are split.
+pub(super) fn allow_fragments(socket: BorrowedFd<'_>, family: Family) -> io::Result<()> {
+    discover_mtu(socket, family, FRAGMENT)
+}
+
+fn discover_mtu(socket: BorrowedFd<'_>, family: Family, how: i32) -> io::Result<()> {
+    match family {
+        Family::V4 => set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, how),
+        Family::V6 => set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, how),
     }
 }
 

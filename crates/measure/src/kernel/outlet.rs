@@ -39,6 +39,7 @@ pub(super) struct KernelOutlet {
     family: Family,
     /// A ping socket: it receives too, and pending ICMP errors fail the next send.
     shared: bool,
+    fragments: Fragments,
     clock: Arc<dyn Clock>,
     stamps: Stamps,
     /// Only packets that ask for it are stamped.
@@ -54,6 +55,16 @@ pub(super) struct KernelOutlet {
     proven: bool,
     /// Sockets that only hold their ports.
     held: Vec<Socket>,
+}
+
+/// Whether the kernel may split packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fragments {
+    /// It refuses those that are too big for their path.
+    Forbidden,
+    /// So would it now, but there was none.
+    Unneeded,
+    Allowed,
 }
 
 /// Room for one control message: a source address to send from, or a stamp with its number.
@@ -117,6 +128,7 @@ impl KernelOutlet {
             socket,
             family,
             shared,
+            fragments: Fragments::Forbidden,
             clock: Arc::clone(clock),
             stamps: Stamps::Software,
             sampling: false,
@@ -140,6 +152,12 @@ impl KernelOutlet {
 
     pub(super) fn family(&self) -> Family {
         self.family
+    }
+
+    /// Unless it is forbidden, packets that are too big for their path are split, once there are such.
+    pub(super) fn fragmenting(mut self, forbidden: bool) -> Self {
+        self.fragments = if forbidden { Fragments::Forbidden } else { Fragments::Unneeded };
+        self
     }
 
     /// Keeps these sockets open as long as this one.
@@ -343,6 +361,11 @@ impl Outlet for KernelOutlet {
             // A socket bound to a device that went away stays dead, even if one of that name comes back.
             if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::ENODEV) {
                 return Err(error);
+            }
+            if errno == libc::EMSGSIZE && self.fragments == Fragments::Unneeded {
+                self.fragments = Fragments::Allowed;
+                option::allow_fragments(self.socket.as_fd(), self.family)?;
+                continue;
             }
             if errno == libc::EINTR || (again && is_pending(errno)) {
                 // On a ping socket this may be the error of an earlier packet: once more, then believe.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,25 +88,33 @@ fn loopback_answers_over_a_raw_socket_in_both_families_with_kernel_stamps() {
 }
 
 #[test]
-fn every_size_that_fits_is_answered_and_what_must_not_be_split_is_refused() {
-    let sizes = [0, 8, 15, 16, 56, 1472, 9000, 65_000];
+fn what_is_too_big_for_the_link_is_split_unless_that_is_forbidden() {
+    const MTU: u16 = 1500;
+    let sizes = [0, 8, 15, 16, 56, 1452, 1472, 9000, 65_000];
+    let hosts = ["127.0.0.1", "::1"];
     let run = on_loopback(false, || {
-        let sized = sizes.map(|size| {
-            let mut target = target("127.0.0.1", Protocol::Icmp);
+        let words = ["link", "set", "lo", "mtu", &MTU.to_string()];
+        let done = Command::new("ip").args(words).status().expect("ip of the package iproute2");
+        assert!(done.success(), "CAP_NET_ADMIN");
+        let sized = |host, size, dont_fragment| {
+            let mut target = target(host, Protocol::Icmp);
             target.packet.size = Some(size);
+            target.packet.dont_fragment = dont_fragment;
             target
-        });
-        let mut targets = Vec::from(sized);
-        let mut unsplit = target("127.0.0.2", Protocol::Icmp);
-        unsplit.packet.size = Some(65_507);
-        unsplit.packet.dont_fragment = true;
-        targets.push(unsplit);
-        run(options(kernel(), 2), targets)
+        };
+        let pairs = hosts.iter().flat_map(|host| sizes.map(|size| (*host, size)));
+        let split = pairs.clone().map(|(host, size)| sized(host, size, false));
+        let whole = pairs.map(|(host, size)| sized(host, size, true));
+        run(options(kernel(), 2), split.chain(whole).collect())
     });
-    for (id, size) in (0..).zip(sizes) {
-        assert_eq!(run.outcomes_of(id), [Outcome::Reply; 2], "{size} bytes");
+    let all = hosts.iter().flat_map(|host| sizes.map(|size| (host, size)));
+    for (id, (host, size)) in (0..).zip(all) {
+        let header = if host.contains(':') { 40 + 8 } else { 20 + 8 };
+        assert_eq!(run.outcomes_of(id), [Outcome::Reply; 2], "{size} bytes to {host}");
+        let whole = if size + header <= MTU { Outcome::Reply } else { Outcome::Unsent };
+        let id = id + (hosts.len() * sizes.len()) as u32;
+        assert_eq!(run.outcomes_of(id), [whole; 2], "{size} bytes to {host} in one piece");
     }
-    assert_eq!(run.outcomes_of(8), [Outcome::Reply; 2], "loopback takes 64 KiB");
 }
 
 #[test]
