@@ -3,8 +3,8 @@
 //!
 //!     cargo run --release -p netmend-measure --example syslog
 //!
-//! A number behind `--` says how often the lines are read. With `-- lines` it counts instead how many lines of each batch that the parser had never seen it reads right, and
-//! shows the others:
+//! A number behind `--` says how often the lines are read. With `-- lines` it counts instead how many lines of each batch
+//! that the parser had never seen it reads right, and shows the others; with `-- lines FILE` those of that file:
 //!
 //!     cargo run --release -p netmend-measure --example syslog -- lines
 
@@ -31,10 +31,15 @@ fn main() {
     let argument = std::env::args().nth(1);
     let rounds = argument.as_deref().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     if argument.as_deref() == Some("lines") {
-        return batches().iter().for_each(|(name, batch)| score(name, batch));
+        let own = std::env::args().nth(2).map(|file| {
+            let text = std::fs::read_to_string(&file).expect("a file that can be read");
+            vec![(file, text)]
+        });
+        own.unwrap_or_else(batches).iter().for_each(|(name, batch)| score(name, batch));
+        return;
     }
     let wanted =
-        |line: &&str| !line.is_empty() && !line.starts_with('#') && !line.starts_with("= ");
+        |line: &&str| !line.is_empty() && !line.starts_with("# ") && !line.starts_with("= ");
     let lines: Vec<&[u8]> = LINES.lines().filter(wanted).map(str::as_bytes).collect();
     let bytes: usize = lines.iter().map(|line| line.len()).sum();
     let start = cpu();
@@ -68,7 +73,7 @@ fn batches() -> Vec<(String, String)> {
 
 /// Reads a batch and prints one object with what is right of it, and the lines that are not.
 fn score(name: &str, batch: &str) {
-    let mut lines = batch.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let mut lines = batch.lines().filter(|line| !line.starts_with("# ") && !line.is_empty());
     let (mut count, mut named, mut right) = (0, 0, 0);
     while let (Some(line), Some(expected)) = (lines.next(), lines.next()) {
         let line = line.replace("\\t", "\t");

@@ -151,14 +151,13 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    if header.style() == header::Style::Iso {
-        // A host that is not known is `-`.
-        if record.device.is_none() {
-            scan.eat_all(b"- ");
-        }
-        if ahead::fits_rfc5424(scan) {
-            return rfc5424::fields(record, scan, received);
-        }
+    let iso = header.style() == header::Style::Iso;
+    // A host that is not known is `-`.
+    if iso && record.device.is_none() {
+        scan.eat_all(b"- ");
+    }
+    if (iso || record.device.is_some()) && ahead::fits_rfc5424(scan, iso) {
+        return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {
         return;
@@ -213,7 +212,7 @@ fn behind(record: &mut Record<'_>, received: UnixMs) {
     let mut scan = Scan::new(text);
     if scan.peek_at(4) == b'-' && scan.peek_at(10) == b'T' {
         let header = header::read(&mut scan, received);
-        if header.named().is_some() && ahead::fits_rfc5424(scan) {
+        if header.named().is_some() && ahead::fits_rfc5424(scan, true) {
             let outer = record.device;
             header.fill(record);
             record.relay = outer;

@@ -5,7 +5,7 @@ use super::code::{self, Mark};
 use super::host;
 use super::scan::{Scan, is_blank, text, trim};
 use super::stamp;
-use super::tag;
+use super::tag::{self, Tag};
 use super::zone;
 
 /// What comes behind a word that may be a host.
@@ -191,6 +191,32 @@ pub(super) fn bracketed_address(scan: &mut Scan<'_>) -> bool {
     known
 }
 
+/// Takes `<10.1.1.5 02:00:5e:00:00:01>`, the addresses of the access point that was just named.
+pub(super) fn addresses(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    try_scan.skip(1);
+    if !address_at(&mut try_scan) || try_scan.blanks() == 0 {
+        return false;
+    }
+    let mac = try_scan.take_while(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    let known = mac.len() == 17 && try_scan.eat(b'>');
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
+/// Whether a process that stands behind a host follows the first word of a line without a time: one with its number, one
+/// with a code, or topics of `RouterOS`.
+pub(super) fn process_of_host(behind: Scan<'_>) -> bool {
+    let numbered = |tag: Tag<'_>| {
+        let number = |pid: &str| pid.bytes().all(|byte| byte.is_ascii_digit());
+        tag.pid.is_some_and(number)
+            || tag.after.first() == Some(&b'%') && code::find(tag.after).is_some()
+    };
+    tag::read(behind).is_some_and(numbered) || is_topic(behind)
+}
+
 /// Takes an address between a name and a code: `HQ 5.1.1.1 %%01SNMP/5/...`.
 fn address(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
@@ -287,7 +313,7 @@ pub(super) fn second_fits(scan: Scan<'_>, is_bsd: bool) -> bool {
     let word = without_vendor(scan.token());
     let Some(name) = host::name(word) else { return false };
     // No text begins with the clock of RFC 3164; with one of another form it may.
-    is_bsd || names_host(name, scan) || fits_rfc5424(scan)
+    is_bsd || names_host(name, scan) || fits_rfc5424(scan, true)
 }
 
 /// Whether a name behind a second time is a host's: by its form, or as a process, an event's number, topics or more of a
@@ -336,17 +362,28 @@ pub(super) fn without_vendor(word: &[u8]) -> &[u8] {
 }
 
 /// Whether the words behind a host have the form of RFC 5424 though the version is missing: `mgd 3046
-/// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`.
-pub(super) fn fits_rfc5424(scan: Scan<'_>) -> bool {
+/// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`. `iso`: whether the clock was that of RFC 5424; behind another one only
+/// data with their number show it.
+pub(super) fn fits_rfc5424(scan: Scan<'_>, iso: bool) -> bool {
     let mut scan = scan;
     let mut word = || {
         scan.blanks();
         scan.token()
     };
-    let (app, process, message, data) = (word(), word(), word(), word());
     let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    !app.is_empty()
-        && !app.ends_with(b":")
-        && (process == b"-" || number(process))
-        && (data == b"-" || data.starts_with(b"[") || (message == b"-" && process == b"-"))
+    let app = word();
+    if app.is_empty() || app.ends_with(b":") {
+        return false;
+    }
+    let process = word();
+    if process != b"-" && !number(process) {
+        return false;
+    }
+    let (message, data) = (word(), word());
+    let data_follow = data.starts_with(b"[");
+    if iso {
+        data == b"-" || data_follow || (message == b"-" && process == b"-")
+    } else {
+        data_follow && data.contains(&b'@')
+    }
 }

@@ -54,6 +54,9 @@ pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [
         record.format = Format::Rfc3164;
     }
     message(record, text);
+    if record.code.is_none() && record.pid.is_none() {
+        tag_alone(record);
+    }
     if header.style() == Style::Ctime && record.format == Format::Rfc3164 && record.code.is_some() {
         record.format = Format::Aruba;
     }
@@ -102,10 +105,25 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
     }
 }
 
-/// What stands behind the card that speaks for a Junos device, or the device's name once more:
-/// `(FPC Slot 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`; a card for services puts a clock and
-/// the set of services before the tag: `2019-10-14 08:16:59: set1{nat1}JSERVICES_SESSION_CLOSE: ...`.
+/// `SNMP_TRAP_LINK_DOWN: ifIndex 508, ...` without the process of Junos: what stood in its place is the tag. Processes have
+/// capitals and one underscore at most (`RT_FLOW`).
+fn tag_alone(record: &mut Record<'_>) {
+    let tag = |name: &&str| {
+        code::is_junos_tag(name.as_bytes()) && name.bytes().filter(|&byte| byte == b'_').count() > 1
+    };
+    if let Some(name) = record.app.filter(tag) {
+        record.code = Some(Code::plain(name, None));
+        record.app = None;
+        record.format = Format::Junos;
+    }
+}
+
+/// What stands behind the card that speaks for a Junos device, or the device's name once more: `(FPC Slot 1, PIC Slot 1)
+/// PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`; a card for services names the set of services first.
 fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
+    if let Some(rest) = behind_services(body) {
+        return Some(rest);
+    }
     let (word, rest) = body.split_at(memchr::memchr(b' ', body)?);
     // Most lines are none of these, and a tag begins with a capital.
     if !rest.get(1).is_some_and(u8::is_ascii_uppercase) {
@@ -116,24 +134,40 @@ fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
         scan.take_while(|byte| byte != b')');
         scan.skip(1);
         scan.blanks();
-        if stamp::yearless(&mut scan).is_some() {
-            scan.eat(b':');
-            scan.blanks();
-            let set = scan.take_while(|byte| !matches!(byte, b'}' | b':'));
-            if memchr::memchr(b'{', set).is_some() {
-                scan.skip(1);
-            } else {
-                scan = Scan::new(&scan.rest[scan.rest.len()..]);
-            }
-        }
-    } else {
-        scan.skip(word.len());
-        let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
-        let is_card = card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
-        if !is_card && device.is_none_or(|device| device.as_bytes() != word) {
-            return None;
-        }
+        return behind_services(scan.rest).or(Some(scan.rest));
     }
+    scan.skip(word.len());
+    let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
+    let is_card = card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
+    if !is_card && device.is_none_or(|device| device.as_bytes() != word) {
+        return None;
+    }
+    scan.blanks();
+    Some(scan.rest)
+}
+
+/// What stands behind the set of services: `2019-10-14 08:16:59: set1{nat1}JSERVICES_SESSION_CLOSE: ...`,
+/// `{set2}[FWNAT]: ASP_SFW_CREATE_ACCEPT_FLOW: ...`.
+fn behind_services(body: &[u8]) -> Option<&[u8]> {
+    let mut scan = Scan::new(body);
+    if !matches!(scan.peek(), b'{' | b'0'..=b'9') {
+        return None;
+    }
+    if stamp::yearless(&mut scan).is_some() {
+        scan.eat(b':');
+        scan.blanks();
+    }
+    scan.take_while(|byte| !is_blank(byte) && !matches!(byte, b'{' | b':'));
+    if !scan.eat(b'{') {
+        return None;
+    }
+    scan.take_while(|byte| byte != b'}');
+    scan.skip(1);
+    if scan.peek() == b'[' {
+        scan.take_while(|byte| byte != b']');
+        scan.skip(1);
+    }
+    scan.eat(b':');
     scan.blanks();
     Some(scan.rest)
 }
@@ -146,7 +180,7 @@ fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>
         record.pid = tag.pid;
     }
     record.message = found.after;
-    if let Some(severity) = junos_severity(found.code) {
+    if let Some(severity) = code::junos_severity(found.code.printed) {
         message(record, found.after);
         record.code = record.code.map(|code| code.or_severity(severity));
         record.level = Some(severity);
@@ -187,40 +221,13 @@ fn call_manager<'l>(found: &Found<'l>) -> Option<&'l str> {
 /// Junos with `explicit-priority`: `rpd[2902]: %DAEMON-4-RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. The tag is
 /// the code; facility and severity are the header's.
 fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
-    is_daemon(record).then_some(())?;
+    record.app?;
     let mut parts = code.printed.splitn(3, '-');
     let (facility, tag) = (parts.next()?, parts.nth(1)?);
-    let fits =
-        is_junos_facility(facility) && tag != "SYSTEM_MSG" && code::is_junos_tag(tag.as_bytes());
+    let fits = code::is_junos_facility(facility)
+        && tag != "SYSTEM_MSG"
+        && code::is_junos_tag(tag.as_bytes());
     fits.then(|| Code::plain(tag, code.severity))
-}
-
-/// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
-fn junos_severity(code: Code<'_>) -> Option<u8> {
-    let [facility @ .., b'-', digit @ b'0'..=b'7'] = code.printed.as_bytes() else { return None };
-    let facility = &code.printed[..facility.len()];
-    is_junos_facility(facility).then_some(digit - b'0')
-}
-
-/// Junos gives each process its number, but for the kernel.
-fn is_daemon(record: &Record<'_>) -> bool {
-    record.pid.is_some() || matches!(record.app, Some("kernel" | "/kernel"))
-}
-
-fn is_junos_facility(word: &str) -> bool {
-    matches!(
-        word,
-        "KERN"
-            | "USER"
-            | "DAEMON"
-            | "AUTH"
-            | "FTP"
-            | "NTP"
-            | "INTERACT"
-            | "PFE"
-            | "CONFLICT"
-            | "CHANGE"
-    )
 }
 
 fn is_dell(before: &[u8]) -> bool {
@@ -258,12 +265,15 @@ fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
 /// stand between the first one and the code.
 fn named_code<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     let mut scan = Scan::new(body);
+    let mut behind_mac = false;
     for _ in 0..2 {
         let word = scan.token();
         let is_mac = word.len() == 17 && word.iter().all(|b| b.is_ascii_hexdigit() || *b == b':');
-        if !is_mac && !host::name(word).is_some_and(host::is_certain) {
+        let fits = |name| behind_mac || host::is_certain(name);
+        if !is_mac && !host::name(word).is_some_and(fits) {
             return false;
         }
+        behind_mac = is_mac;
         scan.blanks();
         if let Some((code, after)) = collector_code(scan.rest) {
             record.device = host::name(word).filter(|_| !is_mac).or(record.device);

@@ -100,7 +100,10 @@ pub(super) fn find(body: &[u8]) -> Option<Found<'_>> {
         // A name without severity could be anything, but for the start of a text.
         let first = body[..at].iter().all(|&byte| is_blank(byte));
         let opens = matches!(&body[..at], [.., b']' | b':' | b')', b' ']);
-        let trusted = found.mark != Mark::Bare || first || opens;
+        let trusted = found.mark != Mark::Bare
+            || first
+            || opens
+            || junos_severity(found.code.printed).is_some();
         trusted.then_some(Found { before: &body[..at], ..found })
     })
 }
@@ -440,6 +443,29 @@ fn is_module(facility: &str, part: &str) -> bool {
         })
     });
     MODULES.contains(&part) || numbered
+}
+
+/// The severity alone, where the text has no tag: `rpd[7538]: %DAEMON-4: bgp_bfd_callback:190: ...`.
+pub(super) fn junos_severity(code: &str) -> Option<u8> {
+    let [facility @ .., b'-', digit @ b'0'..=b'7'] = code.as_bytes() else { return None };
+    let facility = &code[..facility.len()];
+    is_junos_facility(facility).then_some(digit - b'0')
+}
+
+pub(super) fn is_junos_facility(word: &str) -> bool {
+    matches!(
+        word,
+        "KERN"
+            | "USER"
+            | "DAEMON"
+            | "AUTH"
+            | "FTP"
+            | "NTP"
+            | "INTERACT"
+            | "PFE"
+            | "CONFLICT"
+            | "CHANGE"
+    )
 }
 
 fn is_bare(word: &str) -> bool {

@@ -7,8 +7,9 @@ use super::ahead::{self, Follows, Speaker, follows, without_vendor};
 use super::code;
 use super::host;
 use super::level;
+use super::pairs;
 use super::record::{Format, Record};
-use super::scan::{Scan, class, text};
+use super::scan::{Scan, class, text, trim};
 use super::stamp::{self, DeviceTime};
 use super::tag;
 use super::zone;
@@ -60,7 +61,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     for _ in 0..PARTS {
         let blanks = scan.blanks();
         match scan.peek() {
-            b'%' if header.is_empty() && mark_of_console(scan) => {}
+            b'%' | b'#' if header.is_empty() && mark_of_console(scan) => {}
             b'%' | 0 => break,
             b'[' if header.is_empty() && level_before_host(scan) => {}
             b'[' if header.is_empty() && header.time_in_brackets(scan, received) => {}
@@ -72,6 +73,8 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'(' if header.host.is_none() || !ahead::stack(scan) => break,
             b'(' => {}
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
+            b'0'..=b'9' if header.is_empty() && header.count_before_time(scan) => {}
+            b'<' if header.host.is_some() && ahead::addresses(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
             _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
@@ -195,6 +198,18 @@ impl<'l> Header<'l> {
         seq.is_some()
     }
 
+    /// `169 2026/04/17 17:00:49.12 UTC ...`: a count without a colon before the first time.
+    fn count_before_time(&mut self, scan: &mut Scan<'_>) -> bool {
+        let mut try_scan = *scan;
+        let seq = try_scan.number(1, 19);
+        let known = seq.is_some() && try_scan.blanks() > 0 && stamp::is_next(try_scan);
+        if known {
+            self.seq = seq;
+            *scan = try_scan;
+        }
+        known
+    }
+
     /// `RP/0/RSP1/CPU0:` of IOS XR, `0/RP0/CPU0:` of later releases.
     fn node(&mut self, scan: &mut Scan<'_>) -> bool {
         let found = ahead::node(scan);
@@ -236,10 +251,14 @@ impl<'l> Header<'l> {
             return self.host_with_colon(host::name(stem)?, scan);
         }
         let word = without_vendor(word);
-        let Some(name) = host::name(word) else { return self.host_before_comma(word, scan) };
+        let Some(name) = host::name(word) else {
+            return self.host_before_comma(word, scan).or_else(|| self.host_by_place(word, *scan));
+        };
         let more = || follows(*scan);
         let fits = match (self.time, self.host) {
-            (Some(_), None) if is_number(word) => !more().is_text(),
+            (Some(_), None) if is_number(word) => {
+                !more().is_text() || tag::read(*scan).is_some_and(|tag| tag.pid.is_some())
+            }
             (Some(_), None) if self.closed => {
                 // More than the plain clock of RFC 3164 is the device's own, which text may follow at once.
                 !more().is_text() || (self.clock <= BSD && tag::read(*scan).is_some())
@@ -261,7 +280,9 @@ impl<'l> Header<'l> {
                     || match more() {
                         Follows::Header => true,
                         Follows::Code(_) => self.seq.is_none(),
-                        Follows::Text => false,
+                        Follows::Text => {
+                            word[0].is_ascii_alphabetic() && ahead::process_of_host(*scan)
+                        }
                     }
             }
             (None, Some(_)) => false,
@@ -269,12 +290,22 @@ impl<'l> Header<'l> {
         fits.then_some(name)
     }
 
+    /// A word that has marks no name should have: `sw#1`, `fw01/context1`. Behind a time and before a process, a code or
+    /// more of a header it is a host all the same.
+    fn host_by_place(&self, word: &'l [u8], behind: Scan<'l>) -> Option<&'l str> {
+        let fits = self.time.is_some() && self.host.is_none() && !self.closed && host::is_odd(word);
+        let known = fits && (!follows(behind).is_text() || tag::read(behind).is_some());
+        text(word).filter(|_| known)
+    }
+
     /// Ubiquiti: `host,18e8294876c3,v4.0.66 switch:`; F5: `host,f5_irule=...`. Words alone are the topics of `RouterOS`:
     /// `interface,info`.
     fn host_before_comma(&self, word: &'l [u8], scan: &mut Scan<'l>) -> Option<&'l str> {
         let (word, comma) = word.split_at(memchr::memchr(b',', word)?);
-        let topics = comma.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
-        if self.time.is_none() || self.host.is_some() || is_number(word) || topics {
+        let topics =
+            comma.len() > 1 && comma.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
+        let named = comma.len() == 1 && pairs::begins(trim(scan.rest));
+        if self.time.is_none() || self.host.is_some() || is_number(word) || topics || named {
             return None;
         }
         let name = host::name(word)?;
@@ -453,12 +484,23 @@ fn names_another(mut scan: Scan<'_>) -> bool {
         || tag::read(scan).is_some_and(|tag| tag.pid.is_some())
 }
 
-/// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr`, `AleL3Agent-primary`) or a daemon, not a host.
+/// Whether a name before a code is a process of EOS (`Rib`, `ProcMgr-worker`) or a daemon, not a host.
 fn is_process(name: &str) -> bool {
     let letters = name.bytes().all(|byte| byte.is_ascii_alphabetic());
     let capital = name.as_bytes().first().is_some_and(u8::is_ascii_uppercase);
     let shouted = name.bytes().all(|byte| byte.is_ascii_uppercase());
-    letters && ((capital && !shouted) || name.ends_with('d')) || name.contains("Agent")
+    letters && ((capital && !shouted) || name.ends_with('d')) || is_agent(name)
+}
+
+/// `AleL3Agent-primary`, `ProcMgr-worker`: words put together by capitals, and which of them it is in small letters.
+fn is_agent(name: &str) -> bool {
+    let (agent, role) = name.split_once('-').unwrap_or((name, ""));
+    let humps = agent.as_bytes().windows(2);
+    agent.starts_with(|first: char| first.is_ascii_uppercase())
+        && agent.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && humps.filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count()
+            > 0
+        && role.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// `0-PPE-0`, which speaks for a `NetScaler`.

@@ -36,6 +36,19 @@ fn plain(word: &[u8]) -> Option<&str> {
     name.bytes().any(|byte| class::is(byte, class::WORD)).then_some(name)
 }
 
+/// Whether a word could be a host but for marks that few names have: `sw#1`, `SW-2(floor3)`, and one slash before the
+/// context of a firewall: `fw01/context1`.
+pub(super) fn is_odd(word: &[u8]) -> bool {
+    let fits = |&byte: &u8| {
+        class::is(byte, class::WORD | class::HOST_MARK)
+            || matches!(byte, b'#' | b'/' | b'(' | b')' | b'\'' | b'~' | b'!')
+    };
+    word.len() <= LONGEST
+        && word.first().is_some_and(|&first| class::is(first, class::WORD))
+        && word.iter().all(fits)
+        && memchr::memchr_iter(b'/', word).count() < 2
+}
+
 /// Whether a name can only be that of a host: an address, or letters joined with digits, dots or dashes that are
 /// not the name of an interface.
 pub(super) fn is_certain(name: &str) -> bool {

@@ -59,13 +59,19 @@ pub(super) fn read<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs
     if body.starts_with(b"LEEF:") {
         return leef(record, body);
     }
-    if body.first() == Some(&b'{') {
+    if is_json(body) {
         record.format = Format::Json;
         record.message = body;
         record.device = record.device.or_else(|| json_host(body));
         return true;
     }
     panos(record, body) || pairs(record, body, received)
+}
+
+/// Whether an object of JSON begins here.
+fn is_json(body: &[u8]) -> bool {
+    body.strip_prefix(b"{")
+        .is_some_and(|inner| matches!(inner.trim_ascii_start().first(), Some(b'"' | b'}')))
 }
 
 /// The host that an object of JSON names among its own members, not those of objects in it.

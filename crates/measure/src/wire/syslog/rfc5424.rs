@@ -134,7 +134,12 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
     if code::find(text).is_some_and(|found| header_like(found.before)) {
         return inner(record, text, received);
     }
-    body::message(record, text);
+    if record.app.is_none() {
+        process_in_text(record);
+    }
+    if record.code.is_none() {
+        body::message(record, text);
+    }
     // Firewalls put their fields behind a header that names no process.
     if record.code.is_none() {
         if record.app.is_none() || pairs::is_event_format(text) {
@@ -147,6 +152,18 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
         record.code = message_id
             .filter(|id| is_id(id, !record.structured.is_empty()))
             .map(|id| Code::plain(id, None));
+    }
+}
+
+/// A relay that knew no process may leave it in the text: `- - - - rpd[2902]: RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. A code
+/// behind it shows that it is one.
+fn process_in_text(record: &mut Record<'_>) {
+    let mut inner = *record;
+    if code::find(record.message).is_none() {
+        body::read(&mut inner, &Header::default(), record.message);
+    }
+    if inner.code.is_some() {
+        *record = inner;
     }
 }
 

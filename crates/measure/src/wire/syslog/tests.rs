@@ -39,7 +39,7 @@ struct Example {
 
 fn examples(text: &str) -> Vec<Example> {
     let mut lines =
-        text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.is_empty());
+        text.lines().enumerate().filter(|(_, line)| !line.starts_with("# ") && !line.is_empty());
     let mut examples = Vec::new();
     while let Some((number, line)) = lines.next() {
         let expected = lines.next().and_then(|(_, line)| line.strip_prefix("= "));
