@@ -352,13 +352,8 @@ pub(super) fn f5(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
 
 /// The five and five letters FRR names each message with: `[M59KS-A3ZXZ] bgp_update_receive: ...`.
 pub(super) fn frr(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
-    let name = body.strip_prefix(b"[")?.get(..11)?;
-    let letters = |part: &[u8]| part.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if body.get(12) != Some(&b']')
-        || name[5] != b'-'
-        || !letters(&name[..5])
-        || !letters(&name[6..])
-    {
+    let name = body.strip_prefix(b"[")?.get(..11).filter(|name| is_frr_name(name))?;
+    if body.get(12) != Some(&b']') {
         return None;
     }
     let mut scan = Scan::new(&body[13..]);
@@ -368,6 +363,12 @@ pub(super) fn frr(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     }
     scan.blanks();
     Some((Code::plain(text(name)?, None), scan.rest))
+}
+
+/// `M59KS-A3ZXZ`.
+pub(super) fn is_frr_name(word: &[u8]) -> bool {
+    let letters = |part: &[u8]| part.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    word.len() == 11 && word[5] == b'-' && letters(&word[..5]) && letters(&word[6..])
 }
 
 /// A number in brackets that a comma or a colon follows, among the first fields of a text: `raslogd:

@@ -34,6 +34,8 @@ pub(super) struct Header<'l> {
     closed: bool,
     /// How long the last time was.
     clock: usize,
+    /// An address stood before the time, without a colon: a collector may have put it there.
+    collector: Option<&'l str>,
     /// A severity in words before all else.
     level: Option<u8>,
     /// `RP/0/RSP0/CPU0:` was there.
@@ -80,6 +82,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b'1' | b'2'
                 if header.host.is_some() && !header.second_time && header.cut_year(scan) => {}
+            b'M' if header.forwarded(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
             _ => break,
         }
@@ -118,6 +121,7 @@ impl<'l> Header<'l> {
             zone::skip_unknown(scan);
         }
         self.second_time = self.time.is_some();
+        self.collector = self.collector.filter(|_| self.time.is_none());
         self.style = style;
         self.time = Some(time);
         true
@@ -224,9 +228,27 @@ impl<'l> Header<'l> {
         true
     }
 
+    /// `Message forwarded from R1: ...` of AIX, a relay.
+    fn forwarded(&mut self, scan: &mut Scan<'l>) -> bool {
+        let mut try_scan = *scan;
+        if !try_scan.eat_all(b"Message forwarded from ") {
+            return false;
+        }
+        let name = try_scan.token().strip_suffix(b":").and_then(host::name);
+        if name.is_some() {
+            (self.relay, self.host) = (self.host, name);
+            *scan = try_scan;
+        }
+        name.is_some()
+    }
+
     fn host(&mut self, scan: &mut Scan<'l>) -> bool {
         let mut try_scan = *scan;
         let Some(found) = self.host_word(&mut try_scan) else { return false };
+        let word = &scan.rest[..scan.rest.len() - try_scan.rest.len()];
+        if self.is_empty() && host::is_address(found) && !word.ends_with(b":") {
+            self.collector = Some(found);
+        }
         if self.host.is_some() && (self.second_time || self.time.is_some()) {
             self.relay = self.host;
         }
@@ -238,7 +260,7 @@ impl<'l> Header<'l> {
 
     /// Decides whether the word at the cursor is a host.
     fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
-        let word = scan.token();
+        let word = up_to_time(scan);
         if self.is_text(word, *scan) {
             return None;
         }
@@ -265,6 +287,10 @@ impl<'l> Header<'l> {
             }
             (Some(_), None) => true,
             (Some(_), Some(_)) if is_number(word) => false,
+            (Some(_), Some(_)) if self.collector.is_some() => {
+                let process = |tag: tag::Tag<'_>| !is_number(tag.name.as_bytes());
+                !self.closed && (!more().is_text() || tag::read(*scan).is_some_and(process))
+            }
             (Some(_), Some(_)) if self.second_time => {
                 self.style == Style::Month || ahead::names_host(name, *scan)
             }
@@ -318,7 +344,8 @@ impl<'l> Header<'l> {
     /// Whether a word that could be a host by its form begins a text: `last message repeated`, a severity before a
     /// process, `kqueue error: ...`.
     fn is_text(&self, word: &[u8], behind: Scan<'_>) -> bool {
-        if bracketed(word).is_some_and(level::is_name) || level::is_marked(word) {
+        let named = |inner| level::is_name(inner) || code::is_frr_name(inner);
+        if bracketed(word).is_some_and(named) || level::is_marked(word) {
             return true;
         }
         if level::is_name(word) {
@@ -411,6 +438,21 @@ impl<'l> Header<'l> {
     pub(super) fn style(&self) -> Style {
         self.style
     }
+}
+
+/// Takes the next word; a time that follows its colon at once is none of it: `R1:Nov 22 10:00:00 ...`.
+fn up_to_time<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
+    let start = scan.rest;
+    let word = scan.token();
+    let Some(at) = memchr::memchr(b':', word).filter(|at| at + 4 == word.len()) else {
+        return word;
+    };
+    let behind = Scan::new(&start[at + 1..]);
+    if !stamp::is_next(behind) {
+        return word;
+    }
+    *scan = behind;
+    &word[..=at]
 }
 
 /// `[ERROR]`, `[local]`: a word in brackets.

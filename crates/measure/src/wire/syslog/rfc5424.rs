@@ -148,11 +148,23 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
             pairs::behind_process(record, text, received);
         }
     }
+    // A relay that took the code for a process: `%SYS-5-CONFIG_I - - - text`.
+    if record.code.is_none() {
+        record.code = record.app.and_then(code_of_word);
+    }
     if record.code.is_none() {
         record.code = message_id
             .filter(|id| is_id(id, !record.structured.is_empty()))
-            .map(|id| Code::plain(id, None));
+            .map(|id| code_of_word(id).unwrap_or(Code::plain(id, None)));
     }
+}
+
+/// A code of Cisco's or of Huawei's in the place of another word, with its mark or without.
+fn code_of_word(word: &str) -> Option<Code<'_>> {
+    if word.starts_with('%') {
+        return code::find(word.as_bytes()).map(|found| found.code);
+    }
+    code::cisco(word).filter(|_| word.bytes().all(|byte| !byte.is_ascii_lowercase()))
 }
 
 /// A relay that knew no process may leave it in the text: `- - - - rpd[2902]: RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. A code

@@ -322,7 +322,7 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
 }
 
 /// `04/15/2020:13:58:46 GMT` of `NetScaler`, `07/20/2026 12:00:00.00` of EXOS, `03-Aug-2026 19:42:20` of Cisco's small
-/// switches, `05.01.2026 10:00:00`, `05 Jan 2026 10:00:00`, `05/Jan/2026:10:00:00` of web servers. Of two numbers the
+/// switches, `11-22-2026 10:00:00` of Kiwi, `05.01.2026 10:00:00`, `05 Jan 2026 10:00:00`, `05/Jan/2026:10:00:00` of web servers. Of two numbers the
 /// month comes first, unless there is no such month or dots stand between. A year of two digits is of this century.
 fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     let first = scan.number(1, 2)? as u8;
@@ -332,7 +332,7 @@ fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     }
     scan.skip(1);
     let named = scan.peek().is_ascii_alphabetic();
-    if !named && matches!(separator, b'-' | b' ') {
+    if !named && separator == b' ' {
         return None;
     }
     let second = if named { month(scan)? } else { scan.number(1, 2)? as u8 };
@@ -343,6 +343,7 @@ fn numbers(scan: &mut Scan<'_>) -> Option<Stamp> {
     let (month, day) = if day_first { (second, first) } else { (first, second) };
     let year = match scan.number(4, 4) {
         Some(year) => year as i16,
+        None if separator == b'-' && !named => return None,
         None => 2000 + scan.number(2, 2)? as i16,
     };
     if !scan.eat(b':') && scan.blanks() == 0 {
