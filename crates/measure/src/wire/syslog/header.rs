@@ -144,9 +144,9 @@ impl<'l> Header<'l> {
     /// Takes the priority in words, before all else, before the host or behind it: `user.info host app:` of Solaris,
     /// `relay local3.notice: host: ...`, `host <local7.warning> ...`.
     fn priority_in_words(&mut self, scan: &mut Scan<'l>) -> bool {
-        // No name of a facility is longer, and most words hold no dot so near.
-        let near = &scan.rest[..scan.rest.len().min(11)];
-        if !near.contains(&b'.') {
+        // The names of facilities have these lengths, and most words hold no dot there.
+        let start = usize::from(scan.peek() == b'<');
+        if ![3, 4, 6, 8].iter().any(|length| scan.peek_at(start + length) == b'.') {
             return false;
         }
         let mut try_scan = *scan;
@@ -444,7 +444,7 @@ impl<'l> Header<'l> {
 fn up_to_time<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
     let start = scan.rest;
     let word = scan.token();
-    let Some(at) = memchr::memchr(b':', word).filter(|at| at + 4 == word.len()) else {
+    let Some(at) = word.len().checked_sub(4).filter(|&at| at > 0 && word[at] == b':') else {
         return word;
     };
     let behind = Scan::new(&start[at + 1..]);
