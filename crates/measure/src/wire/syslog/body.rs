@@ -80,7 +80,7 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         b'0'..=b'9' => f5(),
         b'[' => code::frr(body)
             .map(|found| (found, Format::Frr))
-            .or_else(|| frames::triple(record, body).map(as_is)),
+            .or_else(|| frames::triple(record, body).or_else(|| frames::elements(body)).map(as_is)),
         b'<' => exos(body)
             .map(|found| (found, Format::Exos))
             .or_else(|| aruba(record, body).map(|found| (found, Format::Aruba))),
@@ -174,14 +174,23 @@ fn behind_services(body: &[u8]) -> Option<&[u8]> {
 
 fn with_code<'l>(record: &mut Record<'l>, header: &Header<'l>, found: &Found<'l>) {
     let before = without_level(found.before);
+    let start = record.message;
+    // RFC 5424 has named the process already: `rpd 6544 - - bgp_listen_accept: %DAEMON-4: ...`.
+    let named = record.app.is_some() && !before.is_empty();
     let tag = tag::read(Scan::new(before)).filter(|tag| !zone::is_name(tag.name.as_bytes()));
+    let tag = tag.filter(|_| !named || code::junos_severity(found.code.printed).is_none());
     if let Some(tag) = tag {
         record.app = Some(tag.name);
         record.pid = tag.pid;
     }
     record.message = found.after;
     if let Some(severity) = code::junos_severity(found.code.printed) {
-        message(record, found.after);
+        if named {
+            message(record, start);
+            record.message = found.after;
+        } else {
+            message(record, found.after);
+        }
         record.code = record.code.map(|code| code.or_severity(severity));
         record.level = Some(severity);
         record.format = Format::Junos;

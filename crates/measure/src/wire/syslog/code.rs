@@ -404,11 +404,12 @@ pub(super) fn sros(word: &[u8]) -> Option<Code<'_>> {
         return None;
     }
     let severity = match severity {
-        "CLEARED" | "INFO" => 6,
-        "INDETERMINATE" => 5,
-        "CRITICAL" => 2,
-        "MAJOR" => 3,
-        "MINOR" | "WARNING" => 4,
+        // What its own priorities are.
+        "CLEARED" | "INFO" | "INDETERMINATE" => 6,
+        "CRITICAL" => 1,
+        "MAJOR" => 2,
+        "MINOR" => 3,
+        "WARNING" => 4,
         _ => return None,
     };
     Some(Code::plain(word, Some(severity)))

@@ -124,12 +124,31 @@ pub(super) fn dashed<'l>(record: &mut Record<'l>, text: &'l [u8]) {
     }
 }
 
+/// The code among structured data in the place of a text: `raslogd: [log@1588 value="AUDIT"]...[msgid@1588
+/// value="DCM-1006"][severity@1588 value="INFO"]` of Brocade's SLX-OS.
+pub(super) fn elements(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    body.starts_with(b"[log@").then_some(())?;
+    let value = |name: &[u8]| {
+        let mut scan = Scan::new(&body[memchr::memmem::find(body, name)?..]);
+        scan.token();
+        scan.blanks();
+        scan.eat_all(b"value=\"").then(|| scan.take_while(|byte| byte != b'"'))
+    };
+    let severity = value(b"[severity@").and_then(level::of);
+    Some((Code::plain(text(value(b"[msgid@")?)?, severity), body))
+}
+
 /// The switch among the fields behind the code of Brocade: `2026/08/12-10:11:12, [FW-1424], 1234, CHASSIS, WARNING, sw1,
 /// text`. Its name follows the severity.
 pub(super) fn named_by_switch<'l>(body: &[u8], after: &'l [u8]) -> Option<&'l str> {
     body[..body.len() - after.len()].ends_with(b"], ").then_some(())?;
     let mut fields = after.split(|&byte| byte == b',').map(trim);
     fields.by_ref().take(4).find(|field| level::is_name(field))?;
+    if body.starts_with(b"AUDIT, ") {
+        // Behind class and user stands the switch with its domain: `Domain A/Switch-1`.
+        let switch = fields.nth(2)?;
+        return host::name(switch.rsplit(|&byte| byte == b'/').next()?);
+    }
     fields.next().and_then(host::name)
 }
 

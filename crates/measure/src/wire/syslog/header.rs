@@ -77,11 +77,11 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             _ if header.time(scan, received) || header.sequence(scan) || header.node(scan) => {}
             b'0'..=b'9' if header.is_empty() && header.count_before_time(scan) => {}
             b'<' if header.host.is_some() && ahead::addresses(scan) => {}
+            b'<' if header.host.is_none() && header.host_in_marks(scan) => {}
             _ if header.is_empty() && stamp::half(scan) => {}
             _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
-            b'1' | b'2'
-                if header.host.is_some() && !header.second_time && header.cut_year(scan) => {}
+            b'1' | b'2' if header.cut_year(scan) => {}
             b'M' if header.forwarded(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
             _ => break,
@@ -191,8 +191,10 @@ impl<'l> Header<'l> {
     }
 
     fn cut_year(&mut self, scan: &mut Scan<'l>) -> bool {
-        self.second_time = self.time.is_some() && ahead::cut_year(scan);
-        self.second_time
+        let cut = self.time.is_some() && !self.second_time && ahead::cut_year(scan);
+        // Behind a host the clock was the device's, a second one.
+        self.second_time |= cut && self.host.is_some();
+        cut
     }
 
     /// `521:`, and `3132517` before a second header.
@@ -314,6 +316,20 @@ impl<'l> Header<'l> {
             (None, Some(_)) => false,
         };
         fits.then_some(name)
+    }
+
+    /// `<wce1> rsyncd[20421]: ...` behind a time, before a process.
+    fn host_in_marks(&mut self, scan: &mut Scan<'l>) -> bool {
+        let mut try_scan = *scan;
+        let word = try_scan.token();
+        let name = word.strip_prefix(b"<").and_then(|word| word.strip_suffix(b">"));
+        let name = name.and_then(host::name).filter(|_| self.time.is_some());
+        let known = name.is_some() && tag::read(try_scan).is_some();
+        if known {
+            self.host = name;
+            *scan = try_scan;
+        }
+        known
     }
 
     /// A word that has marks no name should have: `sw#1`, `fw01/context1`. Behind a time and before a process, a code or
@@ -482,6 +498,10 @@ fn level_before_host(scan: &mut Scan<'_>) -> bool {
 fn mark_of_console(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
     try_scan.skip(1);
+    // Seconds since the start: `%0.109391473 Sysname ...`.
+    if try_scan.number(1, 10).is_some() && try_scan.eat(b'.') {
+        try_scan.number(1, 10);
+    }
     let mut behind = try_scan;
     let named = behind.blanks() > 0 && host::name(behind.token()).is_some();
     let known = stamp::is_next(try_scan) || (named && !follows(behind).is_text());

@@ -234,8 +234,13 @@ fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
         place => Csv(body).nth(place),
     };
     if let Some(name) = name.and_then(host::name) {
-        record.relay = record.device.filter(|outer| *outer != name).or(record.relay);
-        record.device = Some(name);
+        // The header may say the same name with its domain.
+        let whole =
+            |outer: &&str| outer.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        if record.device.as_ref().is_none_or(|outer| !whole(outer)) {
+            record.relay = record.device.filter(|outer| *outer != name).or(record.relay);
+            record.device = Some(name);
+        }
     }
     true
 }
@@ -288,7 +293,7 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
     record.format = Format::Pairs;
     record.message = body;
     let bar = memchr::memchr(b'|', &body[..body.len().min(64)]).is_some();
-    let values = Values::of(body, if bar { b'|' } else { b' ' });
+    let values = Values::of(body, if bar { b'|' } else { separator(body) });
     let get = |key: Key| values.0[key as usize];
     // `FortiOS` calls the host that somebody visited so.
     let forti = [Key::LogId, Key::LogIdApart, Key::DevId].iter().any(|key| get(*key).is_some());
@@ -316,6 +321,12 @@ fn pairs<'l>(record: &mut Record<'l>, body: &'l [u8], received: UnixMs) -> bool 
         record.time = Some(DeviceTime::Wall(stamp));
     }
     true
+}
+
+/// What stands between the pairs: a blank, or a comma without one (`date=2026-03-17,time=...` of `FortiOS`).
+fn separator(body: &[u8]) -> u8 {
+    let end = memchr::memchr3(b' ', b',', b'"', body).filter(|&end| body[end] == b',');
+    if end.is_some_and(|end| begins(&body[end + 1..])) { b',' } else { b' ' }
 }
 
 /// Reads the fields behind a process, where they tell which message it is: `db[32167]: category="Event" typeid=20299

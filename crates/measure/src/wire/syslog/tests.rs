@@ -299,6 +299,10 @@ impl Example {
         if device != "-" {
             host = dice.host();
             line = line.replace(device, &host);
+            // A firewall names itself in a field, too, without its domain.
+            if let Some((short, _)) = device.split_once('.').filter(|_| format == Format::PanOs) {
+                line = line.replace(&format!(",{short}"), &format!(",{host}"));
+            }
             // Viptela's codes hold the host.
             code = if format == Format::Viptela { code.replace(device, &host) } else { code };
         }
