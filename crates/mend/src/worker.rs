@@ -2,27 +2,25 @@
 //! device is on disk before it is sent, so that after a crash it is known what may have happened. Whether the
 //! run may begin was decided before.
 //!
-//! `host` is what a remediation gets to see of the device, `carrier` what a fix must not cut off, `record` what is
-//! written down.
+//! `host` is what a remediation gets to see of the device, `carrier` what a fix must not cut off, `proving` what is
+//! measured once it is repaired, `record` what is written down.
 
 mod carrier;
 mod host;
+mod proving;
 mod record;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::event::EventState;
-use model::run::{
-    Exchange, Measured, Proof, ProofVerdict, Run, RunState, Step, StepOutcome, StepResult,
-};
+use model::run::{Exchange, Measured, Run, RunState, Step, StepOutcome, StepResult};
 use model::{Clock, Event, Login, UnixMs};
-use store::{AuditNote, Change, EventMove, RunChange, State};
+use store::{AuditNote, Change, RunChange, State};
 
 use crate::endpoint::Endpoint;
 use crate::platform::Platform;
-use crate::proof::{self, Judge, Prober, ProofTarget};
+use crate::proof::{Judge, Prober, ProofTarget};
 use crate::queue;
 use crate::script::{self, Children, Execution, Facts, Remediation, Verdict, VerdictKind};
 use crate::session::{HostKeys, Kept, Limits, Session, SessionError};
@@ -496,54 +494,6 @@ impl Worker<'_> {
             }
             Err(_) => Err(Stop::Work(Work::failed(said))),
         }
-    }
-
-    /// What the device's targets say of the repair.
-    async fn measured(&self) -> Proof {
-        let tools = self.tools;
-        let mut after = Vec::new();
-        if !self.targets.is_empty() {
-            after = tools.prober.probe(&self.targets, proof::ROUNDS).await;
-        }
-        proof::judge(&self.targets, &self.before, &after, &*tools.judge)
-    }
-
-    /// Measures whether the repair holds; only then is it made to stay.
-    async fn prove(&mut self, host: &mut WorkerHost<'_>) -> Result<Work, Ending> {
-        if !self.targets.is_empty() {
-            self.run.state = RunState::Verifying;
-            let moved = EventMove {
-                to: EventState::Verifying,
-                reason: String::new(),
-                not_before: self.tools.clock.now_ms(),
-            };
-            self.put(Some(moved), Some(host.exchanges())).await?;
-        }
-        let mut proof = self.measured().await;
-        // Routes follow a session some seconds after it is up: who may settle for longer than it takes to see that is
-        // measured once more.
-        let settles = self.task.remediation.meta.settle > proof::TAKES;
-        if settles && proof.verdict == ProofVerdict::NotProven {
-            proof = self.measured().await;
-        }
-        let (verdict, reason) = (proof.verdict, proof.reason.clone());
-        self.run.proof = Some(proof);
-        if verdict != ProofVerdict::NotProven
-            && let Err(why) = host.confirm().await
-        {
-            return match host.stopped() {
-                _ if host.is_lost() => Err(Ending::Lost),
-                Some(why) => Ok(Work::over(RunState::Cancelled, why)),
-                None => Ok(Work::failed(format!("it was not made to stay: {why}"))),
-            };
-        }
-        Ok(match verdict {
-            ProofVerdict::NotProven => Work::failed(format!("not proven: {reason}")),
-            ProofVerdict::Proven => Work::over(RunState::Success, format!("proven: {reason}")),
-            ProofVerdict::NotProvable => {
-                Work::over(RunState::Success, format!("not provable: {reason}"))
-            }
-        })
     }
 }
 
