@@ -41,6 +41,9 @@ pub(crate) struct Args {
     /// Seconds that the daemon leaves sessions open; 0: it logs in for each event, as the script does.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=60))]
     keep: u32,
+    /// Repair by so many workers alone, 10 or 50; by both, one after the other, if it is left out.
+    #[arg(long, value_parser = ["10", "50"])]
+    workers: Option<String>,
     /// Lines for the time to the first command.
     #[arg(long, default_value_t = 200)]
     lines: usize,
@@ -117,7 +120,11 @@ fn repairs(
         "{} events of {} devices that answer after {} ms (SIMULATION)",
         args.events, args.devices, args.latency
     );
-    for (workers, faster) in [(10, 1.3), (50, 2.0)] {
+    let wanted =
+        |workers: usize| args.workers.as_ref().is_none_or(|only| *only == workers.to_string());
+    for (workers, faster) in
+        [(10, 1.3), (50, 2.0)].into_iter().filter(|(workers, _)| wanted(*workers))
+    {
         let (their, rows_cpu_ms) = theirs::run(&database, devices, args.events, workers)?;
         let (our, children) = ours::run(args, binary, devices, workers)?;
         for (name, figures) in [("script", their), ("netmend", our), ("its children", children)] {
