@@ -353,6 +353,9 @@ impl Writer {
             self.db.pragma_update(None, "synchronous", how).map_err(fail)?;
             self.syncs = syncs;
         }
+        if let Some(outcomes) = commit_whole(&mut self.db, calls).map_err(fail)? {
+            return Ok(outcomes.into_iter().map(Ok).collect());
+        }
         let mut unit =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         let mut results = Vec::with_capacity(calls.len());
@@ -369,6 +372,19 @@ impl Writer {
         unit.commit().map_err(fail)?;
         Ok(results)
     }
+}
+
+/// All calls, without a place to go back to between them, before which SQLite would copy each page that changes.
+/// `None` if nothing of one of them may stay; then nothing of any does.
+fn commit_whole(db: &mut Connection, calls: &[Call]) -> rusqlite::Result<Option<Vec<Outcome>>> {
+    let unit = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut outcomes = Vec::with_capacity(calls.len());
+    for call in calls {
+        let Ok((outcome, true)) = call.work(&unit) else { return Ok(None) };
+        outcomes.push(outcome);
+    }
+    unit.commit()?;
+    Ok(Some(outcomes))
 }
 
 /// Lets others come who are in no hurry either.

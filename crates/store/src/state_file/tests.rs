@@ -91,6 +91,34 @@ fn who_submits_is_told_once_it_is_on_disk() {
 }
 
 #[test]
+fn of_calls_that_share_a_commit_one_that_conflicts_takes_back_itself_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = file::open_writer(dir.path(), &SCHEMA, &SystemClock).unwrap();
+    let site = Site::new(&dir.path().join(SCHEMA.file));
+    let mut writer = Writer { db, site, syncs: true };
+    let nobody = Change::Event(EventChange::Move {
+        id: model::EventId(7),
+        from: vec![model::event::EventState::New],
+        to: model::event::EventState::Recorded,
+        reason: String::new(),
+        at: UnixMs(0),
+    });
+    let call = |changes| Call::Submit(Arc::new(changes), Box::new(|_| ()));
+    let calls = [
+        call(vec![mark(1, "a", "one")]),
+        call(vec![mark(2, "a", "two"), nobody]),
+        call(vec![mark(3, "a", "three")]),
+    ];
+    let results = writer.commit(&calls).unwrap();
+    let [first, second, third] = &results[..] else { panic!("a result for each call") };
+    assert!(matches!(first, Ok(Outcome::Applied(Applied::Done(1)))));
+    assert!(matches!(second, Ok(Outcome::Applied(Applied::Conflict))));
+    assert!(matches!(third, Ok(Outcome::Applied(Applied::Done(2)))));
+    let found = StateReader::open(dir.path()).unwrap().find(&marks(None, 9)).unwrap();
+    assert_eq!(texts(found), ["three", "one"]);
+}
+
+#[test]
 fn marks_go_once_a_million_changes_were_made_after_them() {
     let dir = tempfile::tempdir().unwrap();
     let open = || StateFile::open(dir.path(), &SystemClock).unwrap();
