@@ -44,6 +44,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("sql/state/0004-mending.sql"),
         include_str!("sql/state/0005-event-indexes.sql"),
         include_str!("sql/state/0006-run-indexes.sql"),
+        include_str!("sql/state/0007-fewer-indexes.sql"),
     ],
 };
 

@@ -91,8 +91,11 @@ pub(super) fn find(db: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<
             values.push(Box::new(value));
         }
     };
+    let run = query.run.map(|id| id.0.cast_signed());
     clause(" AND event = ?", query.event.map(|id| id.0.cast_signed()));
-    clause(" AND run = ?", query.run.map(|id| id.0.cast_signed()));
+    // What is of a run is of its event, by which there is an index.
+    clause(" AND event = (SELECT event FROM run WHERE id = ?)", run);
+    clause(" AND run = ?", run);
     clause(" AND id < ?", query.before.map(u64::cast_signed));
     sql.push_str(" ORDER BY id DESC LIMIT ?");
     values.push(Box::new(query.limit));

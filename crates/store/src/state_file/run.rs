@@ -30,6 +30,14 @@ thread_local! {
 const OTHERS: &str = "SELECT count(DISTINCT device), min(started) FROM run
     WHERE started > ?2 AND device <> ?1";
 
+/// A run that stays in its state: the index of the open ones is not written again.
+const GO_ON: &str =
+    "UPDATE run SET revision = ?2, lease_until = ?4, ended = ?5, changed = ?6, body = ?7
+    WHERE id = ?1 AND state = ?3 AND epoch = ?8";
+/// An open run as it is from now on.
+const MOVE: &str = "UPDATE run SET revision = ?2, state = ?3, lease_until = ?4, ended = ?5, changed = ?6, body = ?7
+    WHERE id = ?1 AND state IN ('running', 'verifying') AND epoch = ?8";
+
 /// Makes a change; `false` if the run is not as the change expects.
 pub(super) fn put(db: &Connection, revision: i64, change: &RunChange) -> rusqlite::Result<bool> {
     match change {
@@ -77,26 +85,28 @@ fn update(
     run: &Run,
     lease_until: UnixMs,
 ) -> rusqlite::Result<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE run SET revision = ?2, state = ?3, lease_until = ?4, ended = ?5, changed = ?6,
-                 body = ?7
-             WHERE id = ?1 AND state IN ('running', 'verifying') AND epoch = ?8",
-        )?
-        .execute(params![
+    let body = json(run)?;
+    let set = |sql| -> rusqlite::Result<bool> {
+        let changed = db.prepare_cached(sql)?.execute(params![
             run.id.0.cast_signed(),
             revision,
             run.state.as_str(),
             lease_until.0,
             run.ended.map(|at| at.0),
             run.changed,
-            json(run)?,
+            body,
             run.epoch.cast_signed(),
         ])?;
-    if changed == 1 && !run.state.is_open() {
+        Ok(changed == 1)
+    };
+    if run.state.is_open() {
+        return Ok(set(GO_ON)? || set(MOVE)?);
+    }
+    let moved = set(MOVE)?;
+    if moved {
         unlock(db, run.id)?;
     }
-    Ok(changed == 1)
+    Ok(moved)
 }
 
 fn unlock(db: &Connection, run: RunId) -> rusqlite::Result<()> {
@@ -213,11 +223,17 @@ fn insert(
     run: &mut Run,
     claim: &Claim,
 ) -> rusqlite::Result<()> {
+    // The body holds the number, which no run before has had.
+    let id: i64 = db
+        .prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'run'")?
+        .query_row([], |row| row.get(0))?;
+    run.id = RunId(id.cast_unsigned());
     db.prepare_cached(
-        "INSERT INTO run (revision, event, fp, device, remediation, state, epoch, lease_until, started,
-             changed, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, '')",
+        "INSERT INTO run (id, revision, event, fp, device, remediation, state, epoch, lease_until,
+             started, changed, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11)",
     )?
     .execute(params![
+        id,
         revision,
         run.event.0.cast_signed(),
         fp,
@@ -227,11 +243,8 @@ fn insert(
         run.epoch.cast_signed(),
         claim.lease_until.0,
         run.started.0,
+        json(run)?,
     ])?;
-    run.id = RunId(db.last_insert_rowid().cast_unsigned());
-    // The body holds the number that was just given.
-    db.prepare_cached("UPDATE run SET body = ?2 WHERE id = ?1")?
-        .execute(params![run.id.0.cast_signed(), json(run)?])?;
     for name in &claim.locks {
         db.prepare_cached("INSERT INTO run_lock (name, run) VALUES (?1, ?2)")?
             .execute(params![name, run.id.0.cast_signed()])?;
