@@ -38,12 +38,14 @@ pub type Stepping<'a> = Pin<Box<dyn Future<Output = Result<Verdict, String>> + S
 
 /// Runs remediations; children of this process do, in tests anything may.
 pub trait Scripts: Send + Sync {
-    /// A remediation for an event on a platform. Nothing runs yet.
+    /// A remediation for an event on a platform, whose steps up to this one will be asked for one after the other as
+    /// long as each says yes. Nothing runs yet.
     fn begin<'a>(
         &'a self,
         remediation: &'a Remediation,
         facts: &'a Facts,
         platform: Platform,
+        last: script::Step,
     ) -> Box<dyn Steps + 'a>;
 }
 
@@ -64,8 +66,9 @@ impl Scripts for Children {
         remediation: &'a Remediation,
         facts: &'a Facts,
         platform: Platform,
+        last: script::Step,
     ) -> Box<dyn Steps + 'a> {
-        Box::new(Execution::new(self, remediation, facts, platform))
+        Box::new(Execution::new(self, remediation, facts, platform).through(last))
     }
 }
 
@@ -264,7 +267,11 @@ impl Worker<'_> {
             WorkerHost::new(self.tools, &self.task, self.run.clone(), session, self.deadline);
         let (scripts, facts) = (Arc::clone(&self.tools.scripts), self.facts.clone());
         let remediation = Arc::clone(&self.task.remediation);
-        let mut script = scripts.begin(&remediation, &facts, self.task.endpoint.platform);
+        let last = match self.task.errand {
+            Errand::Look(_) => script::Step::Fix,
+            Errand::Repair | Errand::Exactly(_) => script::Step::Verify,
+        };
+        let mut script = scripts.begin(&remediation, &facts, self.task.endpoint.platform, last);
         let stepped = self.steps(&mut *script, &mut host).await;
         drop(script);
         self.run.changed = host.run().changed;

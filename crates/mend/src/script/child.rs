@@ -10,7 +10,7 @@ use std::thread;
 
 use super::engine::Engine;
 use super::sandbox;
-use super::wire::{self, Pipe, ToChild};
+use super::wire::{self, FromChild, Kind, Pipe, Run, ToChild};
 
 /// Stack of the interpreter: deep calls must end by its own limit.
 const STACK: usize = 32 << 20;
@@ -34,9 +34,23 @@ fn answer(stream: UnixStream) -> io::Result<()> {
         let answer = match message {
             None => return Ok(()),
             Some(ToChild::Load { file, source }) => engine.load(&file, &source),
-            Some(ToChild::Run(run)) => engine.run(&run, Rc::clone(&stream)),
+            Some(ToChild::Run(run)) => steps(&mut engine, &run, &stream)?,
             Some(ToChild::Reply(_)) => return Err(io::Error::other("an answer to nothing")),
         };
         wire::write(stream.borrow_mut().get_mut(), &answer)?;
     }
+}
+
+/// Runs steps as long as each says yes; gives what came of the last one, once the others are told.
+fn steps(engine: &mut Engine, run: &Run, stream: &Rc<RefCell<Pipe>>) -> io::Result<FromChild> {
+    let mut steps = run.steps.iter().peekable();
+    while let Some(step) = steps.next() {
+        let answer = engine.run(run, step, Rc::clone(stream));
+        let yes = matches!(&answer, FromChild::Done(ended) if ended.kind == Kind::Yes);
+        if !yes || steps.peek().is_none() {
+            return Ok(answer);
+        }
+        wire::write(stream.borrow_mut().get_mut(), &answer)?;
+    }
+    Err(io::Error::other("a run without a step"))
 }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::wire::{self, FromChild, MOST_FROM_CHILD};
 
 /// Steps after which a child is replaced: to start one costs as much as some fifty of them.
-const RUNS: u32 = 2_000;
+const STEPS: u32 = 2_000;
 /// Longest time that a child may compute without asking for anything.
 pub(super) const COMPUTING: Duration = Duration::from_secs(10);
 /// Longest time for the end of a process to be seen.
@@ -109,13 +109,19 @@ impl Lent<'_> {
         self.child.as_mut().expect("it is there until it is given back")
     }
 
-    /// Gives it back after a run that came to its end.
+    /// The child, for one more step.
+    pub(super) fn step(&mut self) -> &mut Child {
+        let child = self.child();
+        child.steps += 1;
+        child
+    }
+
+    /// Gives it back once it waits for the next run.
     pub(super) fn give_back(mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.runs += 1;
-            if child.runs < RUNS {
-                self.children.locked().push(child);
-            }
+        if let Some(child) = self.child.take()
+            && child.steps < STEPS
+        {
+            self.children.locked().push(child);
         }
     }
 }
@@ -125,7 +131,7 @@ impl Lent<'_> {
 pub(super) struct Child {
     process: tokio::process::Child,
     stream: BufReader<UnixStream>,
-    runs: u32,
+    steps: u32,
     buffer: Vec<u8>,
 }
 
@@ -152,7 +158,7 @@ impl Child {
             .kill_on_drop(true)
             .spawn()?;
         let stream = BufReader::new(UnixStream::from_std(ours)?);
-        Ok(Self { process, stream, runs: 0, buffer: Vec::new() })
+        Ok(Self { process, stream, steps: 0, buffer: Vec::new() })
     }
 
     /// Tells it something.

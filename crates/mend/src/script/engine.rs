@@ -94,16 +94,16 @@ impl Engine {
     }
 
     /// Runs a step; `stream` leads to who has the device.
-    pub(super) fn run(&mut self, run: &Run, stream: Rc<RefCell<Pipe>>) -> FromChild {
-        match self.step(run, stream) {
+    pub(super) fn run(&mut self, run: &Run, step: &str, stream: Rc<RefCell<Pipe>>) -> FromChild {
+        match self.step(run, step, stream) {
             Ok(ended) => FromChild::Done(ended),
             Err(flaw) => FromChild::Failed(flaw),
         }
     }
 
-    fn step(&mut self, run: &Run, stream: Rc<RefCell<Pipe>>) -> Result<Ended, Flaw> {
+    fn step(&mut self, run: &Run, step: &str, stream: Rc<RefCell<Pipe>>) -> Result<Ended, Flaw> {
         let flaw = |what: String| Flaw { what, ..Flaw::default() };
-        let step = run.step().ok_or_else(|| flaw(format!("no step is named {}", run.step)))?;
+        let step = Step::named(step).ok_or_else(|| flaw(format!("no step is named {step}")))?;
         let platform = Platform::named(&run.platform);
         let platform =
             platform.ok_or_else(|| flaw(format!("no platform is named {}", run.platform)))?;

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::children::{COMPUTING, Child, Children, Lost};
+use super::children::{COMPUTING, Child, Children, Lent, Lost};
 use super::error::ScriptError;
 use super::facts::Facts;
 use super::host::{Host, HostError};
 use super::library::Remediation;
-use super::meta::{Step, Verdict};
+use super::meta::{Step, Verdict, VerdictKind};
 use super::parse;
 use super::problem::Problem;
 use super::seen::Seen;
 use super::template::{Template, Verb};
-use super::wire::{Call, Ended, EventFacts, Flaw, FromChild, Run, ToChild};
+use super::wire::{Call, Ended, EventFacts, Flaw, FromChild, Kind, Run, ToChild};
 use crate::platform::Platform;
 use crate::session::Expect;
 
@@ -33,6 +33,10 @@ pub struct Execution<'a> {
     facts: &'a Facts,
     platform: Platform,
     seen: Seen,
+    /// The last step of those that follow one another by themselves.
+    last: Option<Step>,
+    /// A child that has gone on to this step.
+    ahead: Option<(Step, Lent<'a>)>,
 }
 
 /// Why the script was told no.
@@ -49,7 +53,16 @@ impl<'a> Execution<'a> {
         facts: &'a Facts,
         platform: Platform,
     ) -> Self {
-        Self { children, remediation, facts, platform, seen: Seen::default() }
+        let seen = Seen::default();
+        Self { children, remediation, facts, platform, seen, last: None, ahead: None }
+    }
+
+    /// Lets the script go on by itself from each step that says yes to the next one, up to this one: whoever asks for
+    /// that next one then finds it under way. Nothing is sent before it is asked for, since what a script wants of a
+    /// device waits until then.
+    #[must_use]
+    pub fn through(self, last: Step) -> Self {
+        Self { last: Some(last), ..self }
     }
 
     /// Runs a step within `limit`, the time of the device included. Dropped in the middle, it ends the script;
@@ -72,27 +85,47 @@ impl<'a> Execution<'a> {
     }
 
     async fn run(&mut self, step: Step, host: &mut dyn Host) -> Result<Verdict, ScriptError> {
+        // A child that has gone on to another step is of no use: dropped, it is ended.
+        let ahead = self.ahead.take().filter(|(next, _)| *next == step);
+        let mut lent = match ahead {
+            Some((_, lent)) => lent,
+            None => self.begin(step).await?,
+        };
+        let verdict = self.talk(step, lent.step(), host).await;
+        let next = self.following(step).nth(1);
+        match (&verdict, next) {
+            (Ok(Verdict { kind: VerdictKind::Yes, .. }), Some(next)) => {
+                self.ahead = Some((next, lent));
+            }
+            // Only a step that came to its end leaves a child that waits for the next.
+            (Err(ScriptError::Died { .. } | ScriptError::Endless { .. }), _) => {}
+            _ => lent.give_back(),
+        }
+        verdict
+    }
+
+    /// A child that begins with this step.
+    async fn begin(&self, step: Step) -> Result<Lent<'a>, ScriptError> {
         let process = |why| ScriptError::Process { what: "a child process cannot be started", why };
         let mut lent = self.children.lend().await.map_err(process)?;
         let run = ToChild::Run(Box::new(Run {
             file: self.remediation.path.clone(),
             sha256: self.remediation.sha256.clone(),
             source: self.remediation.source.to_string(),
-            step: step.name().to_owned(),
+            steps: self.following(step).map(|step| step.name().to_owned()).collect(),
             platform: self.platform.name().to_owned(),
             event: EventFacts::from(self.facts),
         }));
-        let child = lent.child();
-        let verdict = match child.tell(&run).await {
-            Ok(()) => self.talk(step, child, host).await,
-            Err(lost) => Err(self.lost(lost)),
-        };
-        // Only a step that came to its end leaves a child that waits for the next.
-        let whole = !matches!(verdict, Err(ScriptError::Died { .. } | ScriptError::Endless { .. }));
-        if whole {
-            lent.give_back();
-        }
-        verdict
+        lent.child().tell(&run).await.map_err(|lost| self.lost(lost))?;
+        Ok(lent)
+    }
+
+    /// A step, and those that follow it by themselves.
+    fn following(&self, step: Step) -> impl Iterator<Item = Step> {
+        let meta = &self.remediation.meta;
+        let later = Step::ALL.into_iter().filter(move |later| *later > step);
+        let follow = later.take_while(|later| Some(*later) <= self.last && meta.has(*later));
+        std::iter::once(step).chain(follow)
     }
 
     /// Serves the script until it ends.
@@ -124,6 +157,9 @@ impl<'a> Execution<'a> {
                 FromChild::Done(ended) => {
                     return match refused {
                         // What was refused cannot end well.
+                        Some(_) if ended.kind == Kind::Yes => {
+                            Err(self.died("it said yes after it was refused"))
+                        }
                         Some(no) => Err(self.refused(no, &Flaw::default())),
                         None => Ok(verdict(&ended)),
                     };

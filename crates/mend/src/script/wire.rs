@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::meta::{Step, VerdictKind};
+use super::meta::VerdictKind;
 use super::template::Template;
 
 /// Longest message of a child, in bytes.
@@ -27,13 +27,13 @@ pub(super) enum ToChild {
         /// Its text.
         source: String,
     },
-    /// Run a step of a file.
+    /// Run steps of a file.
     Run(Box<Run>),
     /// What the device said to the call before; `Err`: nothing, and the script must end.
     Reply(Result<String, String>),
 }
 
-/// A step to run.
+/// Steps to run, one after the other as long as each says yes; each is answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     /// Name of the file, for people.
@@ -42,8 +42,8 @@ pub(super) struct Run {
     pub(super) sha256: String,
     /// The text.
     pub(super) source: String,
-    /// Name of the step.
-    pub(super) step: String,
+    /// Names of the steps, one at least.
+    pub(super) steps: Vec<String>,
     /// What runs on the device, by its name.
     pub(super) platform: String,
     /// The event.
@@ -129,7 +129,7 @@ pub(super) enum Call {
     Wait(u64),
 }
 
-/// What came of a step.
+/// What came of a step. After a yes the next one of the run begins by itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ended {
     pub(super) kind: Kind,
@@ -152,13 +152,6 @@ impl From<Kind> for VerdictKind {
             Kind::No => VerdictKind::No,
             Kind::Escalate => VerdictKind::Escalate,
         }
-    }
-}
-
-impl Run {
-    /// The step that is meant.
-    pub(super) fn step(&self) -> Option<Step> {
-        Step::named(&self.step)
     }
 }
 

@@ -27,7 +27,13 @@ struct Bounce {
 }
 
 impl Scripts for Bounce {
-    fn begin<'a>(&'a self, _: &'a Remediation, _: &'a Facts, _: Platform) -> Box<dyn Steps + 'a> {
+    fn begin<'a>(
+        &'a self,
+        _: &'a Remediation,
+        _: &'a Facts,
+        _: Platform,
+        _: Step,
+    ) -> Box<dyn Steps + 'a> {
         Box::new(self.clone())
     }
 }
@@ -74,6 +80,7 @@ impl Scripts for Shut {
         _: &'a Remediation,
         _: &'a Facts,
         platform: Platform,
+        _: Step,
     ) -> Box<dyn Steps + 'a> {
         Box::new(Shutting(self.clone(), platform))
     }

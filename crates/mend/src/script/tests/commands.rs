@@ -38,6 +38,53 @@ async fn a_change_is_sent_with_the_interface_that_the_device_named() {
     assert_eq!((outcome.as_str(), sent[1].as_str()), ("yes", "clear counters Gi0/1 [[confirm] y]"));
 }
 
+/// What a file does that looks, repairs and looks again.
+const WHOLE: &str =
+    "def check(event, device):\n    return device.interface(event.interface).oper == \"down\"
+def fix(event, device):\n    device.command(\"clear interface {}\", event.interface)
+def verify(event, device):\n    return device.interface(event.interface).oper == \"up\"\n";
+
+#[tokio::test]
+async fn a_script_that_goes_on_by_itself_sends_nothing_before_its_next_step_is_asked_for() {
+    let children = scripts();
+    let remediation = loaded(&children, &file(WHOLE)).await.unwrap();
+    let facts = facts(&[("interface", "Gi0/1")]);
+    let mut device = Device::showing(PORT);
+    let before = children.started();
+    let mut execution =
+        Execution::new(&children, &remediation, &facts, Platform::Ios).through(Step::Verify);
+    for (step, came, sent) in [
+        (Step::Check, "yes", "show interfaces Gi0/1"),
+        (Step::Fix, "yes", "clear interface Gi0/1"),
+        (Step::Verify, "no", "show interfaces Gi0/1"),
+        // Nothing goes on after a no: this one begins anew.
+        (Step::Verify, "no", "show interfaces Gi0/1"),
+    ] {
+        assert_eq!(outcome(&execution.step(step, &mut device, LONG).await), came, "{step}");
+        assert_eq!(std::mem::take(&mut device.sent), [sent], "{step}");
+    }
+    assert_eq!((children.started() - before, children.idle().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_script_that_went_on_in_vain_is_ended_and_its_next_step_is_never_sent() {
+    let children = scripts();
+    let remediation = loaded(&children, &file(WHOLE)).await.unwrap();
+    let facts = facts(&[("interface", "Gi0/1")]);
+    let mut device = Device::showing(PORT);
+    for dropped in [false, true] {
+        let begin = || Execution::new(&children, &remediation, &facts, Platform::Ios);
+        let mut execution = begin().through(Step::Verify);
+        assert_eq!(outcome(&execution.step(Step::Check, &mut device, LONG).await), "yes");
+        if dropped {
+            execution = begin();
+        }
+        assert!(children.idle().is_empty(), "it is at its fix");
+        assert_eq!(outcome(&execution.step(Step::Verify, &mut device, LONG).await), "no");
+        assert_eq!(std::mem::take(&mut device.sent), ["show interfaces Gi0/1"; 2]);
+    }
+}
+
 #[tokio::test]
 async fn text_of_a_message_never_becomes_a_command() {
     let fix = "device.config([\"interface {}\", \"shutdown\"], event.interface)";
