@@ -65,6 +65,9 @@ pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) ->
     record
 }
 
+/// How far into a text another relay's priority is looked for, with a name before it.
+const NEAR: usize = 64;
+
 /// How many relays may each have put a header before a line.
 const RELAYS: u8 = 3;
 
@@ -139,8 +142,12 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
     header.fill(record);
     let body = scan.rest;
     record.message = body;
-    if body.starts_with(b"<") && relayed(record, scan, received, relays) {
+    let relay = memchr::memchr(b'<', &body[..body.len().min(NEAR)]);
+    if relay == Some(0) && relayed(record, scan, received, relays) {
         return;
+    }
+    if relay.is_some() && ahead::relay_is_next(scan) {
+        return within(record, record.priority, scan, received, relays);
     }
     // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.
     if body.starts_with(b"1 ")
@@ -156,7 +163,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
     if iso && record.device.is_none() {
         scan.eat_all(b"- ");
     }
-    if (iso || record.device.is_some()) && ahead::fits_rfc5424(scan, iso) {
+    if ahead::fits_rfc5424(scan, iso) {
         return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {

@@ -3,6 +3,7 @@
 
 use super::code::{self, Mark};
 use super::host;
+use super::level;
 use super::scan::{Scan, is_blank, text, trim};
 use super::stamp;
 use super::tag::{self, Tag};
@@ -249,15 +250,23 @@ fn is_bare_code(mut scan: Scan<'_>) -> bool {
     };
     let start = scan.rest;
     scan.take_while(part);
-    let of = if scan.peek() == b'/' { code::slashes } else { code::cisco };
+    let slashes = scan.peek() == b'/';
+    let of = if slashes { code::slashes } else { code::cisco };
     scan.take_while(|byte| part(byte) || byte == b'/');
     let word = &start[..start.len() - scan.rest.len()];
-    scan.peek() == b':' && text(word).and_then(of).is_some()
+    (scan.peek() == b':' || slashes && scan.peek() == b'(') && text(word).and_then(of).is_some()
 }
 
 /// `192.168.100.2 sw01: 3132779: Jul 14 ...`: a second name before the device's own header.
 fn origin(mut scan: Scan<'_>) -> Follows {
     let word = scan.token();
+    // `[sql] sw01 <188>Apr 17 ...`, or before a priority.
+    if scan.rest.starts_with(b" <") {
+        scan.skip(1);
+        if host::name(word).is_some() && priority(&mut scan).is_some() {
+            return Follows::Header;
+        }
+    }
     let Some(stem) = word.strip_suffix(b":") else { return Follows::Text };
     if host::name(stem).is_some() && own_header(scan) { Follows::Header } else { Follows::Text }
 }
@@ -387,4 +396,59 @@ pub(super) fn fits_rfc5424(scan: Scan<'_>, iso: bool) -> bool {
     } else {
         data_follow && data.contains(&b'@')
     }
+}
+
+/// Takes the next word; a time that follows its colon at once is none of it: `R1:Nov 22 10:00:00 ...`.
+pub(super) fn up_to_time<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
+    let start = scan.rest;
+    let word = scan.token();
+    let Some(at) = word.len().checked_sub(4).filter(|&at| at > 0 && word[at] == b':') else {
+        return word;
+    };
+    let behind = Scan::new(&start[at + 1..]);
+    if !stamp::is_next(behind) {
+        return word;
+    }
+    *scan = behind;
+    &word[..=at]
+}
+
+/// `[ERROR]`, `[local]`: a word in brackets.
+pub(super) fn bracketed(word: &[u8]) -> Option<&[u8]> {
+    word.strip_prefix(b"[")?.strip_suffix(b"]")
+}
+
+/// Takes `[ERROR]` where a host and a time follow.
+pub(super) fn level_before_host(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    if !bracketed(try_scan.token()).is_some_and(level::is_name) {
+        return false;
+    }
+    let behind = try_scan;
+    try_scan.blanks();
+    let named = host::name(try_scan.token()).is_some();
+    try_scan.blanks();
+    let known = named && stamp::is_next(try_scan);
+    if known {
+        *scan = behind;
+    }
+    known
+}
+
+/// Takes the mark that Comware puts before what its console shows: `%Jan  2 05:56:23:694 2013 SW-1 ...`, and without a
+/// clock `% SW-1 IFNET/3/LINK_UPDOWN: ...`.
+pub(super) fn mark_of_console(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    try_scan.skip(1);
+    // Seconds since the start: `%0.109391473 Sysname ...`.
+    if try_scan.number(1, 10).is_some() && try_scan.eat(b'.') {
+        try_scan.number(1, 10);
+    }
+    let mut behind = try_scan;
+    let named = behind.blanks() > 0 && host::name(behind.token()).is_some();
+    let known = stamp::is_next(try_scan) || (named && !follows(behind).is_text());
+    if known {
+        *scan = try_scan;
+    }
+    known
 }

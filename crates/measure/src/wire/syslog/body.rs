@@ -84,7 +84,7 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
         b'<' => exos(body)
             .map(|found| (found, Format::Exos))
             .or_else(|| aruba(record, body).map(|found| (found, Format::Aruba))),
-        b'@' => labelled(body).map(as_is),
+        b'@' | b'|' => labelled(body).map(as_is),
         _ => None,
     };
     let found = found
@@ -263,8 +263,9 @@ fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     let code = if word.iter().all(upper) {
         code::cisco(text(word)?)?
     } else {
-        // `SHELL/5/SHELL_LOGIN:` of Huawei and H3C.
-        code::slashes(text(word)?)?
+        // `SHELL/5/SHELL_LOGIN:` and `SSH/4/USER_LOGIN(s)[12]:` of Huawei and H3C.
+        let end = word.iter().position(|byte| matches!(byte, b'(' | b'['));
+        code::slashes(text(&word[..end.unwrap_or(word.len())])?)?
     };
     scan.blanks();
     Some((code, scan.rest))
@@ -426,11 +427,17 @@ fn aruba<'l>(record: &mut Record<'l>, body: &'l [u8]) -> Option<(Code<'l>, &'l [
 /// `@@306,apChannelChanged,...` of Ruckus.
 fn labelled(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     let plain = |word, after| Some((Code::plain(text(word)?, None), after));
-    if let Some(rest) = body.strip_prefix(b"Event|") {
+    // In its own file the process stands in the label's place: `|arpmgrd|6101|LOG_INFO|...`.
+    let process =
+        body.strip_prefix(b"|").and_then(|rest| Some(&rest[memchr::memchr(b'|', rest)? + 1..]));
+    if let Some(rest) = body.strip_prefix(b"Event|").or(process) {
         let mut scan = Scan::new(rest);
         let number = scan.take_while(|byte| byte.is_ascii_digit());
         let after = scan.rest.strip_prefix(b"|")?;
         let severity = after.strip_prefix(b"LOG_").and_then(level::of);
+        if process.is_some() && severity.is_none() {
+            return None;
+        }
         return Some((Code::plain(text(number)?, severity), after));
     }
     if let Some(rest) = body.strip_prefix(b"@@") {

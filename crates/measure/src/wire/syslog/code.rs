@@ -264,8 +264,12 @@ pub(super) fn junos_tag(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
     let mut scan = Scan::new(body);
     let tag =
         scan.take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    let known =
-        is_junos_tag(tag) && scan.eat(b':') && (is_blank(scan.peek()) || scan.rest.is_empty());
+    if !is_junos_tag(tag) {
+        return None;
+    }
+    // Without its header a line of structured data has no colon.
+    let known = scan.rest.starts_with(b" [junos@")
+        || scan.eat(b':') && (is_blank(scan.peek()) || scan.rest.is_empty());
     if !known {
         return None;
     }

@@ -9,7 +9,7 @@ use super::host;
 use super::level;
 use super::pairs;
 use super::record::{Format, Record};
-use super::scan::{Scan, class, text, trim};
+use super::scan::{Scan, class, is_blank, text, trim};
 use super::stamp::{self, DeviceTime};
 use super::tag;
 use super::zone;
@@ -63,9 +63,9 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     for _ in 0..PARTS {
         let blanks = scan.blanks();
         match scan.peek() {
-            b'%' | b'#' if header.is_empty() && mark_of_console(scan) => {}
+            b'%' | b'#' if header.is_empty() && ahead::mark_of_console(scan) => {}
             b'%' | 0 => break,
-            b'[' if header.is_empty() && level_before_host(scan) => {}
+            b'[' if header.is_empty() && ahead::level_before_host(scan) => {}
             b'[' if header.is_empty() && header.time_in_brackets(scan, received) => {}
             b':' => {
                 header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
@@ -78,7 +78,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'0'..=b'9' if header.is_empty() && header.count_before_time(scan) => {}
             b'<' if header.host.is_some() && ahead::addresses(scan) => {}
             b'<' if header.host.is_none() && header.host_in_marks(scan) => {}
-            _ if header.is_empty() && stamp::half(scan) => {}
+            _ if header.is_empty() && half_clock(scan) => {}
             _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b'1' | b'2' if header.cut_year(scan) => {}
@@ -262,11 +262,21 @@ impl<'l> Header<'l> {
 
     /// Decides whether the word at the cursor is a host.
     fn host_word(&self, scan: &mut Scan<'l>) -> Option<&'l str> {
-        let word = up_to_time(scan);
+        let start = scan.rest;
+        let word = ahead::up_to_time(scan);
         if self.is_text(word, *scan) {
             return None;
         }
-        if bracketed(word).is_some() && ahead::address_follows(*scan) {
+        // `FW1%%01ARP/4/DUP_IPADDR(l): ...`: nothing between name and code.
+        if self.time.is_some()
+            && word.contains(&b'%')
+            && let Some(at) = memchr::memmem::find(word, b"%%")
+        {
+            let name = host::name(&word[..at])?;
+            scan.rest = &start[at..];
+            return Some(name);
+        }
+        if ahead::bracketed(word).is_some() && ahead::address_follows(*scan) {
             // `[local] 10.1.1.6`: where the address holds.
             scan.blanks();
             return host::name(scan.token());
@@ -361,7 +371,7 @@ impl<'l> Header<'l> {
     /// process, `kqueue error: ...`.
     fn is_text(&self, word: &[u8], behind: Scan<'_>) -> bool {
         let named = |inner| level::is_name(inner) || code::is_frr_name(inner);
-        if bracketed(word).is_some_and(named) || level::is_marked(word) {
+        if ahead::bracketed(word).is_some_and(named) || level::is_marked(word) {
             return true;
         }
         if level::is_name(word) {
@@ -386,7 +396,7 @@ impl<'l> Header<'l> {
             (None, Follows::Code(Speaker::Process)) => host::is_certain(name),
             // No process ever stands behind a clock of NX-OS.
             (None, Follows::Code(Speaker::Any)) => {
-                !timed || self.style == Style::Year || !is_process(name)
+                (self.seq.is_some() && !timed) || self.style == Style::Year || !is_process(name)
             }
             (None, Follows::Header) => !timed || ahead::own_header(*scan),
             (None, Follows::Text) if timed => {
@@ -456,55 +466,33 @@ impl<'l> Header<'l> {
     }
 }
 
-/// Takes the next word; a time that follows its colon at once is none of it: `R1:Nov 22 10:00:00 ...`.
-fn up_to_time<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
-    let start = scan.rest;
-    let word = scan.token();
-    let Some(at) = word.len().checked_sub(4).filter(|&at| at > 0 && word[at] == b':') else {
-        return word;
-    };
-    let behind = Scan::new(&start[at + 1..]);
-    if !stamp::is_next(behind) {
-        return word;
-    }
-    *scan = behind;
-    &word[..=at]
-}
-
-/// `[ERROR]`, `[local]`: a word in brackets.
-fn bracketed(word: &[u8]) -> Option<&[u8]> {
-    word.strip_prefix(b"[")?.strip_suffix(b"]")
-}
-
-/// Takes `[ERROR]` where a host and a time follow.
-fn level_before_host(scan: &mut Scan<'_>) -> bool {
+/// Takes a clock that is no time: a bare `Z`, a date, or a time of day with its zone, as devices send them
+/// that lost the other half.
+fn half_clock(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
-    if !bracketed(try_scan.token()).is_some_and(level::is_name) {
+    let mut stamp = stamp::Stamp::default();
+    let date = |scan: &mut Scan<'_>| {
+        scan.number(4, 4).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+    };
+    let mut day = *scan;
+    if date(&mut day) {
+        try_scan = day;
+    } else if try_scan.peek().is_ascii_digit() {
+        if stamp::time_of_day(&mut try_scan, &mut stamp).is_none() {
+            return false;
+        }
+        stamp::zone_behind(&mut try_scan, &mut stamp);
+        if stamp.offset.is_none() {
+            return false;
+        }
+    } else if !try_scan.eat(b'Z') {
         return false;
     }
-    let behind = try_scan;
-    try_scan.blanks();
-    let named = host::name(try_scan.token()).is_some();
-    try_scan.blanks();
-    let known = named && stamp::is_next(try_scan);
-    if known {
-        *scan = behind;
-    }
-    known
-}
-
-/// Takes the mark that Comware puts before what its console shows: `%Jan  2 05:56:23:694 2013 SW-1 ...`, and without a
-/// clock `% SW-1 IFNET/3/LINK_UPDOWN: ...`.
-fn mark_of_console(scan: &mut Scan<'_>) -> bool {
-    let mut try_scan = *scan;
-    try_scan.skip(1);
-    // Seconds since the start: `%0.109391473 Sysname ...`.
-    if try_scan.number(1, 10).is_some() && try_scan.eat(b'.') {
-        try_scan.number(1, 10);
-    }
-    let mut behind = try_scan;
-    let named = behind.blanks() > 0 && host::name(behind.token()).is_some();
-    let known = stamp::is_next(try_scan) || (named && !follows(behind).is_text());
+    let known = is_blank(try_scan.peek());
     if known {
         *scan = try_scan;
     }
@@ -531,7 +519,7 @@ fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
     let found = host::name(try_scan.token())?;
     let mut behind = try_scan;
     behind.blanks();
-    if !stamp::half(&mut behind) {
+    if !half_clock(&mut behind) {
         return None;
     }
     *scan = try_scan;

@@ -299,7 +299,10 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
             scan.blanks();
             stamp.day = scan.number(1, 2)? as u8;
             let joined = if separator == b':' { b'-' } else { b'T' };
-            if !scan.eat(joined) && !scan.eat(b',') && scan.blanks() == 0 {
+            // `2018-03-21:06:12:15.500603` of AOS-CX.
+            let apart = matches!(scan.peek(), b',' | b':') || scan.peek() == joined;
+            scan.skip(usize::from(apart));
+            if !apart && scan.blanks() == 0 {
                 return None;
             }
         }
@@ -316,7 +319,9 @@ fn year_first(scan: &mut Scan<'_>) -> Option<Stamp> {
         }
         _ => return None,
     }
-    time_of_day(scan, &mut stamp)?;
+    if !(separator == b'-' && without_seconds(scan, &mut stamp)) {
+        time_of_day(scan, &mut stamp)?;
+    }
     zone_behind(scan, &mut stamp);
     Some(stamp)
 }
@@ -378,39 +383,6 @@ fn compact(scan: &mut Scan<'_>) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// Takes a clock that is no time: a bare `Z`, a date, or a time of day with its zone, as devices send them
-/// that lost the other half.
-pub(super) fn half(scan: &mut Scan<'_>) -> bool {
-    let mut try_scan = *scan;
-    let mut stamp = Stamp::default();
-    let date = |scan: &mut Scan<'_>| {
-        scan.number(4, 4).is_some()
-            && scan.eat(b'-')
-            && scan.number(2, 2).is_some()
-            && scan.eat(b'-')
-            && scan.number(2, 2).is_some()
-    };
-    let mut day = *scan;
-    if date(&mut day) {
-        try_scan = day;
-    } else if try_scan.peek().is_ascii_digit() {
-        if time_of_day(&mut try_scan, &mut stamp).is_none() {
-            return false;
-        }
-        zone_behind(&mut try_scan, &mut stamp);
-        if stamp.offset.is_none() {
-            return false;
-        }
-    } else if !try_scan.eat(b'Z') {
-        return false;
-    }
-    let known = is_blank(try_scan.peek());
-    if known {
-        *scan = try_scan;
-    }
-    known
-}
-
 /// `HH:MM:SS`, the one form that nearly all write.
 fn plain_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> bool {
     const ZERO: u64 = u64::from_le_bytes(*b"00:00:00");
@@ -441,13 +413,25 @@ fn other_time(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     Some(())
 }
 
+/// Takes `10:02 ` behind a date.
+fn without_seconds(scan: &mut Scan<'_>, stamp: &mut Stamp) -> bool {
+    let &[b'0'..=b'2', _, b':', b'0'..=b'5', _, b' ', ..] = scan.rest else { return false };
+    let mut try_scan = *scan;
+    let hour = try_scan.number(2, 2);
+    try_scan.skip(1);
+    let (Some(hour), Some(minute)) = (hour, try_scan.number(2, 2)) else { return false };
+    (stamp.hour, stamp.minute) = (hour as u8, minute as u8);
+    *scan = try_scan;
+    true
+}
+
 /// `06`, or ` 6`.
 fn two_places(scan: &mut Scan<'_>) -> Option<u8> {
     let digits = if scan.eat(b' ') { 1 } else { 2 };
     scan.number(digits, digits).map(|number| number as u8)
 }
 
-fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
+pub(super) fn time_of_day(scan: &mut Scan<'_>, stamp: &mut Stamp) -> Option<()> {
     if !plain_time(scan, stamp) {
         other_time(scan, stamp)?;
     }
@@ -518,7 +502,7 @@ fn year_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
 }
 
 /// An offset right behind the time, or a zone's name behind a blank.
-fn zone_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
+pub(super) fn zone_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
     let mut try_scan = *scan;
     let blanks = try_scan.blanks();
     if let Some(zone) = zone::read(&mut try_scan, blanks > 0) {
@@ -527,18 +511,22 @@ fn zone_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
     }
 }
 
-/// `2y10w`, `1w2d`, `3d04h`, `00:01:01`, each with a colon behind it; `1 2:` of old releases.
+/// `2y10w`, `1w2d`, `3d04h`, `00:01:01`, each with a colon behind it; `1 2:` of old releases; `0d02h29m35s:I:text` of
+/// Brocade's switches, where the text may follow at once.
 fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     let line = scan.rest;
     let mut end = Scan::new(line);
-    end.take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'y' | b'w' | b'd' | b'h'));
+    end.take_while(|byte| {
+        byte.is_ascii_digit() || matches!(byte, b'y' | b'w' | b'd' | b'h' | b'm' | b's')
+    });
     let compact = line.len() - end.rest.len();
     if compact == 0 {
         return None;
     }
     let letters = line[..compact].iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let in_full = letters == 4 && line[..compact].ends_with(b"s");
     let known = if letters > 0 {
-        letters == 2 && line[compact - 1].is_ascii_alphabetic()
+        (letters == 2 || in_full) && line[compact - 1].is_ascii_alphabetic()
     } else if end.peek() == b':' {
         let mut stamp = Stamp::default();
         end = Scan::new(line);
@@ -546,7 +534,7 @@ fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     } else {
         end.eat(b' ') && end.number(1, 10).is_some() && end.rest.starts_with(b": %")
     };
-    if !known || end.peek() != b':' || !matches!(end.peek_at(1), b' ' | 0) {
+    if !known || end.peek() != b':' || !(in_full || matches!(end.peek_at(1), b' ' | 0)) {
         return None;
     }
     *scan = end;

@@ -18,7 +18,18 @@ pub(super) const LONGEST: usize = 64;
 /// Reads the process at the cursor.
 pub(super) fn read(mut scan: Scan<'_>) -> Option<Tag<'_>> {
     scan.blanks();
-    let name = scan.take_while(|byte| !class::is(byte, class::TAG_END));
+    let start = scan.rest;
+    let mut name = scan.take_while(|byte| !class::is(byte, class::TAG_END));
+    // Which of several it is, or its system: `dot1x-proc:1[8869]:`, `CUSTOMER:rpd[2902]:`.
+    if scan.peek() == b':' && scan.peek_at(1).is_ascii_alphanumeric() {
+        let mut whole = scan;
+        whole.skip(1);
+        whole.take_while(|byte| !class::is(byte, class::TAG_END));
+        if whole.peek() == b'[' {
+            name = &start[..start.len() - whole.rest.len()];
+            scan = whole;
+        }
+    }
     if name.is_empty() || name.len() > LONGEST || matches!(name[0], b'%' | b'<' | b'(') {
         return None;
     }
