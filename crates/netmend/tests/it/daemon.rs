@@ -21,6 +21,8 @@ pub(crate) struct Daemon {
     log: Option<BufReader<ChildStderr>>,
     /// What was read of the log.
     told: String,
+    /// How many bytes of it were looked at.
+    looked_at: usize,
     /// Where it serves.
     pub(crate) address: SocketAddr,
 }
@@ -53,22 +55,28 @@ impl Daemon {
         let mut child = command.spawn().expect("the binary was built for this test");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (log, address) = (Some(BufReader::new(stderr)), ([127, 0, 0, 1], 0).into());
-        let mut daemon = Self { child, log, told: String::new(), address };
+        let mut daemon = Self { child, log, told: String::new(), looked_at: 0, address };
         let line = daemon.log_until("pages are served");
         let listen = line["listen"].as_str().expect("the log names the address");
         daemon.address = listen.parse().expect("the log names an address");
+        // Several threads start at once: what comes before this entry today may come after it tomorrow.
+        daemon.looked_at = 0;
         daemon
     }
 
-    /// Reads the log up to the first entry whose message contains `words`.
+    /// The first entry of the log, behind those looked at before, whose message contains `words`.
     pub(crate) fn log_until(&mut self, words: &str) -> Value {
-        let seen = self.told.len();
-        let log = self.log.as_mut().expect("nobody else reads the log");
+        let seen = self.looked_at;
         loop {
-            let start = self.told.len();
-            let read = log.read_line(&mut self.told).expect("the log is UTF-8");
-            assert!(read > 0, "the log ended without {words:?}:\n{}", &self.told[seen..]);
-            let entry: Value = serde_json::from_str(&self.told[start..]).unwrap_or(Value::Null);
+            let start = self.looked_at;
+            if start == self.told.len() {
+                let log = self.log.as_mut().expect("nobody else reads the log");
+                let read = log.read_line(&mut self.told).expect("the log is UTF-8");
+                assert!(read > 0, "the log ended without {words:?}:\n{}", &self.told[seen..]);
+            }
+            let line = self.told[start..].split_inclusive('\n').next().expect("more was read");
+            self.looked_at += line.len();
+            let entry: Value = serde_json::from_str(line).unwrap_or(Value::Null);
             if entry["message"].as_str().is_some_and(|message| message.contains(words)) {
                 return entry;
             }
