@@ -65,9 +65,6 @@ pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) ->
     record
 }
 
-/// How far into a text another relay's priority is looked for, with a name before it.
-const NEAR: usize = 64;
-
 /// How many relays may each have put a header before a line.
 const RELAYS: u8 = 3;
 
@@ -142,11 +139,17 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
     header.fill(record);
     let body = scan.rest;
     record.message = body;
-    let relay = memchr::memchr(b'<', &body[..body.len().min(NEAR)]);
-    if relay == Some(0) && relayed(record, scan, received, relays) {
+    if body.starts_with(b"<") && relayed(record, scan, received, relays) {
         return;
     }
-    if relay.is_some() && ahead::relay_is_next(scan) {
+    let iso = header.style() == header::Style::Iso;
+    // A host that is not known is `-`.
+    if iso && record.device.is_none() {
+        scan.eat_all(b"- ");
+    }
+    // What follows the first word tells two rare forms from all others.
+    let second = memchr::memchr(b' ', scan.rest).map_or(0, |at| scan.peek_at(at + 1));
+    if second == b'<' && ahead::relay_is_next(scan) {
         return within(record, record.priority, scan, received, relays);
     }
     // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.
@@ -158,12 +161,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    let iso = header.style() == header::Style::Iso;
-    // A host that is not known is `-`.
-    if iso && record.device.is_none() {
-        scan.eat_all(b"- ");
-    }
-    if ahead::fits_rfc5424(scan, iso) {
+    if matches!(second, b'-' | b' ' | b'0'..=b'9') && ahead::fits_rfc5424(scan, iso) {
         return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {

@@ -374,17 +374,16 @@ pub(super) fn without_vendor(word: &[u8]) -> &[u8] {
 /// UI_DBASE_LOGOUT_EVENT [junos@...`, `DNAC - - - {`. `iso`: whether the clock was that of RFC 5424; behind another one only
 /// data with their number show it.
 pub(super) fn fits_rfc5424(scan: Scan<'_>, iso: bool) -> bool {
-    // The process stands behind the first word; most lines show at once that none does.
-    let Some(end) = memchr::memchr(b' ', scan.rest).filter(|&end| end > 0) else { return false };
-    if scan.rest[end - 1] == b':' || !matches!(scan.peek_at(end + 1), b'-' | b' ' | b'0'..=b'9') {
-        return false;
-    }
-    let mut scan = Scan::new(&scan.rest[end..]);
+    let mut scan = scan;
     let mut word = || {
         scan.blanks();
         scan.token()
     };
     let number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let app = word();
+    if app.is_empty() || app.ends_with(b":") {
+        return false;
+    }
     let process = word();
     if process != b"-" && !number(process) {
         return false;

@@ -267,26 +267,23 @@ impl<'l> Header<'l> {
         if self.is_text(word, *scan) {
             return None;
         }
-        // `FW1%%01ARP/4/DUP_IPADDR(l): ...`: nothing between name and code.
-        if self.time.is_some()
-            && word.contains(&b'%')
-            && let Some(at) = memchr::memmem::find(word, b"%%")
-        {
-            let name = host::name(&word[..at])?;
-            scan.rest = &start[at..];
-            return Some(name);
-        }
         if ahead::bracketed(word).is_some() && ahead::address_follows(*scan) {
             // `[local] 10.1.1.6`: where the address holds.
             scan.blanks();
             return host::name(scan.token());
         }
         if let Some(stem) = word.strip_suffix(b":").filter(|stem| !stem.contains(&b',')) {
-            return self.host_with_colon(host::name(stem)?, scan);
+            return match host::name(stem) {
+                Some(name) => self.host_with_colon(name, scan),
+                None => self.host_joined(word, start, scan),
+            };
         }
         let word = without_vendor(word);
         let Some(name) = host::name(word) else {
-            return self.host_before_comma(word, scan).or_else(|| self.host_by_place(word, *scan));
+            return self
+                .host_joined(word, start, scan)
+                .or_else(|| self.host_before_comma(word, scan))
+                .or_else(|| self.host_by_place(word, *scan));
         };
         let more = || follows(*scan);
         let fits = match (self.time, self.host) {
@@ -326,6 +323,14 @@ impl<'l> Header<'l> {
             (None, Some(_)) => false,
         };
         fits.then_some(name)
+    }
+
+    /// `FW1%%01ARP/4/DUP_IPADDR(l): ...`: nothing stands between host and code. `start` begins with the word.
+    fn host_joined(&self, word: &'l [u8], start: &'l [u8], scan: &mut Scan<'l>) -> Option<&'l str> {
+        let at = memchr::memmem::find(word, b"%%").filter(|_| self.time.is_some())?;
+        let name = host::name(&word[..at])?;
+        scan.rest = &start[at..];
+        Some(name)
     }
 
     /// `<wce1> rsyncd[20421]: ...` behind a time, before a process.
