@@ -113,8 +113,10 @@ fn within<'l>(
     received: UnixMs,
     relays: u8,
 ) {
+    // Each line in another costs stack: a line of nothing but relays ends here.
+    let Some(relays) = relays.checked_sub(1) else { return };
     let mut inner = Record { priority, ..Record::new(record.raw) };
-    whole(&mut inner, scan, received, relays - 1);
+    whole(&mut inner, scan, received, relays);
     let outer = record.device;
     inner.relay = outer.filter(|_| inner.device.is_some() && inner.device != outer);
     inner.device = inner.device.or(outer);
@@ -149,7 +151,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
     }
     // What follows the first word tells two rare forms from all others.
     let second = memchr::memchr(b' ', scan.rest).map_or(0, |at| scan.peek_at(at + 1));
-    if second == b'<' && ahead::relay_is_next(scan) {
+    if second == b'<' && relays > 0 && header.is_counted() && ahead::relay_is_next(scan) {
         return within(record, record.priority, scan, received, relays);
     }
     // `Dec  6 08:46:12 192.168.1.1 1 1386337584.25 MX84 events ...`: a relay's header before that of RFC 5424.

@@ -336,7 +336,7 @@ pub(super) fn names_host(name: &str, behind: Scan<'_>) -> bool {
 }
 
 /// `00179 mgr: `, an event's number before a process.
-fn is_numbered(mut scan: Scan<'_>) -> bool {
+pub(super) fn is_numbered(mut scan: Scan<'_>) -> bool {
     scan.blanks();
     scan.number(5, 5).is_some() && is_blank(scan.peek()) && tag::read(scan).is_some()
 }

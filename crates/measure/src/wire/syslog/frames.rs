@@ -127,7 +127,7 @@ pub(super) fn dashed<'l>(record: &mut Record<'l>, text: &'l [u8]) {
 /// The code among structured data in the place of a text: `raslogd: [log@1588 value="AUDIT"]...[msgid@1588
 /// value="DCM-1006"][severity@1588 value="INFO"]` of Brocade's SLX-OS.
 pub(super) fn elements(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
-    body.starts_with(b"[log@").then_some(())?;
+    memchr::memmem::find(body, b"[log@")?;
     let value = |name: &[u8]| {
         let mut scan = Scan::new(&body[memchr::memmem::find(body, name)?..]);
         scan.token();

@@ -168,7 +168,7 @@ impl<'l> Header<'l> {
         fits
     }
 
-    /// Takes `W` or `WARNING` where a time follows: `W 10/01/19 11:20:55 02628 FFI: ...`.
+    /// Takes `W` or `WARNING` where a time or an event's number follows: `W 10/01/19 11:20:55 02628 FFI: ...`.
     fn level_before_time(&mut self, scan: &mut Scan<'l>) -> bool {
         let mut try_scan = *scan;
         let word = try_scan.token();
@@ -182,7 +182,7 @@ impl<'l> Header<'l> {
             _ => return false,
         };
         try_scan.blanks();
-        let known = stamp::is_next(try_scan);
+        let known = stamp::is_next(try_scan) || ahead::is_numbered(try_scan);
         if known {
             self.level = level;
             *scan = try_scan;

@@ -192,6 +192,18 @@ fn from<'l>(whole: &'l [u8], part: &[u8]) -> &'l [u8] {
 
 /// `1,2026/04/29 13:58:46,serial,TYPE,subtype,...` (PAN-OS 10, syslog field descriptions).
 fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    matches!(body, [b'0'..=b'9', b',', ..]) && panos_from(record, body, 0)
+}
+
+/// Reads a line of PAN-OS that a relay cut at its first blank, having taken `1,2026/04/29` for a process.
+pub(super) fn panos_cut<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
+    let date =
+        |app: &str| matches!(app.as_bytes(), [b'0'..=b'9', b',', b'2', ..] if app.len() == 12);
+    record.app.is_some_and(date) && panos_from(record, body, 1)
+}
+
+/// Reads fields of which the first `cut` are missing.
+fn panos_from<'l>(record: &mut Record<'l>, body: &'l [u8], cut: usize) -> bool {
     const TYPES: &[&[u8]] = &[
         b"TRAFFIC",
         b"THREAT",
@@ -210,10 +222,7 @@ fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
         b"AUDIT",
         b"TUNNEL",
     ];
-    if !matches!(body, [b'0'..=b'9', b',', ..]) {
-        return false;
-    }
-    let mut fields = Csv(body).skip(3);
+    let mut fields = Csv(body).skip(3 - cut);
     let Some(kind) = fields.next().filter(|kind| TYPES.contains(kind)) else { return false };
     record.format = Format::PanOs;
     record.message = body;
@@ -231,7 +240,7 @@ fn panos<'l>(record: &mut Record<'l>, body: &'l [u8]) -> bool {
     };
     let name = match device_name {
         0 => behind_flags(body),
-        place => Csv(body).nth(place),
+        place => Csv(body).nth(place - cut),
     };
     if let Some(name) = name.and_then(host::name) {
         // The header may say the same name with its domain.

@@ -6,6 +6,7 @@ use model::UnixMs;
 use super::ahead;
 use super::body;
 use super::code::{self, Code};
+use super::frames;
 use super::header::{self, Header};
 use super::host;
 use super::pairs;
@@ -144,9 +145,12 @@ fn text_code<'l>(record: &mut Record<'l>, message_id: Option<&'l str>, received:
     if record.code.is_none() {
         if record.app.is_none() || pairs::is_event_format(text) {
             pairs::read(record, text, received);
-        } else {
+        } else if !pairs::panos_cut(record, text) {
             pairs::behind_process(record, text, received);
         }
+    }
+    if record.code.is_none() && !record.structured.is_empty() {
+        record.code = frames::elements(record.structured).map(|(code, _)| code);
     }
     // A relay that took the code for a process: `%SYS-5-CONFIG_I - - - text`.
     if record.code.is_none() {

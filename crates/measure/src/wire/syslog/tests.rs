@@ -138,6 +138,8 @@ fn any_bytes_yield_a_record_that_lies_within_them() {
         b"<0>",
         b"\xEF\xBB\xBF<13>\xEF\xBB\xBF",
         b"\x1b[31m<13>x",
+        b"x <13>x",
+        b"2026-04-17 18:16:57 [a] b <13>2026-04-17 18:16:57 [a] b <13>2026-04-17 18:16:57 [a] b <13>2026-04-17 18:16:57 [a] b <13>2026-04-17 18:16:57 [a] b <13>x",
     ] {
         let record = parse(line, RECEIVED);
         assert!(line.starts_with(record.raw), "{line:?}");

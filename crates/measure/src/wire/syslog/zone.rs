@@ -101,6 +101,9 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
         }
         return Some(Zone::East(east));
     }
+    if scan.peek() == b'[' {
+        return in_brackets(scan);
+    }
     let mut try_scan = *scan;
     let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
     if name.is_empty() || name.len() > LONGEST || (!apart && name != b"Z") {
@@ -166,6 +169,19 @@ pub(super) fn skip_before_process(scan: &mut Scan<'_>) {
     if apart && try_scan.eat(b':') && is_word(name) && tag::read(try_scan).is_some() {
         *scan = after;
     }
+}
+
+/// `[GMT +08:00:00]` behind the year, as Comware writes it.
+fn in_brackets(scan: &mut Scan<'_>) -> Option<Zone> {
+    let mut try_scan = *scan;
+    let named = try_scan.eat_all(b"[GMT") || try_scan.eat_all(b"[UTC");
+    try_scan.blanks();
+    let east = offset(&mut try_scan).filter(|_| named)?;
+    try_scan.take_while(|byte| byte == b':' || byte.is_ascii_digit());
+    try_scan.eat(b']').then(|| {
+        *scan = try_scan;
+        Zone::East(east)
+    })
 }
 
 fn is_word(name: &[u8]) -> bool {
