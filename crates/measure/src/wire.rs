@@ -9,7 +9,7 @@ pub mod tcp;
 
 pub use cookie::Cookie;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use model::transport::{Arrival, Layer};
 
@@ -89,6 +89,11 @@ pub fn after_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
     if header < 20 { None } else { packet.get(header..) }
 }
 
+/// Who sent an IPv4 packet (RFC 791, section 3.1); `None` if it is too short to say.
+pub(crate) fn ipv4_source(packet: &[u8]) -> Option<Ipv4Addr> {
+    be32(packet, 12).map(Ipv4Addr::from_bits)
+}
+
 /// The internet checksum (RFC 1071) of `bytes` on top of a partial sum.
 pub(crate) fn checksum(bytes: &[u8], start: u32) -> u16 {
     let (pairs, rest) = bytes.as_chunks::<2>();
@@ -133,6 +138,14 @@ mod tests {
         packet[0] = 0x45;
         packet[20] = 7;
         assert_eq!(after_ipv4_header(&packet), Some(&[7, 0][..]));
+    }
+
+    #[test]
+    fn the_sender_of_an_ipv4_packet_is_read_from_its_header() {
+        let mut packet = [0; 20];
+        packet[12..16].copy_from_slice(&[192, 0, 2, 7]);
+        assert_eq!(ipv4_source(&packet), Some(Ipv4Addr::new(192, 0, 2, 7)));
+        assert_eq!(ipv4_source(&packet[..15]), None);
     }
 
     #[test]
