@@ -163,7 +163,8 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    if matches!(second, b'-' | b' ' | b'0'..=b'9') && ahead::fits_rfc5424(scan, iso) {
+    let short = scan.peek() != b'%' && matches!(second, b'-' | b' ' | b'0'..=b'9');
+    if short && ahead::fits_rfc5424(scan, iso) {
         return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {

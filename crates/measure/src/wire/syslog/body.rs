@@ -255,10 +255,13 @@ fn is_dell(before: &[u8]) -> bool {
 
 /// The codes of a collector that strips `%`: `LINEPROTO-5-UPDOWN:Line protocol ...`.
 fn collector_code(body: &[u8]) -> Option<(Code<'_>, &[u8])> {
+    if !body.first().is_some_and(u8::is_ascii_uppercase) {
+        return None;
+    }
     let mut scan = Scan::new(body);
     // `cpe0089.lga.example.com(vendor2) LINEPROTO-...`: the vendor has been cut off the host before.
     let word = scan.take_while(|byte| !is_blank(byte) && byte != b':');
-    if !word.first().is_some_and(u8::is_ascii_uppercase) || !scan.eat(b':') {
+    if !scan.eat(b':') {
         return None;
     }
     let upper = |byte: &u8| {

@@ -327,7 +327,8 @@ impl<'l> Header<'l> {
 
     /// `FW1%%01ARP/4/DUP_IPADDR(l): ...`: nothing stands between host and code. `start` begins with the word.
     fn host_joined(&self, word: &'l [u8], start: &'l [u8], scan: &mut Scan<'l>) -> Option<&'l str> {
-        let at = memchr::memmem::find(word, b"%%").filter(|_| self.time.is_some())?;
+        (self.time.is_some() && self.host.is_none()).then_some(())?;
+        let at = memchr::memchr(b'%', word).filter(|&at| word[at..].starts_with(b"%%"))?;
         let name = host::name(&word[..at])?;
         scan.rest = &start[at..];
         Some(name)

@@ -361,6 +361,25 @@ proptest::proptest! {
     }
 
     #[test]
+    fn pieces_of_lines_put_together_yield_parts_of_themselves(seed: u64) {
+        let mut dice = Dice(seed);
+        let lines: Vec<_> = unseen().into_iter().chain(examples(LINES)).map(|one| one.line).collect();
+        for _ in 0..200 {
+            let mut piece = || {
+                let line = lines[dice.below(lines.len() as u64) as usize].as_bytes();
+                let end = 1 + dice.below(line.len() as u64) as usize;
+                &line[dice.below(end as u64) as usize..end]
+            };
+            let line = [piece(), piece(), piece()].concat();
+            let record = parse(&line, RECEIVED);
+            let message = record.message.as_ptr_range();
+            let inside = record.message.is_empty()
+                || (line.as_ptr_range().contains(&message.start) && message.end <= line.as_ptr_range().end);
+            proptest::prop_assert!(inside, "{:?}", String::from_utf8_lossy(&line));
+        }
+    }
+
+    #[test]
     fn every_input_yields_parts_of_itself(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let record = parse(&bytes, RECEIVED);
         let within = |part: &[u8]| part.is_empty() || bytes.windows(part.len()).any(|window| window == part);
