@@ -149,8 +149,11 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
     if iso && record.device.is_none() {
         scan.eat_all(b"- ");
     }
-    // What follows the first word tells two rare forms from all others.
-    let second = memchr::memchr(b' ', scan.rest).map_or(0, |at| scan.peek_at(at + 1));
+    // What follows the first word tells two rare forms from all others; mostly a code is that word.
+    let second = match scan.peek() {
+        b'%' => 0,
+        _ => memchr::memchr(b' ', scan.rest).map_or(0, |at| scan.peek_at(at + 1)),
+    };
     if second == b'<' && relays > 0 && header.is_counted() && ahead::relay_is_next(scan) {
         return within(record, record.priority, scan, received, relays);
     }
@@ -163,8 +166,7 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    let short = scan.peek() != b'%' && matches!(second, b'-' | b' ' | b'0'..=b'9');
-    if short && ahead::fits_rfc5424(scan, iso) {
+    if matches!(second, b'-' | b' ' | b'0'..=b'9') && ahead::fits_rfc5424(scan, iso) {
         return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {

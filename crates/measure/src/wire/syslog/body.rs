@@ -78,11 +78,10 @@ pub(super) fn message<'l>(record: &mut Record<'l>, body: &'l [u8]) {
             .or_else(|| labelled(body).or_else(|| frames::numbered(body)).map(as_is)),
         b'a'..=b'z' => function().or_else(f5),
         b'0'..=b'9' => f5(),
-        b'[' => code::frr(body).map(|found| (found, Format::Frr)).or_else(|| {
-            frames::triple(record, body)
-                .or_else(|| frames::elements(body).filter(|_| body.starts_with(b"[log@")))
-                .map(as_is)
-        }),
+        b'[' if body.starts_with(b"[log@") => frames::elements(body).map(as_is),
+        b'[' => code::frr(body)
+            .map(|found| (found, Format::Frr))
+            .or_else(|| frames::triple(record, body).map(as_is)),
         b'<' => exos(body)
             .map(|found| (found, Format::Exos))
             .or_else(|| aruba(record, body).map(|found| (found, Format::Aruba))),
