@@ -103,6 +103,35 @@ fn address(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 11 + (number / 200) as u8, (number % 200) as u8 + 1)
 }
 
+/// Where devices are served.
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+/// Serves a device at an address; gives the place.
+fn serve(device: &Device, at: Ipv4Addr, runtime: &tokio::runtime::Runtime) -> SocketAddr {
+    let listener = TcpListener::bind((at, 0)).expect("loopback is wide");
+    listener.set_nonblocking(true).expect("a socket can be");
+    let place = listener.local_addr().expect("it is bound");
+    let served = device.clone();
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
+        served.listen(listener).await
+    });
+    place
+}
+
+/// A device as the configuration names it, with further keys of its own.
+fn entry(name: &str, platform: &str, place: SocketAddr, keys: &str) -> String {
+    format!(
+        "  {name}: {{ addresses: {}, platform: {platform}, login: {{ user: netmend, port: {}, \
+         password: \"${{env:DEVICE_PASSWORD}}\" }}{keys} }}\n",
+        place.ip(),
+        place.port()
+    )
+}
+
 impl World {
     /// A daemon beside devices that behave, with a port down on each.
     fn new(plan: &Plan<'_>) -> Self {
@@ -112,11 +141,7 @@ impl World {
     /// The same with devices that are changed first.
     fn with(plan: &Plan<'_>, change: impl Fn(usize, &mut DeviceOptions)) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = runtime();
         let (mut devices, mut places) = (Vec::new(), Vec::new());
         for number in 0..plan.devices {
             let mut options = DeviceOptions::new(format!("r{}", number + 1), Dialect::Ios);
@@ -124,14 +149,7 @@ impl World {
             change(number, &mut options);
             let device = Device::new(options).expect("a device");
             device.break_interface("GigabitEthernet0/1");
-            let listener = TcpListener::bind((address(number), 0)).expect("loopback is wide");
-            listener.set_nonblocking(true).expect("a socket can be");
-            places.push(listener.local_addr().expect("it is bound"));
-            let served = device.clone();
-            runtime.spawn(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-                served.listen(listener).await
-            });
+            places.push(serve(&device, address(number), &runtime));
             devices.push(device);
         }
         // An address that was free a moment ago.
@@ -155,13 +173,7 @@ impl World {
         );
         for (number, place) in self.places.iter().enumerate() {
             let keys = plan.keys.get(number).map(|keys| format!(", {keys}")).unwrap_or_default();
-            let device = format!(
-                "  r{}: {{ addresses: {}, platform: ios, login: {{ user: netmend, port: {}, password: \"${{env:DEVICE_PASSWORD}}\" }}{keys} }}\n",
-                number + 1,
-                place.ip(),
-                place.port()
-            );
-            text.push_str(&device);
+            text.push_str(&entry(&format!("r{}", number + 1), "ios", *place, &keys));
         }
         std::fs::write(self.folder.path().join("netmend.yaml"), text).expect("a file");
     }

@@ -19,19 +19,11 @@ fn shut(changes: usize, verify: &str) -> String {
 /// Runs a remediation by hand; gives the device and what was said.
 fn by_hand(remediation: &str) -> (Device, Output) {
     let folder = tempfile::tempdir().expect("a folder for the test");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = runtime();
     let mut options = DeviceOptions::new("r1", Dialect::Eos);
     options.password = PASSWORD.into();
     let device = Device::new(options).expect("a device");
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
-    let listener = listener.expect("loopback is there");
-    let port = listener.local_addr().expect("it is bound").port();
-    let served = device.clone();
-    runtime.spawn(async move { served.listen(listener).await });
+    let place = serve(&device, Ipv4Addr::LOCALHOST, &runtime);
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, text).expect("a file");
@@ -40,13 +32,8 @@ fn by_hand(remediation: &str) -> (Device, Output) {
     let data = folder.path().join("data");
     std::fs::create_dir(&data).expect("a folder");
     write("data/known_devices", &format!("r1 {}\n", device.public_key()));
-    let config = write(
-        "netmend.yaml",
-        &format!(
-            "devices:\n  r1: {{ addresses: 127.0.0.1, platform: eos, login: {{ user: netmend, port: {port}, \
-             password: \"${{env:DEVICE_PASSWORD}}\" }} }}\n"
-        ),
-    );
+    let entry = entry("r1", "eos", place, "");
+    let config = write("netmend.yaml", &format!("devices:\n{entry}"));
     let star = write("shut.star", remediation);
     let run = Command::new(env!("CARGO_BIN_EXE_netmend"))
         .args(["remedy", "run"])
