@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::{after, between};
 use crate::platform::Platform;
 
 /// A neighbour.
@@ -25,12 +26,16 @@ pub(in crate::script) fn command(platform: Platform) -> Option<&'static str> {
             Some("show ip ospf neighbor")
         }
         Platform::IosXr | Platform::Junos => Some("show ospf neighbor"),
-        Platform::Linux | Platform::Vrp | Platform::Sros => None,
+        Platform::Vrp => Some("display ospf peer"),
+        Platform::Linux | Platform::Sros => None,
     }
 }
 
 /// The neighbour with this router id or address.
 pub(in crate::script) fn parse(platform: Platform, peer: &str, text: &str) -> Option<Neighbor> {
+    if platform == Platform::Vrp {
+        return vrp(text).into_iter().find(|found| found.id == peer || found.address == peer);
+    }
     let row = if platform == Platform::Junos { junos } else { cisco };
     text.lines().filter_map(row).find(|neighbor| neighbor.id == peer || neighbor.address == peer)
 }
@@ -40,6 +45,7 @@ fn state(word: &str) -> Option<String> {
     const STATES: &[&str] =
         &["DOWN", "ATTEMPT", "INIT", "2WAY", "TWOWAY", "EXSTART", "EXCHANGE", "LOADING", "FULL"];
     let word = word.split('/').next()?.trim_end_matches(',').to_ascii_uppercase();
+    let word = if word == "2-WAY" { "2WAY".to_owned() } else { word };
     STATES.contains(&word.as_str()).then_some(word)
 }
 
@@ -67,6 +73,33 @@ fn junos(line: &str) -> Option<Neighbor> {
     let state = state(third)?;
     let text = |word: &str| word.to_owned();
     Some(Neighbor { id: text(id), address: text(address), interface: text(interface), state })
+}
+
+/// Some lines for each: below `Area 0.0.0.0 interface 10.1.1.2(Vlanif100)'s neighbors` one with `Router ID:` and
+/// `Address:`, then one with `State:`.
+fn vrp(text: &str) -> Vec<Neighbor> {
+    let mut found: Vec<Neighbor> = Vec::new();
+    let mut interface = "";
+    for line in text.lines() {
+        let word = |label: &str| {
+            after(line, label).and_then(|rest| rest.split_whitespace().next()).unwrap_or_default()
+        };
+        if line.trim_start().starts_with("Area ") {
+            interface = between(line, "(", ")").unwrap_or_default();
+        } else if word("Router ID:").parse::<IpAddr>().is_ok() {
+            let address = between(line, "Address:", "GR ").unwrap_or_default();
+            let (id, address) = (word("Router ID:").to_owned(), address.to_owned());
+            found.push(Neighbor {
+                id,
+                address,
+                interface: interface.to_owned(),
+                ..Neighbor::default()
+            });
+        } else if let (Some(last), Some(state)) = (found.last_mut(), state(word("State:"))) {
+            last.state = state;
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -107,6 +140,25 @@ Neighbor ID     Instance VRF      Pri State                  Dead Time   Address
 10.0.0.2        1        default  1   2WAY/DROTHER           00:00:32    10.0.12.2       Ethernet1
 ";
         assert_eq!(read(Platform::Eos, "10.0.0.2", eos)[2..], ["Ethernet1", "2WAY"]);
+        let vrp = "
+         OSPF Process 1 with Router ID 10.0.0.1
+                 Neighbors
+
+ Area 0.0.0.0 interface 10.0.12.1(GigabitEthernet0/0/1)'s neighbors
+ Router ID: 10.0.0.2         Address: 10.0.12.2        GR State: Normal
+   State: Full  Mode:Nbr is  Slave  Priority: 1
+   DR: 10.0.12.1  BDR: None   MTU: 0
+   Dead timer due in 35  sec
+
+ Area 0.0.0.1 interface 10.0.13.1(Vlanif100)'s neighbors
+ Router ID: 10.0.0.3         Address: 10.0.13.3
+   State: 2-Way  Mode:Nbr is  Master  Priority: 1
+";
+        let expected = ["10.0.0.2", "10.0.12.2", "GigabitEthernet0/0/1", "FULL"];
+        assert_eq!(read(Platform::Vrp, "10.0.12.2", vrp), expected);
+        let expected = ["10.0.0.3", "10.0.13.3", "Vlanif100", "2WAY"];
+        assert_eq!(read(Platform::Vrp, "10.0.0.3", vrp), expected);
+        assert_eq!(parse(Platform::Vrp, "10.0.0.1", vrp), None);
         let junos = "\
 Address          Interface              State           ID               Pri  Dead
 10.0.12.2        ge-0/0/1.0             ExStart         10.0.0.2         128    35
