@@ -18,6 +18,9 @@ use crate::goals::{At, Goals};
 use crate::{command, packages};
 use devices::Devices;
 
+/// Rounds of repairs, whose middle counts: what a machine does besides shifts a single one by a tenth.
+const ROUNDS: usize = 3;
+
 /// What is measured of files and steps: key, name, goal.
 const FIGURES: [(&str, &str, Option<At>); 3] = [
     ("load_s", "1,000 remediation files, read and checked, s", Some(At::Most(1.0))),
@@ -125,30 +128,71 @@ fn repairs(
     for (workers, faster) in
         [(10, 1.3), (50, 2.0)].into_iter().filter(|(workers, _)| wanted(*workers))
     {
-        let (their, rows_cpu_ms) = theirs::run(&database, devices, args.events, workers)?;
-        let (our, children) = ours::run(args, binary, devices, workers)?;
-        for (name, figures) in [("script", their), ("netmend", our), ("its children", children)] {
+        let mut rounds = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            let (script, rows_cpu_ms) = theirs::run(&database, devices, args.events, workers)?;
+            let (netmend, children) = ours::run(args, binary, devices, workers)?;
+            let rows_rss_mib = database.rss_mib()?;
+            let round = Round { script, rows_cpu_ms, rows_rss_mib, netmend, children };
+            round.print(workers);
+            rounds.push(round);
+        }
+        let middle = |of: fn(&Round) -> f64| {
+            let mut found: Vec<f64> = rounds.iter().map(of).collect();
+            found.sort_by(f64::total_cmp);
+            found[ROUNDS / 2]
+        };
+        let name = format!("events/s, times the script's, {workers}");
+        goals.check(&name, middle(Round::speed), At::Least(faster));
+        let name = format!("CPU an event, children included, times the script's, {workers}");
+        goals.check(&name, middle(Round::cpu), At::Most(0.3));
+        let name = format!("memory, times that of the script and its database, {workers}");
+        goals.check(&name, middle(Round::memory), At::Most(0.5));
+    }
+    Ok(())
+}
+
+/// Both worked on the same events, one after the other.
+struct Round {
+    script: Figures,
+    rows_cpu_ms: f64,
+    rows_rss_mib: f64,
+    netmend: Figures,
+    children: Figures,
+}
+
+impl Round {
+    fn print(&self, workers: usize) {
+        let Self { script, netmend, children, .. } = self;
+        for (name, figures) in
+            [("script", script), ("netmend", netmend), ("its children", children)]
+        {
             println!(
                 "  {workers} workers, {name:12} {:>6.0} events/s {:>6.2} ms CPU an event {:>5.0} MiB",
                 figures.events_per_s, figures.cpu_ms, figures.rss_mib
             );
         }
-        let speed = our.events_per_s / their.events_per_s;
-        goals.check(&format!("events/s, times the script's, {workers}"), speed, At::Least(faster));
-        let cpu = (our.cpu_ms + children.cpu_ms) / their.cpu_ms;
-        let name = format!("CPU an event, children included, times the script's, {workers}");
-        goals.check(&name, cpu, At::Most(0.3));
-        let rows = database.rss_mib()?;
         println!(
-            "  {workers} workers, the script's database {rows_cpu_ms:>17.2} ms CPU an event {rows:>5.0} MiB; with it \
-             netmend takes {:.2} times the CPU",
-            (our.cpu_ms + children.cpu_ms) / (their.cpu_ms + rows_cpu_ms)
+            "  {workers} workers, the script's database {:>17.2} ms CPU an event {:>5.0} MiB; netmend takes {:.3} \
+             times the script's CPU, {:.3} times that of both",
+            self.rows_cpu_ms,
+            self.rows_rss_mib,
+            self.cpu(),
+            (netmend.cpu_ms + children.cpu_ms) / (script.cpu_ms + self.rows_cpu_ms)
         );
-        let memory = our.rss_mib / (their.rss_mib + rows);
-        let name = format!("memory, times that of the script and its database, {workers}");
-        goals.check(&name, memory, At::Most(0.5));
     }
-    Ok(())
+
+    fn speed(&self) -> f64 {
+        self.netmend.events_per_s / self.script.events_per_s
+    }
+
+    fn cpu(&self) -> f64 {
+        (self.netmend.cpu_ms + self.children.cpu_ms) / self.script.cpu_ms
+    }
+
+    fn memory(&self) -> f64 {
+        self.netmend.rss_mib / (self.script.rss_mib + self.rows_rss_mib)
+    }
 }
 
 /// From a line to the first command.
