@@ -7,7 +7,7 @@ use super::scan::{class, text};
 const LONGEST: usize = 255;
 
 /// A word as a host, by its form alone: letters, digits, `-._:@`, not only punctuation. A chassis slot
-/// before a slash (`slot1/`) and a routing engine before a dot (`re0.`) are left out.
+/// before a slash (`slot1/`) is left out.
 pub(super) fn name(word: &[u8]) -> Option<&str> {
     let word = word.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(word);
     plain(word).or_else(|| {
@@ -32,7 +32,7 @@ fn plain(word: &[u8]) -> Option<&str> {
     if word.len() > LONGEST || !word.iter().all(fits) {
         return None;
     }
-    let name = without_engine(text(word)?);
+    let name = text(word)?;
     name.bytes().any(|byte| class::is(byte, class::WORD)).then_some(name)
 }
 
@@ -86,14 +86,6 @@ fn without_slot(name: &str) -> &str {
     };
     match name.split_once('/') {
         Some((slot, host)) if is_slot(slot) => host,
-        _ => name,
-    }
-}
-
-/// Junos prints `re0.host`: the routing engine is part of the device.
-fn without_engine(name: &str) -> &str {
-    match name.as_bytes() {
-        [b'r', b'e', b'0' | b'1', b'.', ..] => &name[4..],
         _ => name,
     }
 }
