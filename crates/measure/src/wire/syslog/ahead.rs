@@ -283,11 +283,15 @@ pub(super) fn own_header(mut scan: Scan<'_>) -> bool {
     timed && (numbered || scan.peek() == b':')
 }
 
-/// Takes the year of a clock that a relay cut to that of RFC 3164, with its own name behind it: `May  5 22:27:58
-/// 172.18.19.19 2015 AB-DS1 %%01IC/6/...`.
-pub(super) fn cut_year(scan: &mut Scan<'_>) -> bool {
+/// Takes the year or the zone of a clock that a relay cut to that of RFC 3164, with its own name behind it: `May  5
+/// 22:27:58 172.18.19.19 2015 AB-DS1 %%01IC/6/...`, `Apr 11 23:01:37 192.0.2.1 +01:00 R1 HWCM/4/...`.
+pub(super) fn cut_clock(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
-    if !try_scan.number(4, 4).is_some_and(|year| (1990..2100).contains(&year)) {
+    let cut = match try_scan.peek() {
+        b'+' | b'-' => zone::read(&mut try_scan, false).is_some(),
+        _ => try_scan.number(4, 4).is_some_and(|year| (1990..2100).contains(&year)),
+    };
+    if !cut {
         return false;
     }
     let after = try_scan;
@@ -430,6 +434,17 @@ pub(super) fn level_before_host(scan: &mut Scan<'_>) -> bool {
     let known = named && stamp::is_next(try_scan);
     if known {
         *scan = behind;
+    }
+    known
+}
+
+/// Takes the letter of a severity behind a time and its colon, as `show logging` of `NetIron` prints it before the text:
+/// `Feb  7 17:32:08:I:CLI CMD: ...`.
+pub(super) fn letter(scan: &mut Scan<'_>) -> bool {
+    const LETTERS: &[u8] = b"MACEWNID";
+    let known = scan.peek_at(1) == b':' && LETTERS.contains(&scan.peek());
+    if known {
+        scan.skip(2);
     }
     known
 }

@@ -339,6 +339,7 @@ const JUNOS_DAEMONS: &[&str] = &[
     "sdxd",
     "jddosd",
     "license-check",
+    "cli",
 ];
 
 /// Eight hexadecimal digits and a level, as F5 prints them: `01070638:5: Pool ...`.

@@ -70,6 +70,9 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b':' => {
                 header.closed = blanks == 0 && header.time.is_some() && header.host.is_none();
                 scan.skip(1);
+                if header.closed && ahead::letter(scan) {
+                    break;
+                }
             }
             b'[' if header.host.is_some() && ahead::bracketed_address(scan) => {}
             b'(' if header.host.is_none() || !ahead::stack(scan) => break,
@@ -81,7 +84,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             _ if header.is_empty() && half_clock(scan) => {}
             _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
-            b'1' | b'2' if header.cut_year(scan) => {}
+            b'1' | b'2' | b'+' | b'-' if header.cut_clock(scan) => {}
             b'M' if header.forwarded(scan) => {}
             _ if header.task(scan) || header.host(scan) => {}
             _ => break,
@@ -190,8 +193,8 @@ impl<'l> Header<'l> {
         known
     }
 
-    fn cut_year(&mut self, scan: &mut Scan<'l>) -> bool {
-        let cut = self.time.is_some() && !self.second_time && ahead::cut_year(scan);
+    fn cut_clock(&mut self, scan: &mut Scan<'l>) -> bool {
+        let cut = self.time.is_some() && !self.second_time && ahead::cut_clock(scan);
         // Behind a host the clock was the device's, a second one.
         self.second_time |= cut && self.host.is_some();
         cut
@@ -410,6 +413,10 @@ impl<'l> Header<'l> {
                     return Some(found);
                 }
                 host::is_certain(name) && (host::is_address(name) || names_another(*scan))
+            }
+            // A text that goes on in a further line is indented: `422153: R1-CORE:      Reason : ...`.
+            (None, Follows::Text) if self.seq.is_some() => {
+                scan.rest.starts_with(b"  ") && host::is_certain(name)
             }
             (Some(_), Follows::Header) => ahead::own_header(*scan),
             _ => false,
