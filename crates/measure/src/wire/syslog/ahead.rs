@@ -289,7 +289,7 @@ pub(super) fn cut_clock(scan: &mut Scan<'_>) -> bool {
     let mut try_scan = *scan;
     let cut = match try_scan.peek() {
         b'+' | b'-' => zone::read(&mut try_scan, false).is_some(),
-        _ => try_scan.number(4, 4).is_some_and(|year| (1990..2100).contains(&year)),
+        _ => year(&mut try_scan),
     };
     if !cut {
         return false;
@@ -297,6 +297,63 @@ pub(super) fn cut_clock(scan: &mut Scan<'_>) -> bool {
     let after = try_scan;
     let known = try_scan.blanks() > 0
         && host::name(try_scan.token()).is_some_and(|name| names_host(name, try_scan));
+    if known {
+        *scan = after;
+    }
+    known
+}
+
+/// Takes a clock that is no time: a bare `Z`, a date, or a time of day with its zone, as devices send them
+/// that lost the other half.
+pub(super) fn half_clock(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    let mut stamp = stamp::Stamp::default();
+    let date = |scan: &mut Scan<'_>| {
+        scan.number(4, 4).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+            && scan.eat(b'-')
+            && scan.number(2, 2).is_some()
+    };
+    let mut day = *scan;
+    if date(&mut day) {
+        try_scan = day;
+    } else if try_scan.peek().is_ascii_digit() {
+        if stamp::time_of_day(&mut try_scan, &mut stamp).is_none() {
+            return false;
+        }
+        stamp::zone_behind(&mut try_scan, &mut stamp);
+        if stamp.offset.is_none() {
+            return false;
+        }
+    } else if !try_scan.eat(b'Z') {
+        return false;
+    }
+    let known = is_blank(try_scan.peek());
+    if known {
+        *scan = try_scan;
+    }
+    known
+}
+
+/// Takes a year alone.
+fn year(scan: &mut Scan<'_>) -> bool {
+    scan.number(4, 4).is_some_and(|year| (1990..2100).contains(&year))
+}
+
+/// Takes what is left of a clock whose beginning was cut off, a time of day or the year, where a host follows and a code that
+/// only a device's own name stands before: `22:47:47.8 AR01 %%01SSH/4/...`, `2013 ServerSwitch %%10DEV/5/...`.
+pub(super) fn clock_before_code(scan: &mut Scan<'_>) -> bool {
+    let (mut try_scan, mut time) = (*scan, *scan);
+    if stamp::time_of_day(&mut time, &mut <_>::default()).is_some() {
+        try_scan = time;
+    } else if !year(&mut try_scan) {
+        return false;
+    }
+    let after = try_scan;
+    let known = try_scan.blanks() > 0
+        && host::name(try_scan.token()).is_some()
+        && follows(try_scan) == Follows::Code(Speaker::Device);
     if known {
         *scan = after;
     }
@@ -434,6 +491,17 @@ pub(super) fn level_before_host(scan: &mut Scan<'_>) -> bool {
     let known = named && stamp::is_next(try_scan);
     if known {
         *scan = behind;
+    }
+    known
+}
+
+/// Takes `[WARN]` where a process follows: `2025-07-10 12:50:49.071 [WARN] bgpd: ...` of FRR's own file.
+pub(super) fn level_before_process(scan: &mut Scan<'_>) -> bool {
+    let mut try_scan = *scan;
+    let named = bracketed(try_scan.token()).is_some_and(level::is_name);
+    let known = named && tag::read(try_scan).is_some();
+    if known {
+        *scan = try_scan;
     }
     known
 }

@@ -74,6 +74,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
                     break;
                 }
             }
+            b'[' if header.time.is_some() && ahead::level_before_process(scan) => {}
             b'[' if header.host.is_some() && ahead::bracketed_address(scan) => {}
             b'(' if header.host.is_none() || !ahead::stack(scan) => break,
             b'(' => {}
@@ -81,7 +82,8 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
             b'0'..=b'9' if header.is_empty() && header.count_before_time(scan) => {}
             b'<' if header.host.is_some() && ahead::addresses(scan) => {}
             b'<' if header.host.is_none() && header.host_in_marks(scan) => {}
-            _ if header.is_empty() && half_clock(scan) => {}
+            b'0'..=b'9' if header.is_empty() && ahead::clock_before_code(scan) => {}
+            _ if header.is_empty() && ahead::half_clock(scan) => {}
             _ if header.priority_in_words(scan) => {}
             b'A'..=b'Z' if header.is_empty() && header.level_before_time(scan) => {}
             b'1' | b'2' | b'+' | b'-' if header.cut_clock(scan) => {}
@@ -337,13 +339,18 @@ impl<'l> Header<'l> {
         Some(name)
     }
 
-    /// `<wce1> rsyncd[20421]: ...` behind a time, before a process.
+    /// `<wce1> rsyncd[20421]: ...` behind a time, before a process; with its address, `<ap-3 10.1.1.5> httpd[23571]: ...`,
+    /// it needs no time.
     fn host_in_marks(&mut self, scan: &mut Scan<'l>) -> bool {
         let mut try_scan = *scan;
-        let word = try_scan.token();
-        let name = word.strip_prefix(b"<").and_then(|word| word.strip_suffix(b">"));
-        let name = name.and_then(host::name).filter(|_| self.time.is_some());
-        let known = name.is_some() && tag::read(try_scan).is_some();
+        try_scan.skip(1);
+        let name = host::name(try_scan.take_while(|byte| !is_blank(byte) && byte != b'>'));
+        let addressed = try_scan.blanks() > 0
+            && text(try_scan.take_while(|byte| byte != b'>')).is_some_and(host::is_address);
+        let ends = try_scan.eat(b'>') && is_blank(try_scan.peek());
+        let process = tag::read(try_scan).filter(|_| ends && name.is_some());
+        let known =
+            process.is_some_and(|tag| self.time.is_some() || addressed && tag.pid.is_some());
         if known {
             self.host = name;
             *scan = try_scan;
@@ -479,39 +486,6 @@ impl<'l> Header<'l> {
     }
 }
 
-/// Takes a clock that is no time: a bare `Z`, a date, or a time of day with its zone, as devices send them
-/// that lost the other half.
-fn half_clock(scan: &mut Scan<'_>) -> bool {
-    let mut try_scan = *scan;
-    let mut stamp = stamp::Stamp::default();
-    let date = |scan: &mut Scan<'_>| {
-        scan.number(4, 4).is_some()
-            && scan.eat(b'-')
-            && scan.number(2, 2).is_some()
-            && scan.eat(b'-')
-            && scan.number(2, 2).is_some()
-    };
-    let mut day = *scan;
-    if date(&mut day) {
-        try_scan = day;
-    } else if try_scan.peek().is_ascii_digit() {
-        if stamp::time_of_day(&mut try_scan, &mut stamp).is_none() {
-            return false;
-        }
-        stamp::zone_behind(&mut try_scan, &mut stamp);
-        if stamp.offset.is_none() {
-            return false;
-        }
-    } else if !try_scan.eat(b'Z') {
-        return false;
-    }
-    let known = is_blank(try_scan.peek());
-    if known {
-        *scan = try_scan;
-    }
-    known
-}
-
 /// How a time was written.
 fn style(read: &[u8]) -> Style {
     let digit = read.first().is_some_and(u8::is_ascii_digit);
@@ -532,7 +506,7 @@ fn host_behind_process<'l>(scan: &mut Scan<'l>) -> Option<&'l str> {
     let found = host::name(try_scan.token())?;
     let mut behind = try_scan;
     behind.blanks();
-    if !half_clock(&mut behind) {
+    if !ahead::half_clock(&mut behind) {
         return None;
     }
     *scan = try_scan;

@@ -8,23 +8,23 @@ pub(super) fn of(word: &[u8]) -> Option<u8> {
     }
     let &[first, second, third] = word.first_chunk::<3>()?;
     Some(match &[first | 0x20, second | 0x20, third | 0x20] {
-        b"eme" | b"pan" => 0,
+        b"eme" | b"emr" | b"pan" => 0,
         b"ale" | b"alr" => 1,
         b"cri" => 2,
         b"err" => 3,
         b"war" => 4,
-        b"not" => 5,
+        b"not" | b"ntc" => 5,
         b"inf" | b"sum" => 6,
         b"deb" | b"dbu" | b"dbg" => 7,
         _ => return None,
     })
 }
 
-/// Whether a word is the name of a severity (`info`, `WARNING`), or that of `ESXi`.
+/// Whether a word is the name of a severity (`info`, `WARNING`; `NTCE` of FRR), or that of `ESXi`.
 pub(super) fn is_name(word: &[u8]) -> bool {
     const NAMES: &[&[u8]] = &[
         b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice",
-        b"info", b"debug",
+        b"info", b"debug", b"emrg", b"alrt", b"errr", b"ntce", b"debg",
     ];
     (3..=7).contains(&word.len())
         && of(word).is_some()

@@ -131,7 +131,18 @@ pub(super) mod class {
             }
             let named = matches!(
                 byte & !0x20,
-                b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' | b'T' | b'W'
+                b'J' | b'F'
+                    | b'M'
+                    | b'A'
+                    | b'S'
+                    | b'O'
+                    | b'N'
+                    | b'D'
+                    | b'T'
+                    | b'W'
+                    | b'G'
+                    | b'L'
+                    | b'E'
             );
             if byte.is_ascii_digit() || matches!(byte, b'*' | b'.') || byte >= b'A' && named {
                 table[at] |= CLOCK;

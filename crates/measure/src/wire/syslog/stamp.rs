@@ -178,6 +178,11 @@ fn clock<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
         // How many digits there are, and what ends them, leaves one form.
         let digits = digits(try_scan.rest);
         match (digits, try_scan.peek_at(digits)) {
+            (4, b':') if days_of_uptime(try_scan) => {
+                let word = try_scan.token();
+                *scan = try_scan;
+                return Some(DeviceTime::Uptime(word));
+            }
             (4, b'-' | b'/' | b':' | b'.' | b' ') => year_first(&mut try_scan)?,
             (1 | 2, b'-' | b'/' | b'.') => numbers(&mut try_scan)?,
             (1 | 2, b' ') if try_scan.peek_at(digits + 1).is_ascii_alphabetic() => {
@@ -511,6 +516,12 @@ pub(super) fn zone_behind(scan: &mut Scan<'_>, stamp: &mut Stamp) {
     }
 }
 
+/// Whether this is `0000:00:06:00.56 `, days, hours, minutes and seconds since the start of a `ProCurve` switch.
+fn days_of_uptime(mut scan: Scan<'_>) -> bool {
+    scan.skip(5);
+    time_of_day(&mut scan, &mut Stamp::default()).is_some() && scan.peek() == b' '
+}
+
 /// `2y10w`, `1w2d`, `3d04h`, `00:01:01`, each with a colon behind it; `1 2:` of old releases; `0d02h29m35s:I:text` of
 /// Brocade's switches, where the text may follow at once.
 fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
@@ -541,21 +552,23 @@ fn uptime<'l>(scan: &mut Scan<'l>) -> Option<DeviceTime<'l>> {
     Some(DeviceTime::Uptime(&line[..line.len() - end.rest.len()]))
 }
 
+/// A month's first three letters, in English or as hosts with an Italian, Spanish, Portuguese, French or German locale
+/// print them.
 fn month(scan: &mut Scan<'_>) -> Option<u8> {
     let name = scan.rest.get(..3)?;
     let at = match (name[0] | 0x20, name[1] | 0x20, name[2] | 0x20) {
-        (b'j', b'a', b'n') => 1,
-        (b'f', b'e', b'b') => 2,
+        (b'j', b'a', b'n') | (b'g', b'e', b'n') | (b'e', b'n', b'e') => 1,
+        (b'f', b'e', b'b' | b'v') => 2,
         (b'm', b'a', b'r') => 3,
-        (b'a', b'p', b'r') => 4,
-        (b'm', b'a', b'y') => 5,
-        (b'j', b'u', b'n') => 6,
-        (b'j', b'u', b'l') => 7,
-        (b'a', b'u', b'g') => 8,
-        (b's', b'e', b'p') => 9,
-        (b'o', b'c', b't') => 10,
+        (b'a', b'p' | b'b' | b'v', b'r') => 4,
+        (b'm', b'a', b'y' | b'i' | b'g') => 5,
+        (b'j', b'u', b'n') | (b'g', b'i', b'u') => 6,
+        (b'j', b'u', b'l') | (b'l', b'u', b'g') => 7,
+        (b'a', b'u', b'g') | (b'a', b'g', b'o') => 8,
+        (b's', b'e', b'p' | b't') => 9,
+        (b'o', b'c' | b't' | b'k' | b'u', b't') => 10,
         (b'n', b'o', b'v') => 11,
-        (b'd', b'e', b'c') => 12,
+        (b'd', b'e', b'c' | b'z') | (b'd', b'i', b'c') => 12,
         _ => return None,
     };
     scan.skip(3);
