@@ -229,11 +229,13 @@ fn call_manager<'l>(found: &Found<'l>) -> Option<&'l str> {
 }
 
 /// Junos with `explicit-priority`: `rpd[2902]: %DAEMON-4-RPD_BGP_NEIGHBOR_STATE_CHANGED: ...`. The tag is
-/// the code; facility and severity are the header's.
+/// the code; facility and severity are the header's. A relay may have taken the process off; then only `NTP` could as well be
+/// Cisco's.
 fn junos<'l>(record: &Record<'l>, code: Code<'l>) -> Option<Code<'l>> {
     // Junos gives each process its number, but for the kernel and its streams (`RT_FLOW`).
     let stream = |app: &str| app.ends_with("kernel") || code::is_junos_tag(app.as_bytes());
-    (record.pid.is_some() || record.app.is_some_and(stream)).then_some(())?;
+    let bare = record.app.is_none() && record.seq.is_none() && !code.printed.starts_with("NTP-");
+    (record.pid.is_some() || bare || record.app.is_some_and(stream)).then_some(())?;
     let mut parts = code.printed.splitn(3, '-');
     let (facility, tag) = (parts.next()?, parts.nth(1)?);
     let fits = code::is_junos_facility(facility)
