@@ -119,8 +119,9 @@ fn tag_alone(record: &mut Record<'_>) {
     }
 }
 
-/// What stands behind the card that speaks for a Junos device, or the device's name once more: `(FPC Slot 1, PIC Slot 1)
-/// PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`; a card for services names the set of services first.
+/// What stands behind the card or the routing engine that speaks for a Junos device, or the device's name once more: `(FPC Slot
+/// 1, PIC Slot 1) PFE_FW_SYSLOG_IP: ...`, `node1.fpc0 PFE_FW_SYSLOG_IP: ...`, `backup RPD_...`; a card for services names the
+/// set of services first.
 fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
     if let Some(rest) = behind_services(body) {
         return Some(rest);
@@ -139,7 +140,8 @@ fn behind_card<'l>(device: Option<&str>, body: &'l [u8]) -> Option<&'l [u8]> {
     }
     scan.skip(word.len());
     let card = word.iter().rposition(|&byte| byte == b'.').map_or(word, |at| &word[at + 1..]);
-    let is_card = card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
+    let is_card = matches!(card, b"master" | b"backup")
+        || card.strip_prefix(b"fpc").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
     if !is_card && device.is_none_or(|device| device.as_bytes() != word) {
         return None;
     }
@@ -312,19 +314,23 @@ fn collected<'l>(record: &mut Record<'l>, code: Code<'l>, after: &'l [u8]) {
 }
 
 /// The priority in words between process and text: `rpd[1190]: [daemon.info] RPD_OSPF_NBRDOWN: ...`, `[ID 702911
-/// daemon.notice]` of Solaris.
+/// daemon.notice]` of Solaris, `hpe-pvstd[9239] <WARN> Event|5004|...` of AOS-CX.
 fn without_priority<'l>(record: &mut Record<'l>, text: &'l [u8]) -> &'l [u8] {
     let mut scan = Scan::new(text);
-    if !scan.eat(b'[') {
-        return text;
-    }
+    let end = match scan.peek() {
+        b'[' => b']',
+        b'<' => b'>',
+        _ => return text,
+    };
+    scan.skip(1);
     if scan.eat_all(b"ID ") {
         scan.token();
         scan.blanks();
     }
-    let word = scan.take_while(|byte| byte != b']' && !is_blank(byte));
-    match level::of_priority(word) {
-        Some(level) if scan.eat(b']') => {
+    let word = scan.take_while(|byte| byte != end && !is_blank(byte));
+    let named = || level::of(word).filter(|_| end == b'>' && level::is_name(word));
+    match level::of_priority(word).or_else(named) {
+        Some(level) if scan.eat(end) => {
             scan.blanks();
             record.level = record.level.or(Some(level));
             scan.rest
