@@ -25,7 +25,7 @@ const LISTEN: Duration = Duration::from_millis(20);
 /// Batches sent before stamps and arrivals are looked at again.
 const BURST: usize = 8;
 /// Results wait this long for company.
-const FLUSH_MS: u64 = 10;
+const FLUSH_MS: u64 = 20;
 /// Counters are shown this often.
 const SHOW_MS: u64 = 100;
 

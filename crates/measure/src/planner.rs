@@ -8,12 +8,13 @@ mod scout;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
+use foldhash::quality::FixedState;
 use model::{PacketOptions, ProbeResult, Protocol, Target, TargetId};
 
 use self::known::{Known, Place};
@@ -39,7 +40,8 @@ pub(crate) struct Planner {
     /// Sorted by id.
     known: Vec<Known>,
     routes: Routes,
-    pending: HashMap<RouteId, Vec<Assignment>>,
+    /// What each route is to be told, by its number.
+    pending: Vec<Vec<Assignment>>,
     lookups: Lookups,
     scout: Scout,
     /// What the targets of an address want together; `None` without a limit.
@@ -71,7 +73,7 @@ impl Planner {
             options,
             journal,
             known: Vec::new(),
-            pending: HashMap::new(),
+            pending: Vec::new(),
             lookups,
             scout,
             pace,
@@ -233,11 +235,15 @@ impl Planner {
             phase,
             packet: Arc::clone(&self.packet),
         };
-        let chunk = self.pending.entry(route).or_default();
+        let index = usize::from(route);
+        if index >= self.pending.len() {
+            self.pending.resize_with(index + 1, Vec::new);
+        }
+        let chunk = &mut self.pending[index];
         chunk.push(assignment);
         if chunk.len() >= CHUNK {
-            let chunk = std::mem::take(chunk);
-            self.routes.tell(route, Command::Assign(chunk));
+            let full = std::mem::replace(chunk, Vec::with_capacity(CHUNK));
+            self.routes.tell(route, Command::Assign(full));
         }
     }
 
@@ -268,7 +274,7 @@ impl Planner {
 
     /// Sends out what [`Planner::place`] gathered; ends a run with rounds once all names are known.
     fn deliver(&mut self) {
-        for (route, chunk) in self.pending.drain() {
+        for (route, chunk) in (0..).zip(self.pending.drain(..)) {
             if !chunk.is_empty() {
                 self.routes.tell(route, Command::Assign(chunk));
             }
@@ -445,7 +451,7 @@ fn rate_of(target: &Target) -> f64 {
 
 /// Whatever makes a target another one when it changes.
 fn fingerprint(target: &Target) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     (&target.host, target.protocol, target.family).hash(&mut hasher);
     (target.interval, target.timeout, &target.packet).hash(&mut hasher);
     hasher.finish()
@@ -453,9 +459,7 @@ fn fingerprint(target: &Target) -> u64 {
 
 /// The same for a target in every run, so that a restart keeps the load as it was spread.
 fn phase_hash(target: &Target) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (&target.host, target.protocol, target.family).hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one((&target.host, target.protocol, target.family))
 }
 
 /// The address of a host that is written out and stays what it is.

@@ -22,11 +22,11 @@ const ROOM: usize = SNAP + 60;
 /// What is left to gather for a moment is a stream: the kernel has stamped it already, and fifty packets in
 /// one call cost little more than one. So many milliseconds where the socket has room for what comes in
 /// them at full speed, ...
-const GATHER: u16 = 4;
+const GATHER: u16 = 10;
 /// ... and so many where it has less.
 const GATHER_LITTLE: u16 = 1;
 /// Room for all that can come in [`GATHER`], in bytes.
-const ROOMY: u64 = 4 << 20;
+const ROOMY: u64 = 8 << 20;
 
 /// A socket to receive from.
 pub(super) struct Source {

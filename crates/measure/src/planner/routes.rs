@@ -55,6 +55,8 @@ pub(super) struct Routes {
     results: Option<SyncSender<Vec<ProbeResult>>>,
     routes: Vec<Route>,
     by_key: HashMap<SocketKey, RouteId>,
+    /// The one that was asked for last.
+    latest: RouteId,
     connect: Option<ConnectProber>,
     /// Monotonic milliseconds of the last refresh of source addresses.
     refreshed: u64,
@@ -93,6 +95,7 @@ impl Routes {
             results: Some(results),
             routes: Vec::new(),
             by_key: HashMap::new(),
+            latest: 0,
             connect: None,
             refreshed: 0,
             completed: false,
@@ -102,7 +105,12 @@ impl Routes {
 
     /// The route for this key, opened if it is new.
     pub(super) fn of(&mut self, key: &SocketKey) -> RouteId {
+        // Most targets take the route of the one before them.
+        if self.routes.get(usize::from(self.latest)).is_some_and(|route| route.key == *key) {
+            return self.latest;
+        }
         if let Some(&id) = self.by_key.get(key) {
+            self.latest = id;
             return id;
         }
         let way = self.open(key);

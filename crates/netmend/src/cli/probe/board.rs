@@ -209,7 +209,7 @@ pub(super) mod tests {
     pub(in super::super) fn board(words: &[&str], reports: &[(u32, u32, Outcome, u64)]) -> Board {
         let mut list = List::default();
         for word in words {
-            list.add(word, &Defaults::default(), "").expect("a good word");
+            list.add(word, &Defaults::default(), format_args!("")).expect("a good word");
         }
         let mut board = Board::new(list);
         for report in reports {

@@ -2,8 +2,9 @@
 //! Words become targets here; nothing is looked up or sent.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher as _;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -60,6 +61,8 @@ pub(super) struct List {
     entries: Vec<Entry>,
     /// How many words named a target that was already there.
     pub(super) repeated: usize,
+    /// Whether there was a name, which has to be looked up.
+    pub(super) named: bool,
 }
 
 impl List {
@@ -116,9 +119,14 @@ impl List {
     }
 
     /// Adds what one word names. `place` says where it stands, for errors.
-    pub(super) fn add(&mut self, word: &str, from: &Defaults, place: &str) -> Result<(), Error> {
+    pub(super) fn add(
+        &mut self,
+        word: &str,
+        from: &Defaults,
+        place: fmt::Arguments<'_>,
+    ) -> Result<(), Error> {
         let blame =
-            |why: String| Error::Word { word: word.to_owned(), place: place.to_owned(), why };
+            |why: String| Error::Word { word: word.to_owned(), place: place.to_string(), why };
         if let Some((network, length)) = word.split_once('/') {
             let (first, count) = network_hosts(network, length).map_err(blame)?;
             if self.len() as u128 + count > MOST as u128 {
@@ -143,7 +151,9 @@ impl List {
             Protocol::Icmp => from.port,
             Protocol::Tcp(port) => Some(port),
         };
-        let family = match (literal(&target.host), from.family) {
+        let address = literal(&target.host);
+        self.named |= address.is_none();
+        let family = match (address, from.family) {
             (None, Some(wanted)) => wanted,
             _ => target.family,
         };
@@ -168,7 +178,7 @@ impl List {
             }
             let text = line.split('#').next().unwrap_or_default();
             for word in text.split_whitespace() {
-                self.add(word, from, &format!(" in {what}, line {number}"))?;
+                self.add(word, from, format_args!(" in {what}, line {number}"))?;
             }
         }
         Ok(())
@@ -188,7 +198,7 @@ impl List {
             (self.host(index as usize), entry.port, entry.family)
         };
         // Sorted by a number, which is many times faster than by the words; equal words have equal numbers.
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let hasher = foldhash::fast::RandomState::default();
         let mut order: Vec<(u64, u32)> =
             (0..self.len() as u32).map(|index| (hasher.hash_one(key(index)), index)).collect();
         order.sort_unstable();
@@ -216,6 +226,7 @@ impl List {
             return Err(Error::TooMany.to_string());
         }
         let Typed { host, port, family } = Typed::read(word)?;
+        self.named |= family.is_none();
         let at = host.as_ptr() as usize - word.as_ptr() as usize;
         let family = match (family, from.family) {
             (Some(is), Some(wanted)) if is != wanted => {
@@ -306,7 +317,7 @@ mod tests {
     fn list(words: &[&str], from: &Defaults) -> Result<Vec<String>, String> {
         let mut list = List::default();
         for word in words {
-            list.add(word, from, "").map_err(|error| error.to_string())?;
+            list.add(word, from, format_args!("")).map_err(|error| error.to_string())?;
         }
         list.deduplicate();
         let show = |i| format!("{} {} {}", list.name(i), list.host(i), list.protocol(i));

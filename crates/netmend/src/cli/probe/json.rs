@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use model::{ProbeResult, RttStats, UnixNs};
+use model::{ProbeResult, Protocol, RttStats, UnixNs};
 
 use super::board::Board;
 
@@ -18,7 +18,8 @@ pub(super) fn target(out: &mut impl Write, board: &Board, index: usize) -> io::R
     string(out, board.list.name(index))?;
     out.write_all(br#","address":"#)?;
     or_null(out, board.address(index), address)?;
-    write!(out, r#","protocol":"{}""#, board.protocol(index))?;
+    out.write_all(br#","protocol":""#)?;
+    protocol(out, board.protocol(index))?;
     for (key, count) in [
         (r#","sent":"#, counts.sent),
         (r#","received":"#, counts.received),
@@ -104,6 +105,14 @@ fn address(out: &mut impl Write, address: IpAddr) -> io::Result<()> {
     out.write_all(b"\"")
 }
 
+/// As [`Protocol`] is printed, with the quote behind it.
+fn protocol(out: &mut impl Write, protocol: Protocol) -> io::Result<()> {
+    match protocol {
+        Protocol::Icmp => out.write_all(b"icmp\""),
+        Protocol::Tcp(_) => write!(out, "{protocol}\""),
+    }
+}
+
 /// Nearly all targets lose nothing.
 fn percent(out: &mut impl Write, share: f64) -> io::Result<()> {
     if share <= 0.0 {
@@ -117,14 +126,13 @@ fn percent(out: &mut impl Write, share: f64) -> io::Result<()> {
 fn micros(out: &mut impl Write, ns: f64) -> io::Result<()> {
     /// Up to here every whole number has its own `f64`, and a shortest form without an exponent.
     const EXACT: f64 = 9e15;
-    let ns = ns.round();
     if !(0.0..EXACT).contains(&ns) {
-        return serde_json::to_writer(out, &(ns / 1_000.0)).map_err(io::Error::from);
+        return serde_json::to_writer(out, &(ns.round() / 1_000.0)).map_err(io::Error::from);
     }
     #[expect(clippy::cast_sign_loss, reason = "the range was just looked at")]
-    let ns = ns as u64;
-    let (us, rest) = (ns / 1_000, ns % 1_000);
-    whole(out, us)?;
+    let ns = (ns + 0.5) as u64;
+    whole(out, ns / 1_000)?;
+    let rest = ns % 1_000;
     let digits = [b'.', digit(rest / 100), digit(rest / 10), digit(rest)];
     let length = match rest {
         _ if rest.is_multiple_of(100) => 2,
@@ -135,16 +143,11 @@ fn micros(out: &mut impl Write, ns: f64) -> io::Result<()> {
 }
 
 fn whole(out: &mut impl Write, number: u64) -> io::Result<()> {
-    let mut digits = [0; 20];
-    let (mut at, mut rest) = (digits.len(), number);
-    loop {
-        at -= 1;
-        digits[at] = digit(rest);
-        rest /= 10;
-        if rest == 0 {
-            return out.write_all(&digits[at..]);
-        }
+    // Most counts are 0 or 1.
+    if number < 10 {
+        return out.write_all(&[digit(number)]);
     }
+    out.write_all(itoa::Buffer::new().format(number).as_bytes())
 }
 
 /// The last digit of a number.

@@ -115,7 +115,7 @@ fn targets(args: &Args) -> Result<List, Report> {
             list.add_lines(io::stdin().lock(), "standard input", &from)
                 .map_err(|error| refused(&error))?;
         } else {
-            list.add(word, &from, "").map_err(|error| refused(&error))?;
+            list.add(word, &from, format_args!("")).map_err(|error| refused(&error))?;
         }
     }
     for path in &args.targets {

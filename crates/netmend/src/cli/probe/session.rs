@@ -95,7 +95,7 @@ impl Session {
         let targets = board.list.targets(plan.interval, plan.timeout, &plan.packet);
         let (prober, results) = Prober::start(options, targets)
             .map_err(|error| Report::because("cannot probe", &error).code(SYSTEM_ERROR))?;
-        let named = (0..board.len()).any(|index| board.address(index).is_none());
+        let named = board.list.named;
         let notes = Notes::default();
         Ok(Self { board, notes, prober, results, stop, started, named, stale: false })
     }
@@ -109,7 +109,7 @@ impl Session {
         let mut next = self.results.recv_timeout(wait);
         while let Ok(batch) = next {
             for result in &batch {
-                if self.board.lacks_address(result) {
+                if self.named && self.board.lacks_address(result) {
                     self.refresh();
                 }
                 self.board.add(result);
