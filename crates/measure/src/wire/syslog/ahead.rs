@@ -1,5 +1,5 @@
 //! What comes behind a word of a header, which tells what the word is: a host stands before a time, a sequence, a node
-//! or a code. It looks ahead and takes nothing.
+//! or a code. It looks ahead, and takes only what is a part of no record: marks, clocks cut short, levels in brackets.
 
 use super::code::{self, Mark};
 use super::host;
