@@ -457,7 +457,7 @@ fn fingerprint(target: &Target) -> u64 {
     hasher.finish()
 }
 
-/// The same for a target in every run, so that a restart keeps the load as it was spread.
+/// The same for a target in every run of one build, so that a restart keeps the load as it was spread.
 fn phase_hash(target: &Target) -> u64 {
     FixedState::default().hash_one((&target.host, target.protocol, target.family))
 }

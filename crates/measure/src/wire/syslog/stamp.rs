@@ -575,9 +575,9 @@ fn month(scan: &mut Scan<'_>) -> Option<u8> {
     Some(at)
 }
 
-/// Whether a month's name and a blank stand here.
+/// Whether a month's name stands here with a day behind it: `set`, `out` and `gen` may be words, too.
 pub(super) fn is_month(mut scan: Scan<'_>) -> bool {
-    month(&mut scan).is_some() && is_blank(scan.peek())
+    month(&mut scan).is_some() && scan.blanks() > 0 && scan.peek().is_ascii_digit()
 }
 
 fn is_weekday(bytes: &[u8]) -> bool {
