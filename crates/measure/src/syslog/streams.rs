@@ -26,14 +26,17 @@ use super::outbox::Outbox;
 const CONNECTIONS: u64 = 16_384;
 /// Bytes of messages that have not ended, over all connections of a listener.
 const HELD: u64 = 64 << 20;
-/// Bytes a read.
-const READ: usize = 256 << 10;
+/// Bytes a read. What is larger the allocator takes from the kernel each time anew, page by page.
+const READ: usize = 64 << 10;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a sender may stop in the middle of a message before what there is of it is taken.
 const MIDDLE: Duration = Duration::from_mins(1);
 /// A silent connection is asked after so long whether it still stands.
 const KEEPALIVE: Duration = Duration::from_mins(2);
+/// Bytes that are still taken of a connection when everything stops: more than the kernel holds, so that only a sender
+/// that never pauses is cut off.
+const LAST: usize = 16 << 20;
 /// Pause after an accept that failed, for instance since no file numbers are left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -79,8 +82,9 @@ impl Streams {
         let scratch = Scratch::default();
         loop {
             let accepted = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                biased;
                 accepted = listener.accept() => accepted,
+                () = stopped(stop) => return Ok(()),
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -172,15 +176,18 @@ impl Connection {
         }
     }
 
-    /// Receives until the sender ends, stalls, or everything stops; then hands on what is left.
+    /// Receives until the sender ends, stalls, or everything stops and what has arrived is taken; then hands on what is
+    /// left.
     async fn receive(&mut self, mut stream: impl AsyncRead + Unpin) {
         let stop = self.stop.clone();
-        loop {
+        let mut last = LAST;
+        while last > 0 {
             let patience = if self.pending.is_empty() { Duration::MAX } else { MIDDLE };
             let read = std::future::poll_fn(|cx| self.poll_read(&mut stream, cx));
             let arrived = tokio::select! {
+                biased;
                 arrived = within(patience, read) => arrived,
-                () = stop.cancelled() => break,
+                () = stopped(&stop) => break,
             };
             match arrived {
                 None => {
@@ -188,6 +195,9 @@ impl Connection {
                     break;
                 }
                 Some(Arrived::End) => break,
+                Some(Arrived::Bytes) if stop.is_cancelled() => {
+                    last = last.saturating_sub(self.pending.len());
+                }
                 Some(Arrived::Bytes) => {}
             }
             if self.hand_on().await.is_err() || !self.hold() {
@@ -267,6 +277,12 @@ impl Drop for Connection {
         self.outbox.counts.held.sub(self.held);
         self.outbox.counts.open.sub(1);
     }
+}
+
+/// Ends when everything stops and the runtime has looked at its sockets once more.
+async fn stopped(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::task::yield_now().await;
 }
 
 /// `None` if it takes longer.

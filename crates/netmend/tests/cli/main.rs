@@ -10,6 +10,7 @@ mod live;
 mod manual;
 mod probe;
 mod remedy;
+mod syslog;
 mod trace;
 mod vco;
 

@@ -127,6 +127,19 @@ fn events_are_opened_and_cancelled_by_people() {
 }
 
 #[test]
+fn what_had_arrived_over_tcp_when_the_daemon_was_stopped_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free();
+    let daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    let lines = "<189>46: sw1: %SYS-5-CONFIG_I: Configured by bob\n".repeat(200_000);
+    // Most of it is still with the kernel when the signal comes.
+    TcpStream::connect(at).unwrap().write_all(lines.as_bytes()).unwrap();
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().success());
+    assert_eq!(ask(folder.path(), &["lines", "-n", "300000"]).len(), 200_000);
+}
+
+#[test]
 fn a_followed_file_loses_and_doubles_no_line_by_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("messages");

@@ -1,0 +1,83 @@
+//! `netmend syslog parse` and `receive`: what goes in by standard input or a socket comes out as JSON, whole.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::{Run, command};
+
+const DOWN: &str =
+    "<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
+
+#[test]
+fn every_line_of_standard_input_is_an_object_with_the_keys_in_order() {
+    let mut child = command(&["syslog", "parse", "--received", "2026-11-22T03:00:00Z"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let hostile = b"\xFF\xFE \x1b[2J\x00 %LINK";
+    input.write_all(&[DOWN.as_bytes(), b"\n", hostile, b"\n"].concat()).expect("it reads");
+    drop(input);
+    let run = Run::of(child.wait_with_output().expect("it ends"));
+    assert_eq!((run.code, run.json().len()), (Some(0), 2), "{run:?}");
+    assert_eq!(
+        run.out.lines().next(),
+        Some(
+            r#"{"format":"ios","device":"sw1","relay":null,"app":null,"pid":null,"seq":45,"facility":23,"severity":3,"code":"LINK-3-UPDOWN","code_norm":"LINK-3-UPDOWN","device_time":"2026-11-22T02:00:00.123","time_quality":"no_year","message":"Interface Gi0/1, changed state to down","raw":"<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down"}"#
+        )
+    );
+    assert_eq!(run.json()[1]["raw"], String::from_utf8_lossy(hostile).as_ref());
+}
+
+/// Receives over TCP; with the stream to send on.
+fn receiver(output: &str) -> (Child, TcpStream, BufReader<ChildStderr>) {
+    let mut child = command(&["syslog", "receive", "--tcp", "127.0.0.1:0", "--output", output])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("text");
+    let address = line.trim().strip_prefix("receiving on tcp ").expect("it says where");
+    (child, TcpStream::connect(address).expect("it listens"), said)
+}
+
+#[test]
+fn what_was_sent_before_sigterm_is_written_whole_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("lines.json");
+    let (mut child, mut stream, mut said) = receiver(output.to_str().expect("UTF-8"));
+    // More than fits into what is written at once, and not ended by a line feed.
+    let lines: Vec<String> = (0..100_000).map(|n| DOWN.replace("45", &n.to_string())).collect();
+    stream.write_all(lines.join("\n").as_bytes()).expect("it reads");
+    drop(stream);
+    // Only what has arrived counts, so the signal comes once the start of the lines is written.
+    while std::fs::metadata(&output).expect("it was opened").len() == 0 {
+        std::thread::yield_now();
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).expect("it is there");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "{rest}");
+    assert!(rest.starts_with("100000 lines on tcp "), "{rest}");
+    let written = std::fs::read_to_string(&output).expect("UTF-8");
+    let raw = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["raw"].clone();
+    assert!(written.lines().map(raw).eq(lines.iter().map(|line| Value::from(line.as_str()))));
+}
+
+#[test]
+fn a_full_disk_ends_it_with_a_reason() {
+    let (mut child, mut stream, mut said) = receiver("/dev/full");
+    stream.write_all(DOWN.as_bytes()).expect("it reads");
+    stream.write_all(b"\n").expect("it reads");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("text");
+    assert_eq!(child.wait().expect("it ends by itself").code(), Some(4), "{rest}");
+    assert!(rest.contains("cannot write to /dev/full") && rest.contains("No space left"), "{rest}");
+}
