@@ -55,6 +55,9 @@ pub fn parse_with<'l>(line: &'l [u8], received: UnixMs, own: &[HeaderFormat]) ->
     scan.eat_all(b"\xEF\xBB\xBF");
     scan.blanks();
     record.priority = priority(&mut scan);
+    if record.priority.is_none() {
+        ahead::no_priority(&mut scan);
+    }
     scan.eat_all(b"\xEF\xBB\xBF");
     record.message = scan.rest;
     let is_own = own.iter().any(|format| format.read(&mut record, scan, received));

@@ -89,15 +89,22 @@ fn is_module(before: &[u8]) -> bool {
 /// `<PRI>`, 0 to 191 in one to three digits.
 pub(super) fn priority(scan: &mut Scan<'_>) -> Option<u8> {
     let mut try_scan = *scan;
-    if !try_scan.eat(b'<') {
-        return None;
-    }
-    let number = try_scan.number(1, 3)?;
-    if number > 191 || !try_scan.eat(b'>') {
-        return None;
-    }
+    let number = number_in_marks(&mut try_scan).filter(|number| *number <= 191)?;
     *scan = try_scan;
     Some(number as u8)
+}
+
+/// Takes a number that is too high for a priority: rsyslog sends 199 on where it found none that is valid.
+pub(super) fn no_priority(scan: &mut Scan<'_>) {
+    let mut try_scan = *scan;
+    if number_in_marks(&mut try_scan).is_some_and(|number| number > 191) {
+        *scan = try_scan;
+    }
+}
+
+fn number_in_marks(scan: &mut Scan<'_>) -> Option<u64> {
+    let number = if scan.eat(b'<') { scan.number(1, 3) } else { None };
+    number.filter(|_| scan.eat(b'>'))
 }
 
 /// Whether a host and a priority are next, as relays put them before a line.

@@ -63,6 +63,7 @@ pub(super) fn read<'l>(scan: &mut Scan<'l>, received: UnixMs) -> Header<'l> {
     for _ in 0..PARTS {
         let blanks = scan.blanks();
         match scan.peek() {
+            b'%' if header.is_empty() && header.count_of_file(scan) => {}
             b'%' | b'#' if header.is_empty() && ahead::mark_of_console(scan) => {}
             b'%' | 0 => break,
             b'[' if header.is_empty() && ahead::level_before_host(scan) => {}
@@ -207,6 +208,18 @@ impl<'l> Header<'l> {
         let seq = ahead::sequence(scan);
         self.seq = seq.or(self.seq);
         seq.is_some()
+    }
+
+    /// `%@9377%Jan 20 23:31:03:567 2011 ...`: the count that Comware puts before a line of its log file.
+    fn count_of_file(&mut self, scan: &mut Scan<'_>) -> bool {
+        let mut try_scan = *scan;
+        let seq = if try_scan.eat_all(b"%@") { try_scan.number(1, 19) } else { None };
+        let known = seq.is_some() && try_scan.eat(b'%') && stamp::is_next(try_scan);
+        if known {
+            self.seq = seq;
+            *scan = try_scan;
+        }
+        known
     }
 
     /// `169 2026/04/17 17:00:49.12 UTC ...`: a count without a colon before the first time.

@@ -270,11 +270,20 @@ impl Dice {
             );
             part.len() == 1 || word
         };
+        // Letters before a colon are hexadecimal digits.
+        let may = |c: char| separator != ':' || c.is_ascii_digit();
         let parts = code.split(separator).map(|part| {
-            // Letters before a colon are hexadecimal digits.
-            let may = |c: char| separator != ':' || c.is_ascii_digit();
-            let like = |c| if may(c) { self.like(c) } else { c };
-            if fixed(part) { part.to_owned() } else { part.chars().map(like).collect() }
+            loop {
+                let like = |c| if may(c) { self.like(c) } else { c };
+                let other: String = part.chars().map(like).collect();
+                if fixed(part) {
+                    return part.to_owned();
+                }
+                // A word by which another maker is known would make it another code.
+                if !fixed(&other) && !code::is_junos_facility(&other) {
+                    return other;
+                }
+            }
         });
         parts.collect::<Vec<String>>().join(&separator.to_string())
     }

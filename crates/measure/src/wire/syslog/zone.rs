@@ -106,7 +106,9 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
     }
     let mut try_scan = *scan;
     let name = try_scan.take_while(|byte| byte.is_ascii_alphabetic());
-    if name.is_empty() || name.len() > LONGEST || (!apart && name != b"Z") {
+    // Right behind the time, as some releases of IOS write it, it is in capitals: `11:39:59KST: %`.
+    let is_upper = name.iter().all(u8::is_ascii_uppercase);
+    if name.is_empty() || name.len() > LONGEST || (!apart && !is_upper) {
         return None;
     }
     // Most words here are hosts: what follows them, or their length, tells.
@@ -116,7 +118,6 @@ pub(super) fn read(scan: &mut Scan<'_>, apart: bool) -> Option<Zone> {
         return None;
     }
     // Before a blank a zone is in capitals, a host mostly is not.
-    let is_upper = name.iter().all(u8::is_ascii_uppercase);
     if !is_upper && matches!(try_scan.peek(), b' ' | b'\t' | 0) && !colon_behind(try_scan) {
         return None;
     }
