@@ -5,81 +5,113 @@ use measure::wire::syslog::{DeviceTime, Meaning, Record, Stamp};
 
 /// Appends the record as one line of JSON.
 pub(super) fn record(out: &mut Vec<u8>, record: &Record<'_>, from_trusted_relay: bool) {
-    out.extend_from_slice(br#"{"format":""#);
-    out.extend_from_slice(record.format.as_str().as_bytes());
-    out.push(b'"');
-    optional(out, br#","device":"#, record.host(from_trusted_relay));
-    optional(out, br#","relay":"#, record.relay);
-    optional(out, br#","app":"#, record.app);
-    optional(out, br#","pid":"#, record.pid);
-    number(out, br#","seq":"#, record.seq);
-    number(out, br#","facility":"#, record.facility().map(u64::from));
-    number(out, br#","severity":"#, record.severity().map(u64::from));
-    optional(out, br#","code":"#, record.code.map(|code| code.printed));
-    out.extend_from_slice(br#","code_norm":"#);
+    // Every text of a record is a piece of its line: one look at the whole spares a look at each.
+    let plain = plain(record.raw) == record.raw.len();
+    let mut object = Object { out, plain };
+    object.out.extend_from_slice(br#"{"format":""#);
+    object.out.extend_from_slice(record.format.as_str().as_bytes());
+    object.out.push(b'"');
+    object.optional(br#","device":"#, record.host(from_trusted_relay));
+    object.optional(br#","relay":"#, record.relay);
+    object.optional(br#","app":"#, record.app);
+    object.optional(br#","pid":"#, record.pid);
+    object.number(br#","seq":"#, record.seq);
+    object.number(br#","facility":"#, record.facility().map(u64::from));
+    object.number(br#","severity":"#, record.severity().map(u64::from));
+    object.optional(br#","code":"#, record.code.map(|code| code.printed));
+    object.out.extend_from_slice(br#","code_norm":"#);
     match &record.code {
-        None => out.extend_from_slice(b"null"),
+        None => object.null(),
         Some(code) => {
-            out.push(b'"');
-            code.norm().iter().for_each(|part| escaped(out, part.as_bytes()));
-            out.push(b'"');
+            object.out.push(b'"');
+            code.norm().iter().for_each(|part| object.text(part.as_bytes()));
+            object.out.push(b'"');
         }
     }
-    out.extend_from_slice(br#","device_time":"#);
+    object.out.extend_from_slice(br#","device_time":"#);
     match &record.time {
-        None => out.extend_from_slice(b"null"),
-        Some(DeviceTime::Uptime(printed)) => string(out, printed),
-        Some(DeviceTime::Wall(stamp)) => time(out, stamp),
+        None => object.null(),
+        Some(DeviceTime::Uptime(printed)) => object.string(printed),
+        Some(DeviceTime::Wall(stamp)) => time(object.out, stamp),
     }
-    out.extend_from_slice(br#","time_quality":""#);
-    out.extend_from_slice(record.quality().as_str().as_bytes());
-    out.extend_from_slice(br#"","message":"#);
-    string(out, record.message);
-    out.extend_from_slice(br#","raw":"#);
-    string(out, record.raw);
-    out.extend_from_slice(b"}\n");
+    object.out.extend_from_slice(br#","time_quality":""#);
+    object.out.extend_from_slice(record.quality().as_str().as_bytes());
+    object.out.extend_from_slice(br#"","message":"#);
+    object.string(record.message);
+    object.out.extend_from_slice(br#","raw":"#);
+    object.string(record.raw);
+    object.out.extend_from_slice(b"}\n");
 }
 
 /// Adds what the record means to the line that was appended last.
 pub(super) fn meaning(out: &mut Vec<u8>, meaning: Option<&Meaning<'_>>) {
     out.truncate(out.len() - b"}\n".len());
-    optional(out, br#","kind":"#, meaning.map(|meaning| meaning.kind));
-    optional(out, br#","condition":"#, meaning.map(|meaning| meaning.condition.as_str()));
-    out.extend_from_slice(br#","object":"#);
+    let mut object = Object { out, plain: false };
+    object.optional(br#","kind":"#, meaning.map(|meaning| meaning.kind));
+    object.optional(br#","condition":"#, meaning.map(|meaning| meaning.condition.as_str()));
+    object.out.extend_from_slice(br#","object":"#);
     match meaning {
         Some(meaning) if meaning.object().next().is_some() => {
             for (n, part) in meaning.object().enumerate() {
-                out.push(if n == 0 { b'"' } else { b' ' });
-                escaped(out, part.as_bytes());
+                object.out.push(if n == 0 { b'"' } else { b' ' });
+                object.text(part.as_bytes());
             }
-            out.push(b'"');
+            object.out.push(b'"');
         }
-        _ => out.extend_from_slice(b"null"),
+        _ => object.null(),
     }
-    out.extend_from_slice(br#","fields":{"#);
+    object.out.extend_from_slice(br#","fields":{"#);
     for (n, (field, value)) in meaning.iter().flat_map(|meaning| meaning.fields()).enumerate() {
-        out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
-        out.extend_from_slice(field.as_str().as_bytes());
-        out.extend_from_slice(b"\":");
-        string(out, value.as_bytes());
+        object.out.extend_from_slice(if n == 0 { b"\"" } else { b",\"" });
+        object.out.extend_from_slice(field.as_str().as_bytes());
+        object.out.extend_from_slice(b"\":");
+        object.string(value.as_bytes());
     }
-    out.extend_from_slice(b"}}\n");
+    object.out.extend_from_slice(b"}}\n");
+}
+
+/// An object that is being written.
+struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    /// Whether all its texts are known to need no escape.
+    plain: bool,
 }
 
 // The keys' lengths are known when it is compiled, so that to copy one is a move or two.
-fn optional<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Option<&str>) {
-    out.extend_from_slice(key);
-    match value {
-        Some(value) => string(out, value.as_bytes()),
-        None => out.extend_from_slice(b"null"),
+impl Object<'_> {
+    fn optional<const N: usize>(&mut self, key: &[u8; N], value: Option<&str>) {
+        self.out.extend_from_slice(key);
+        match value {
+            Some(value) => self.string(value.as_bytes()),
+            None => self.null(),
+        }
     }
-}
 
-fn number<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Option<u64>) {
-    out.extend_from_slice(key);
-    match value {
-        Some(value) => digits(out, value, 1),
-        None => out.extend_from_slice(b"null"),
+    fn number<const N: usize>(&mut self, key: &[u8; N], value: Option<u64>) {
+        self.out.extend_from_slice(key);
+        match value {
+            Some(value) => digits(self.out, value, 1),
+            None => self.null(),
+        }
+    }
+
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null");
+    }
+
+    /// Text between quotes; bytes that are none are U+FFFD.
+    fn string(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        self.text(bytes);
+        self.out.push(b'"');
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
+        if self.plain {
+            self.out.extend_from_slice(bytes);
+        } else {
+            escaped_lossy(self.out, bytes);
+        }
     }
 }
 
@@ -128,9 +160,8 @@ fn time(out: &mut Vec<u8>, stamp: &Stamp) {
     out.push(b'"');
 }
 
-/// Text between quotes; bytes that are none are U+FFFD.
-fn string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
+/// Text, escaped; bytes that are none are U+FFFD.
+fn escaped_lossy(out: &mut Vec<u8>, bytes: &[u8]) {
     let (plain, rest) = bytes.split_at(plain(bytes));
     out.extend_from_slice(plain);
     for chunk in rest.utf8_chunks() {
@@ -139,7 +170,6 @@ fn string(out: &mut Vec<u8>, bytes: &[u8]) {
             out.extend_from_slice("\u{FFFD}".as_bytes());
         }
     }
-    out.push(b'"');
 }
 
 /// UTF-8 with what JSON forbids escaped (RFC 8259, section 7), and DEL, which terminals act upon.
@@ -180,20 +210,44 @@ fn plain(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use measure::wire::syslog;
+    use model::UnixMs;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
+    /// A record's texts as JSON has them, beside those that it holds.
+    fn texts(line: &[u8]) -> (Vec<Value>, Vec<Value>) {
+        let mut out = Vec::new();
+        let found = syslog::parse(line, UnixMs(1_763_776_800_000));
+        record(&mut out, &found, false);
+        assert!(out.pop() == Some(b'\n') && out.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
+        let printed: Value = serde_json::from_slice(&out).expect("it is JSON");
+        let lossy = |bytes| Value::from(String::from_utf8_lossy(bytes));
+        let held = vec![
+            found.host(false).into(),
+            found.app.into(),
+            found.code.map(|code| code.printed).into(),
+            lossy(found.message),
+            lossy(found.raw),
+        ];
+        let keys = ["device", "app", "code", "message", "raw"];
+        (keys.map(|key| printed[key].clone()).into(), held)
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_are_read_back_as_the_text_they_are_and_bear_no_control_characters(
-            bytes in prop::collection::vec(prop_oneof![b' '..=b'~', any::<u8>()], 0..80),
+        fn any_line_is_read_back_as_the_text_it_is_and_bears_no_control_characters(
+            before in prop::sample::select(vec!["", "<189>sw1 12: *Mar  1 00:00:20: %SYS-5-CONFIG_I: "]),
+            bytes in prop_oneof![
+                prop::collection::vec(b'#'..=b'Z', 0..80),
+                prop::collection::vec(prop_oneof![b' '..=b'~', any::<u8>()], 0..80),
+            ],
         ) {
-            let mut out = Vec::new();
-            string(&mut out, &bytes);
-            let text: String = serde_json::from_slice(&out).expect("it is JSON");
-            prop_assert_eq!(&text, &*String::from_utf8_lossy(&bytes));
-            prop_assert!(out.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
+            let line = [before.as_bytes(), &bytes].concat();
+            let (printed, held) = texts(&line);
+            prop_assert_eq!(printed, held);
         }
     }
 }

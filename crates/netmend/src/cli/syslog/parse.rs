@@ -15,11 +15,12 @@ use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Keys of each object, null where the line does not say: format, device, relay, app, pid, seq, facility,
-severity, code, code_norm, device_time, time_quality, message, raw. With --meaning also kind, condition
-(fault, clear or note), object, fields. Bytes that are not UTF-8 are shown as U+FFFD.
+Keys of each object, null where the line does not say: format, device, relay, app, pid, seq,
+facility, severity, code, code_norm, device_time, time_quality, message, raw. With --meaning also
+kind, condition (fault, clear or note), object, fields. Bytes that are not UTF-8 are shown as U+FFFD.
 
-Exit codes: 0 all lines were read, 1 a pattern file is wrong, 3 bad arguments, 4 standard input or output failed.")]
+Exit codes: 0 all lines were read, 1 a pattern file is wrong, 3 bad arguments, 4 standard input or
+output failed.")]
 pub(crate) struct Args {
     /// When the lines were received, for times without a year: RFC 3339, now if not given.
     #[arg(long, value_name = "TIME")]

@@ -1,7 +1,7 @@
 //! `netmend syslog receive`: listens, parses, writes JSON lines. It knows no inventory and stores nothing:
 //! the daemon does that.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use measure::wire;
 use model::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::json;
 use crate::report::Report;
@@ -57,10 +58,10 @@ pub(crate) struct Args {
 /// Batches that may wait to be parsed.
 const QUEUE: usize = 64;
 /// Bytes that are written at once while more lines wait.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
-    let mut output = open(&args.output)?;
+    let output = Output::open(&args.output)?;
     let bound = listens(args)?.iter().map(syslog::bind).collect::<Result<Vec<_>, _>>();
     let bound = bound.map_err(|why| Report::because("cannot receive syslog", &why))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     for receiver in &receivers {
         say(&format!("receiving on {}", receiver.listener()));
     }
-    runtime.block_on(receive(receivers, lines, &mut *output, args))?;
+    runtime.block_on(receive(receivers, lines, output, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,20 +99,11 @@ fn listens(args: &Args) -> Result<Vec<Listen>, Report> {
     Ok(all)
 }
 
-fn open(path: &Path) -> Result<Box<dyn Write>, Report> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
-    }
-    let file: io::Result<File> = OpenOptions::new().append(true).create(true).open(path);
-    let failed = |why| Report::because(format!("cannot open {}", path.display()), &why).code(4);
-    Ok(Box::new(file.map_err(failed)?))
-}
-
 /// Writes until a signal comes, then what has arrived by then.
 async fn receive(
     receivers: Vec<Receiver>,
     mut lines: mpsc::Receiver<Batch>,
-    output: &mut dyn Write,
+    mut output: Output,
     args: &Args,
 ) -> Result<(), Report> {
     let watched =
@@ -122,6 +114,10 @@ async fn receive(
     loop {
         let batch = tokio::select! {
             batch = lines.recv() => batch,
+            written = output.written(), if output.is_writing() => {
+                written?;
+                continue;
+            }
             _ = term.recv() => break,
             _ = int.recv() => break,
         };
@@ -132,14 +128,15 @@ async fn receive(
         {
             take(&batch, &mut text, args);
         }
-        write(output, &mut text, &args.output)?;
+        output.write(&mut text).await?;
     }
     // The receivers end once everything that has arrived is taken from them.
-    let ending = tokio::task::spawn_blocking(move || end(receivers));
+    let ending = spawn_blocking(move || end(receivers));
     while let Some(batch) = lines.recv().await {
         take(&batch, &mut text, args);
-        write(output, &mut text, &args.output)?;
+        output.write(&mut text).await?;
     }
+    output.written().await?;
     let counted = ending.await.map_err(|why| Report::because("a receiver failed", &why).code(4))?;
     for counters in &counted {
         tell(counters);
@@ -154,18 +151,78 @@ fn take(batch: &Batch, text: &mut Vec<u8>, args: &Args) {
     }
 }
 
-fn write(output: &mut dyn Write, text: &mut Vec<u8>, path: &Path) -> Result<(), Report> {
-    let written = output.write_all(text).and_then(|()| output.flush());
-    text.clear();
-    written.map_err(|why| {
-        Report::because(format!("cannot write to {}", path.display()), &why)
-            .help("lines that were received and not written are lost")
-            .code(4)
-    })
-}
-
 fn end(receivers: Vec<Receiver>) -> Vec<Counters> {
     receivers.into_iter().map(Receiver::stop).collect()
+}
+
+/// Where the lines go. A text is written in a thread of its own while the next is made.
+struct Output {
+    path: PathBuf,
+    state: State,
+}
+
+enum State {
+    Idle(Sheet),
+    Writing(JoinHandle<io::Result<Sheet>>),
+    Failed,
+}
+
+/// The file with what is written to it next.
+struct Sheet {
+    file: Box<dyn Write + Send>,
+    text: Vec<u8>,
+}
+
+impl Sheet {
+    /// Gives itself back, empty.
+    fn write(mut self) -> io::Result<Self> {
+        self.file.write_all(&self.text)?;
+        self.file.flush()?;
+        self.text.clear();
+        Ok(self)
+    }
+}
+
+impl Output {
+    fn open(path: &Path) -> Result<Self, Report> {
+        let file: Box<dyn Write + Send> = if path == Path::new("-") {
+            Box::new(io::stdout())
+        } else {
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            let failed =
+                |why| Report::because(format!("cannot open {}", path.display()), &why).code(4);
+            Box::new(file.map_err(failed)?)
+        };
+        Ok(Self { path: path.to_owned(), state: State::Idle(Sheet { file, text: Vec::new() }) })
+    }
+
+    fn is_writing(&self) -> bool {
+        matches!(self.state, State::Writing(_))
+    }
+
+    /// Begins to write a text, once the one before is written, and leaves an empty one in its place.
+    async fn write(&mut self, text: &mut Vec<u8>) -> Result<(), Report> {
+        self.written().await?;
+        if let State::Idle(mut sheet) = std::mem::replace(&mut self.state, State::Failed) {
+            std::mem::swap(&mut sheet.text, text);
+            self.state = State::Writing(spawn_blocking(|| sheet.write()));
+        }
+        Ok(())
+    }
+
+    /// Waits until what was begun is written; where nobody waits to the end, it goes on.
+    async fn written(&mut self) -> Result<(), Report> {
+        let State::Writing(writing) = &mut self.state else { return Ok(()) };
+        let written = writing.await.unwrap_or_else(|why| Err(io::Error::other(why)));
+        self.state = State::Failed;
+        let sheet = written.map_err(|why| {
+            Report::because(format!("cannot write to {}", self.path.display()), &why)
+                .help("lines that were received and not written are lost")
+                .code(4)
+        })?;
+        self.state = State::Idle(sheet);
+        Ok(())
+    }
 }
 
 fn tell(counters: &Counters) {
