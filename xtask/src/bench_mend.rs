@@ -14,7 +14,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::goals::{At, Goals};
+use crate::goals::{self, At, Goals};
 use crate::{command, packages};
 use devices::Devices;
 
@@ -137,11 +137,7 @@ fn repairs(
             round.print(workers);
             rounds.push(round);
         }
-        let middle = |of: fn(&Round) -> f64| {
-            let mut found: Vec<f64> = rounds.iter().map(of).collect();
-            found.sort_by(f64::total_cmp);
-            found[ROUNDS / 2]
-        };
+        let middle = |of: fn(&Round) -> f64| goals::middle(rounds.iter().map(of));
         let name = format!("events/s, times the script's, {workers}");
         goals.check(&name, middle(Round::speed), At::Least(faster));
         let name = format!("CPU an event, children included, times the script's, {workers}");
@@ -234,7 +230,7 @@ fn files(args: &Args, goals: &mut Goals) -> Result<(), String> {
         let figure = found[key].as_f64().ok_or_else(|| format!("the bench did not print {key}"))?;
         match goal {
             Some(goal) => goals.check(name, figure, goal),
-            None => println!("         {name}: {}", crate::goals::number(figure)),
+            None => println!("         {name}: {}", goals::number(figure)),
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::goals::{At, Goals, number};
+use crate::goals::{At, Goals, middle, number};
 use crate::{command, packages};
 use bed::{Bed, Cost, Hogs, Ran};
 use tools::{Blackbox, Told};
@@ -342,10 +342,7 @@ fn in_turn<const N: usize>(
             found[run] = cpu(tool, command, probes)?;
         }
     }
-    Ok(found.map(|mut runs| {
-        runs.sort_by(f64::total_cmp);
-        runs[RUNS / 2]
-    }))
+    Ok(found.map(|runs| middle(runs.into_iter())))
 }
 
 fn per_probe(tool: &str, cost: Cost, probes: usize) -> f64 {

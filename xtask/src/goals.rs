@@ -37,6 +37,13 @@ impl Goals {
     }
 }
 
+/// The middle of what some rounds found: what else a machine does shifts a single one. NaN of none.
+pub(crate) fn middle(found: impl Iterator<Item = f64>) -> f64 {
+    let mut found: Vec<f64> = found.collect();
+    found.sort_by(f64::total_cmp);
+    found.get(found.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// A number with three figures or so.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {

@@ -30,25 +30,12 @@ pub(super) enum Receiver<'a> {
 }
 
 /// What was found of one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Figures {
     /// From the first byte sent to the last line written.
     pub(super) lines_per_second: f64,
     /// CPU of the receiving process, user and system, in microseconds a line.
     pub(super) cpu_us: f64,
-}
-
-impl Figures {
-    /// Before anything was found.
-    pub(super) const WORST: Self = Self { lines_per_second: 0.0, cpu_us: f64::INFINITY };
-
-    /// The better of each.
-    pub(super) fn better(self, other: Self) -> Self {
-        Self {
-            lines_per_second: self.lines_per_second.max(other.lines_per_second),
-            cpu_us: self.cpu_us.min(other.cpu_us),
-        }
-    }
 }
 
 /// What became of datagrams.
@@ -104,8 +91,7 @@ impl Receiver<'_> {
         let start = SystemClock.monotonic();
         let mut file = File::open(lines).map_err(|why| format!("{}: {why}", lines.display()))?;
         let sender = std::thread::spawn(move || io::copy(&mut file, &mut stream));
-        wait_for(&output, count)?;
-        let took = SystemClock.monotonic().saturating_sub(start);
+        let took = wait_for(&output, count)?.saturating_sub(start);
         let cpu = running.cpu()?.saturating_sub(before);
         match sender.join() {
             Ok(Ok(_)) => {}
@@ -285,21 +271,30 @@ fn datagrams() -> Vec<String> {
     (0..10_000).map(line).collect()
 }
 
-/// Waits until a file that grows holds so many lines.
-fn wait_for(output: &Path, wanted: u64) -> Result<(), String> {
+/// Waits until a file that grows holds so many lines; when it was last seen to grow. It is read only while it does
+/// not grow, since to read it would take the receiver's time.
+fn wait_for(output: &Path, wanted: u64) -> Result<Duration, String> {
     let start = SystemClock.monotonic();
     let (mut lines, mut offset) = (0, 0);
-    while lines < wanted {
-        if let Ok((more, until)) = count(output, offset) {
+    let (mut size, mut grown) = (0, start);
+    loop {
+        let (found, now) =
+            (fs::metadata(output).map_or(0, |file| file.len()), SystemClock.monotonic());
+        if found > size {
+            (size, grown) = (found, now);
+        } else if size > offset {
+            let (more, until) = count(output, offset)?;
             (lines, offset) = (lines + more, until);
         }
-        if SystemClock.monotonic().saturating_sub(start) > PATIENCE {
+        if lines >= wanted {
+            return Ok(grown);
+        }
+        if now.saturating_sub(start) > PATIENCE {
             return Err(format!("{} holds {lines} lines, not {wanted}", output.display()));
         }
         #[expect(clippy::disallowed_methods, reason = "a chore may wait")]
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(())
 }
 
 /// Lines in a file after an offset, and its length.
