@@ -1,14 +1,15 @@
-//! `netmend syslog parse` and `receive`: what goes in by standard input or a socket comes out as JSON, whole.
+//! `netmend syslog parse` and `receive`: what goes in by standard input or a socket comes out as JSON, whole. And
+//! `netmend lab syslog`, which makes lines for them.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStderr, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::{Run, command};
+use crate::{Run, command, netmend};
 
 const DOWN: &str =
     "<187>45: sw1: Nov 22 02:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
@@ -80,4 +81,41 @@ fn a_full_disk_ends_it_with_a_reason() {
     said.read_to_string(&mut rest).expect("text");
     assert_eq!(child.wait().expect("it ends by itself").code(), Some(4), "{rest}");
     assert!(rest.contains("cannot write to /dev/full") && rest.contains("No space left"), "{rest}");
+}
+
+#[test]
+fn simulated_lines_come_at_a_rate_until_there_are_enough_or_for_ever() {
+    let run = netmend(&["lab", "syslog", "--rate", "1000", "-c", "30"]);
+    assert_eq!((run.code, run.out.lines().count()), (Some(0), 30), "{run:?}");
+    let mut child = command(&["lab", "syslog", "--continuous", "--rate", "1000"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(lines.map_while(Result::ok).take(200).count(), 200);
+    // The reader has gone away.
+    assert_eq!(child.wait().expect("it ends by itself").code(), Some(0));
+}
+
+#[test]
+fn simulated_lines_go_to_datagrams_streams_and_files() {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("loopback is there");
+    let to = datagrams.local_addr().expect("it is bound").to_string();
+    assert_eq!(netmend(&["lab", "syslog", "-c", "3", "--to", &to]).code, Some(0));
+    let mut room = [0; 2048];
+    for _ in 0..3 {
+        assert!(datagrams.recv(&mut room).expect("a line") > 0);
+    }
+    let streams = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let to = format!("tcp:{}", streams.local_addr().expect("it is bound"));
+    assert_eq!(netmend(&["lab", "syslog", "-c", "3", "--to", &to]).code, Some(0));
+    let stream = streams.accept().expect("it connected").0;
+    assert_eq!(BufReader::new(stream).lines().count(), 3);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("messages");
+    let to = file.to_str().expect("UTF-8");
+    for _ in 0..2 {
+        assert_eq!(netmend(&["lab", "syslog", "-c", "3", "--to", to]).code, Some(0));
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("text").lines().count(), 6, "appended");
 }

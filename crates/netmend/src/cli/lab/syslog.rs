@@ -163,7 +163,7 @@ fn write(args: &Args, out: &mut Out) -> io::Result<()> {
         let step = due.min(total).saturating_sub(written);
         out.write(&mut generator, step)?;
         written += step;
-        runtime.block_on(tokio::time::sleep(STEP));
+        runtime.block_on(async { tokio::time::sleep(STEP).await });
     }
     Ok(())
 }
