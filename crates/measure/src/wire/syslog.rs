@@ -169,7 +169,12 @@ fn unframed<'l>(record: &mut Record<'l>, scan: Scan<'l>, received: UnixMs, relay
         record.relay = header.named().filter(|outer| record.device != Some(*outer));
         return;
     }
-    if matches!(second, b'-' | b' ' | b'0'..=b'9') && ahead::fits_rfc5424(scan, iso) {
+    let fits = match second {
+        b'-' | b' ' | b'0'..=b'9' => ahead::fits_rfc5424(scan, iso),
+        b'A'..=b'Z' => ahead::junos_data_are_next(scan),
+        _ => false,
+    };
+    if fits {
         return rfc5424::fields(record, scan, received);
     }
     if pairs::read(record, body, received) || body::routeros(record, body) {

@@ -465,6 +465,16 @@ pub(super) fn fits_rfc5424(scan: Scan<'_>, iso: bool) -> bool {
     }
 }
 
+/// Whether a process without its number, a tag and its data are next: `RT_FLOW RT_FLOW_SESSION_CLOSE [junos@...`, as a log
+/// server writes them that leaves out what is `-`.
+pub(super) fn junos_data_are_next(mut scan: Scan<'_>) -> bool {
+    scan.token();
+    scan.blanks();
+    let tag = scan.token();
+    scan.blanks();
+    code::is_junos_tag(tag) && scan.rest.starts_with(b"[junos@")
+}
+
 /// Takes the next word; a time that follows its colon at once is none of it: `R1:Nov 22 10:00:00 ...`.
 pub(super) fn up_to_time<'l>(scan: &mut Scan<'l>) -> &'l [u8] {
     let start = scan.rest;
