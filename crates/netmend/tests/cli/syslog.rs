@@ -119,3 +119,15 @@ fn simulated_lines_go_to_datagrams_streams_and_files() {
     }
     assert_eq!(std::fs::read_to_string(&file).expect("text").lines().count(), 6, "appended");
 }
+
+#[test]
+fn an_address_in_use_and_none_at_all_are_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let run = netmend(&["syslog", "receive", "--tcp", &address]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains(&address) && run.err.contains("in use"), "{run:?}");
+    let run = netmend(&["syslog", "receive"]);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(["--udp", "--tcp", "--tls", "--file"].iter().all(|way| run.err.contains(way)));
+}

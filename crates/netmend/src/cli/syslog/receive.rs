@@ -19,6 +19,7 @@ use super::json;
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("from").required(true).multiple(true))]
 #[command(after_help = "\
 Streams may count octets or end messages with line feeds (RFC 6587). The objects are those of `netmend
 syslog parse`. Ctrl-C or SIGTERM ends it once everything that has arrived is written.
@@ -27,13 +28,13 @@ Exit codes: 0 ended by a signal, 1 an address cannot be bound or a certificate n
 arguments, 4 the output cannot be written.")]
 pub(crate) struct Args {
     /// Receive datagrams on this address.
-    #[arg(long, value_name = "ADDR:PORT", required_unless_present_any = ["tcp", "tls", "file"])]
+    #[arg(long, value_name = "ADDR:PORT", group = "from")]
     udp: Vec<SocketAddr>,
     /// Receive streams on this address.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", group = "from")]
     tcp: Vec<SocketAddr>,
     /// Receive streams under TLS (RFC 5425) on this address.
-    #[arg(long, value_name = "ADDR:PORT", requires_all = ["cert", "key"])]
+    #[arg(long, value_name = "ADDR:PORT", group = "from", requires_all = ["cert", "key"])]
     tls: Vec<SocketAddr>,
     /// Certificate chain for TLS, a PEM file.
     #[arg(long, value_name = "FILE")]
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
     /// Follow this file as `tail -F` does, from its end.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "from")]
     file: Vec<PathBuf>,
     /// Append to this file; `-`, if not given, is standard output.
     #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
