@@ -28,6 +28,10 @@ const GATHER_MS: u16 = 1;
 /// Lines and bytes after which a batch is handed on though more wait.
 const FULL_LINES: usize = 2048;
 const FULL_BYTES: usize = 512 << 10;
+/// Datagrams after which drops are counted and the stop is looked for though more wait.
+const MANY: usize = 16 << 10;
+/// What a datagram takes of the receive buffer at least, the kernel's own part included.
+const LEAST: u64 = 512;
 
 /// A bound socket that nobody reads yet.
 #[derive(Debug)]
@@ -60,29 +64,38 @@ impl Datagrams {
     pub(super) fn run(&self, stop: &PipeReader, outbox: &Outbox) {
         let mut reader = Reader::new(outbox);
         loop {
-            match reader.drain(&self.socket) {
-                Ok(any) if self.wait(stop, any) => break,
+            match reader.drain(&self.socket, MANY) {
+                Ok(left) if self.wait(stop, left) => break,
                 Ok(_) => {}
                 Err(Closed) => return,
             }
         }
-        drop(reader.drain(&self.socket));
+        // A sender that never pauses is not followed further than what the kernel holds now.
+        drop(reader.drain(&self.socket, (self.buffer / LEAST) as usize));
     }
 
     /// Waits for a datagram, or a little while datagrams stream in; whether it is time to stop.
-    fn wait(&self, stop: &PipeReader, streaming: bool) -> bool {
-        let stop = PollFd::new(stop.as_fd(), PollFlags::POLLIN);
-        let polled = if streaming {
-            let mut fds = [stop];
-            let polled = poll(&mut fds, PollTimeout::from(GATHER_MS));
-            polled.map(|_| fds[0].any())
-        } else {
-            let mut fds = [stop, PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-            let polled = poll(&mut fds, PollTimeout::NONE);
-            polled.map(|_| fds[0].any())
+    fn wait(&self, stop: &PipeReader, found: Found) -> bool {
+        let mut fds = [
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+        ];
+        let polled = match found {
+            Found::More => poll(&mut fds[..1], PollTimeout::ZERO),
+            Found::All => poll(&mut fds[..1], PollTimeout::from(GATHER_MS)),
+            Found::Nothing => poll(&mut fds, PollTimeout::NONE),
         };
-        polled == Ok(Some(true))
+        polled.is_ok() && fds[0].any() == Some(true)
     }
+}
+
+/// What the kernel had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    All,
+    /// As much as was to be taken; more may wait.
+    More,
 }
 
 /// The buffers of the calls.
@@ -100,22 +113,26 @@ impl<'a> Reader<'a> {
         Self { outbox, headers, buffers: vec![0; BATCH * ROOM], drops: 0 }
     }
 
-    /// Takes all that waits in the kernel and hands it on; whether there was anything.
-    fn drain(&mut self, socket: &Socket) -> Result<bool, Closed> {
-        let mut any = false;
+    /// Takes what waits in the kernel, no more than so many datagrams and a batch, and hands it on.
+    fn drain(&mut self, socket: &Socket, most: usize) -> Result<Found, Closed> {
+        let mut taken = 0;
         loop {
             let mut batch = self.outbox.batch();
             let mut count = BATCH;
             while count == BATCH && batch.len() < FULL_LINES && batch.bytes().len() < FULL_BYTES {
                 count = self.receive(socket, &mut batch);
-                any |= count > 0;
+                taken += count;
             }
             if !batch.is_empty() {
                 self.outbox.send_blocking(batch)?;
             }
-            if count < BATCH {
+            if count < BATCH || taken >= most {
                 self.count_drops(socket);
-                return Ok(any);
+                return Ok(match (count, taken) {
+                    (BATCH, _) => Found::More,
+                    (_, 0) => Found::Nothing,
+                    _ => Found::All,
+                });
             }
         }
     }
@@ -162,4 +179,43 @@ fn address_of(from: &SockaddrStorage) -> Option<SocketAddr> {
         return Some(SocketAddr::new(v4.ip().into(), v4.port()));
     }
     from.as_sockaddr_in6().map(|v6| SocketAddr::new(v6.ip().to_canonical(), v6.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::sync::Arc;
+
+    use model::{Listener, SystemClock, Transport};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_without_a_pause_is_counted_and_can_be_stopped() {
+        let socket = Datagrams::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (out, mut lines) = mpsc::channel(1);
+        let outbox = Outbox {
+            listener: Arc::new(Listener::on(Transport::Udp, address)),
+            counts: Arc::default(),
+            clock: Arc::new(SystemClock),
+            out,
+        };
+        let counts = Arc::clone(&outbox.counts);
+        let (stop, signal) = io::pipe().unwrap();
+        let thread = std::thread::spawn(move || socket.run(&stop, &outbox));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut signal = Some(signal);
+        // Whenever a batch is taken, more wait in the kernel than the receiver can take until the next.
+        let flood = || (0..4 * FULL_LINES).for_each(|_| drop(sender.send_to(b"<13>x", address)));
+        flood();
+        while lines.blocking_recv().is_some() {
+            flood();
+            if counts.drops.get() > 0 {
+                signal = None;
+            }
+        }
+        assert!(signal.is_none() && thread.join().is_ok());
+    }
 }
