@@ -24,6 +24,8 @@ use super::outbox::Outbox;
 
 /// Connections that a listener holds at most.
 const CONNECTIONS: u64 = 16_384;
+/// Connections that the kernel keeps until they are accepted; so many are still when everything stops.
+const BACKLOG: u16 = 4096;
 /// Bytes of messages that have not ended, over all connections of a listener.
 const HELD: u64 = 64 << 20;
 /// Bytes a read. What is larger the allocator takes from the kernel each time anew, page by page.
@@ -57,7 +59,7 @@ impl Streams {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(4096)?;
+        socket.listen(BACKLOG.into())?;
         Ok(Self { listener: socket.into(), tls })
     }
 
@@ -80,7 +82,9 @@ impl Streams {
         let listener = TcpListener::from_std(self.listener)?;
         let acceptor = self.tls.map(TlsAcceptor::from);
         let scratch = Scratch::default();
-        loop {
+        let mut last = BACKLOG;
+        while last > 0 {
+            last -= u16::from(stop.is_cancelled());
             let accepted = tokio::select! {
                 biased;
                 accepted = listener.accept() => accepted,
@@ -115,6 +119,7 @@ impl Streams {
             };
             tokio::task::spawn_local(connection.serve(stream, acceptor.clone()));
         }
+        Ok(())
     }
 }
 

@@ -16,6 +16,8 @@ use super::id_of;
 
 /// Bytes a read.
 const READ: usize = 256 << 10;
+/// Reads a look: between two looks the stop is looked for, and other files have their turn.
+const READS: u32 = 64;
 /// How many of its first bytes tell a file from another.
 const HEAD: usize = 1024;
 
@@ -51,7 +53,7 @@ pub(super) struct Reading {
 pub(super) enum Outcome {
     /// Nothing new.
     Nothing,
-    /// Lines were handed on.
+    /// Lines were handed on, or there is more.
     Lines,
     /// It cannot be read.
     Failed(io::Error),
@@ -134,10 +136,10 @@ impl Reading {
         Position { file: self.id, offset: self.offset, head: xxh3_64(&self.head) }
     }
 
-    /// Hands on the whole lines that are new.
+    /// Hands on whole lines that are new, as many as come of [`READS`].
     pub(super) fn advance(&mut self, outbox: &Outbox) -> Result<Outcome, Closed> {
         let mut outcome = Outcome::Nothing;
-        loop {
+        for _ in 0..READS {
             match self.fill(outbox) {
                 Ok(0) => return Ok(outcome),
                 Ok(_) => {}
@@ -147,6 +149,7 @@ impl Reading {
                 outcome = Outcome::Lines;
             }
         }
+        Ok(Outcome::Lines)
     }
 
     /// Reads more behind what is pending; from the start again if the file was truncated.

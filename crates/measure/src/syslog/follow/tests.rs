@@ -107,6 +107,16 @@ fn a_file_is_read_from_its_first_byte_if_asked_for_or_if_it_appears_later() {
 }
 
 #[test]
+fn a_long_file_is_read_in_several_looks() {
+    let mut bed = Bed::new();
+    let line = "x".repeat(999);
+    bed.append(&format!("{line}\n").repeat(40_000));
+    bed.start(Start::Beginning);
+    let looks: Vec<usize> = (0..4).map(|_| bed.look().len()).collect();
+    assert_eq!(looks, [16_777, 16_777, 6_446, 0], "16 MiB at a time");
+}
+
+#[test]
 fn half_a_line_waits_for_its_end() {
     let mut bed = Bed::new();
     bed.start(Start::End);
