@@ -106,6 +106,9 @@ pub struct LineRef<'a> {
     /// Whether bytes are missing at its end: it was longer than [`MAX_LINE`], or the sender stopped in the
     /// middle of it.
     pub cut: bool,
+    /// Whether it stood behind another one in a datagram with nothing between them: then it may as well be that one's
+    /// text, which anybody can have written.
+    pub glued: bool,
     /// When it was received.
     pub at: UnixNs,
 }

@@ -82,12 +82,14 @@ pub(crate) struct Attendant<'a> {
     fixed: Fixed,
     /// Who waits for the answer to a reload.
     waiting: Vec<(Ticket, oneshot::Sender<Reloaded>)>,
+    /// Whether the files are right and yet not what runs: the pipeline could not take them over.
+    rejected: bool,
 }
 
 impl<'a> Attendant<'a> {
     /// Attends to `pipeline`, which runs what `loader` read.
     pub(crate) fn new(loader: &'a Loader, pipeline: &'a Pipeline, fixed: Fixed) -> Self {
-        Self { loader, pipeline, fixed, waiting: Vec::new() }
+        Self { loader, pipeline, fixed, waiting: Vec::new(), rejected: false }
     }
 
     /// Reloads when told or when something changed, until it is time to stop.
@@ -127,6 +129,8 @@ impl<'a> Attendant<'a> {
     fn loaded(&mut self, Loaded { reload, answers }: Loaded) {
         let (outcome, problems) = match reload {
             Reload::Changed(settings) => self.take_over(self.loader.accept(*settings)),
+            // What stood in its way, such as a port in use, may be gone.
+            Reload::Unchanged if self.rejected => self.take_over(self.loader.plan()),
             Reload::Unchanged => {
                 tracing::info!("the configuration is as it was");
                 self.pipeline.present.notices.clear(CONFIGURATION);
@@ -147,11 +151,13 @@ impl<'a> Attendant<'a> {
         }
     }
 
-    fn take_over(&self, plan: Settings) -> (ReloadOutcome, Vec<String>) {
+    fn take_over(&mut self, plan: Settings) -> (ReloadOutcome, Vec<String>) {
         let notices = &self.pipeline.present.notices;
         let differs = self.fixed.differs(&plan);
         let drawn = drawn(&plan);
-        if let Err(report) = self.pipeline.reload(plan) {
+        let taken = self.pipeline.reload(plan);
+        self.rejected = taken.is_err();
+        if let Err(report) = taken {
             self.refuse(&report);
             return (ReloadOutcome::Refused, report.chain);
         }

@@ -354,10 +354,10 @@ impl Stage {
         let identity = inventory.identify(listener, peer, record.host(relayed));
         let evidence = evidence(listener);
         let doubt = match &identity {
-            Identity::Known(_) => None,
+            Identity::Known(_) => glued(line),
             Identity::Stranger(_) => {
                 self.counts.strangers.fetch_add(1, Ordering::Relaxed);
-                None
+                glued(line)
             }
             Identity::Conflict { claimed, from } => {
                 self.counts.conflicts.fetch_add(1, Ordering::Relaxed);
@@ -503,6 +503,12 @@ impl Stage {
         changes.extend(self.flaps());
         self.apply(changes).await;
     }
+}
+
+/// Why a line is in doubt that stood behind another one in a datagram, if it did.
+fn glued(line: &LineRef<'_>) -> Option<String> {
+    const WHY: &str = "it stood within another line, whose text it may be";
+    line.glued.then(|| WHY.to_owned())
 }
 
 /// How sure it is who sent what comes in there. What wrote a file may have heard it by whatever way.

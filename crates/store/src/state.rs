@@ -187,6 +187,15 @@ pub struct EventReport {
     pub evidence: Evidence,
 }
 
+impl EventReport {
+    /// By what two reports are one event. What is in doubt is an event of its own: it may neither hide nor change one
+    /// that is none.
+    pub fn fingerprint(&self) -> u64 {
+        let fingerprint = Event::fingerprint(&self.device, &self.code_norm, &self.object);
+        if self.evidence == Evidence::Conflict { !fingerprint } else { fingerprint }
+    }
+}
+
 /// What a stage remembers over restarts, in a form of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memo {

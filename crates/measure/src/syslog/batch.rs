@@ -24,6 +24,7 @@ struct Span {
     start: u32,
     end: u32,
     cut: bool,
+    glued: bool,
     peer: Option<SocketAddr>,
 }
 
@@ -34,11 +35,11 @@ impl Batch {
     }
 
     /// Copies one message out of a datagram.
-    pub(super) fn push(&mut self, bytes: &[u8], peer: Option<SocketAddr>) {
+    pub(super) fn push(&mut self, bytes: &[u8], peer: Option<SocketAddr>, glued: bool) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         let end = self.bytes.len() as u32;
-        self.spans.push(Span { start, end, cut: false, peer });
+        self.spans.push(Span { start, end, cut: false, glued, peer });
     }
 
     /// Takes the bytes of a stream over, in which `pieces` will be marked.
@@ -50,7 +51,7 @@ impl Batch {
     pub(super) fn mark(&mut self, piece: &Piece, peer: Option<SocketAddr>) {
         let Range { start, end } = piece.range;
         let (start, end) = (start as u32, end as u32);
-        self.spans.push(Span { start, end, cut: piece.cut, peer });
+        self.spans.push(Span { start, end, cut: piece.cut, glued: false, peer });
     }
 
     /// Says how far the file was read with this batch.
@@ -100,6 +101,7 @@ impl Batch {
             bytes: &self.bytes[span.start as usize..span.end as usize],
             peer: span.peer,
             cut: span.cut,
+            glued: span.glued,
             at: self.at,
         })
     }

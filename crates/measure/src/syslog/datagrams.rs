@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             count += 1;
             let peer = message.address.as_ref().and_then(address_of);
             let Some(bytes) = message.iovs().next() else { continue };
-            split_datagram(bytes, |message| batch.push(message, peer));
+            split_datagram(bytes, |message, glued| batch.push(message, peer, glued));
         }
         count
     }

@@ -74,24 +74,32 @@ impl Follower {
     fn resume(&mut self, stored: &[Position]) {
         let named = fs::metadata(&self.path).ok().map(|meta| id_of(&meta));
         let known = |id: FileId| stored.iter().rev().find(|position| position.file == id);
+        let newest = stored.last().map(|position| position.file);
         if let Some(position) = named.and_then(known) {
             self.current = self.open(|file| Reading::after(file, position));
+            // The number of a file that is gone is given to the next one.
+            let other = self.current.as_ref().is_some_and(|reading| !reading.is_known());
+            if other && Some(position.file) == newest {
+                self.gap();
+            }
         }
-        let newest = stored.last().map(|position| position.file);
         for position in stored.iter().filter(|position| Some(position.file) != named) {
             match find(&self.path, position) {
                 Some(mut reading) => {
                     reading.touched(self.outbox.clock.monotonic());
                     self.former.push(reading);
                 }
-                None if Some(position.file) == newest => {
-                    self.outbox.counts.gaps.add(1);
-                    let path = self.path.display();
-                    tracing::warn!(%path, "the file was replaced and its rest is not in the folder: lines may be missing");
-                }
+                None if Some(position.file) == newest => self.gap(),
                 None => {}
             }
         }
+    }
+
+    /// What was read last is not there any more.
+    fn gap(&self) {
+        self.outbox.counts.gaps.add(1);
+        let path = self.path.display();
+        tracing::warn!(%path, "the file was replaced and its rest is not in the folder: lines may be missing");
     }
 
     /// Reads what is new in all files; whether there was anything.
@@ -176,11 +184,7 @@ impl Follower {
 
     /// Reads until `stop` is closed or nobody takes lines. Runs in a thread of its own.
     pub(super) fn run(mut self, stop: &PipeReader) {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let inotify = watch(&folder);
+        let inotify = watch(folder_of(&self.path));
         while let Ok(any) = self.look() {
             if wait(stop, inotify.as_ref().filter(|_| !any), any) {
                 drop(self.look());
@@ -206,7 +210,7 @@ fn id_of(meta: &fs::Metadata) -> FileId {
 
 /// The file of a position, looked for in the folder of `path`: rotation renames files, it seldom moves them.
 fn find(path: &Path, position: &Position) -> Option<Reading> {
-    let entries = fs::read_dir(path.parent()?).ok()?;
+    let entries = fs::read_dir(folder_of(path)).ok()?;
     entries.flatten().find_map(|entry| {
         let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
         if id_of(&meta) != position.file {
@@ -215,6 +219,14 @@ fn find(path: &Path, position: &Position) -> Option<Reading> {
         let file = reading::open(&entry.path()).ok()?;
         Reading::after(file, position).ok().filter(Reading::is_known)
     })
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Tells of changes in the folder; without it the file is looked at once a second.

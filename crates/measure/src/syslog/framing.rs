@@ -195,13 +195,16 @@ fn emit(
     }
 }
 
-/// Gives the messages of a datagram: one, unless the sender glued several together.
-pub(super) fn split_datagram(bytes: &[u8], mut take: impl FnMut(&[u8])) {
+/// Gives the messages of a datagram: one, unless the sender put several together; and of each whether it is glued to
+/// the one before, without a separator.
+pub(super) fn split_datagram(bytes: &[u8], mut take: impl FnMut(&[u8], bool)) {
+    let mut glued = false;
     for message in split(bytes) {
         let range = trimmed(message, 0..message.len());
         if !range.is_empty() {
-            take(&message[range]);
+            take(&message[range], glued);
         }
+        glued = !matches!(message.last(), Some(b'\n' | 0));
     }
 }
 

@@ -247,8 +247,11 @@ struct NetBoxDevice {
     platform: Option<NetBoxSlug>,
     #[serde(default)]
     site: Option<NetBoxSlug>,
-    #[serde(default, alias = "device_role")]
+    #[serde(default)]
     role: Option<NetBoxSlug>,
+    /// The same before `NetBox` 4; 3.6 and 3.7 write both.
+    #[serde(default)]
+    device_role: Option<NetBoxSlug>,
     #[serde(default)]
     tags: Vec<NetBoxSlug>,
 }
@@ -267,9 +270,15 @@ fn netbox(text: &str) -> Result<Vec<Device>, String> {
     #[derive(Deserialize)]
     struct Page {
         results: Vec<NetBoxDevice>,
+        #[serde(default)]
+        next: Option<String>,
     }
     let found = if text.trim_start().starts_with('{') {
-        serde_json::from_str::<Page>(text).map(|page| page.results)
+        let page = serde_json::from_str::<Page>(text);
+        if page.as_ref().is_ok_and(|page| page.next.is_some()) {
+            return Err("only the first page of NetBox's devices: ask for all with ?limit=0".into());
+        }
+        page.map(|page| page.results)
     } else {
         serde_json::from_str(text)
     };
@@ -294,7 +303,7 @@ fn known((name, device): (String, NetBoxDevice)) -> Result<Device, String> {
             addresses.push(address);
         }
     }
-    let groups: BTreeSet<String> = [device.site, device.role]
+    let groups: BTreeSet<String> = [device.site, device.role.or(device.device_role)]
         .into_iter()
         .flatten()
         .chain(device.tags)
@@ -336,7 +345,7 @@ syslog: { relays: [10.0.0.9] }
         std::fs::write(folder.path().join("d.csv"), csv).unwrap();
         let json = r#"{"count":2,"results":[
             {"name":"r2","primary_ip4":{"address":"10.0.2.1/32"},"platform":{"slug":"eos"},
-             "site":{"slug":"lon1"},"device_role":{"slug":"leaf"},"tags":[{"slug":"t"}],"id":7},
+             "site":{"slug":"lon1"},"role":{"slug":"leaf"},"device_role":{"slug":"leaf"},"tags":[{"slug":"t"}],"id":7},
             {"name":null}]}"#;
         std::fs::write(folder.path().join("d.json"), json).unwrap();
         let paths = ["d.csv", "d.json"].map(|name| folder.path().join(name).display().to_string());

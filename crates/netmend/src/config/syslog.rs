@@ -289,7 +289,7 @@ impl RawSyslog {
             udp: sockets(self.udp, default.udp),
             tcp: sockets(self.tcp, default.tcp),
             tls: self.tls.and_then(|tls| tls_settings(tls, folder, problems)),
-            files: paths.into_iter().map(|path| folder.join(path.value.0)).collect(),
+            files: paths.into_iter().map(|path| placed(&folder.join(path.value.0))).collect(),
             from_beginning: self.from_beginning.is_some_and(|flag| flag.value.0),
             told,
             relays: self.relays.map_or_else(Vec::new, |relays| {
@@ -328,6 +328,11 @@ fn tls_settings(raw: At<RawTls>, folder: &Path, problems: &mut Problems) -> Opti
     }
 }
 
+/// A file from the root on: how far it was read is kept under its path, wherever netmend is started from.
+fn placed(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::from_text;
@@ -349,7 +354,7 @@ mod tests {
         assert_eq!(syslog.udp, ["0.0.0.0:514".parse().unwrap()]);
         assert!(syslog.tcp.is_empty() && syslog.told);
         assert_eq!((syslog.severity, syslog.relays.len()), (4, 1));
-        assert_eq!(syslog.files, [PathBuf::from("log")]);
+        assert!(syslog.files[0].is_absolute() && syslog.files[0].ends_with("log"), "{syslog:?}");
     }
 
     #[test]

@@ -75,12 +75,25 @@ fn lines_and_events_of_known_devices_are_found_again() {
     let bob = ask(folder.path(), &["lines", "BOB", "--code", "SYS-*", "--device", "sw1"]);
     assert_eq!(bob.len(), 1);
     assert_eq!((&bob[0]["severity"], &bob[0]["code"]), (&5.into(), &"SYS-5-CONFIG_I".into()));
-    let events = ask_for(folder.path(), &["events", "list"], 1);
-    assert_eq!(events.len(), 1, "both lines are of one device, code and object: {events:#?}");
-    assert_eq!((&events[0]["count"], &events[0]["code"]), (&2.into(), &"LINK-3-UPDOWN".into()));
+    let glued = format!("<190>47: sw1: %SEC-6-X: user x{DOWN}");
+    socket.send_to(glued.replace("Gi0/1", "Gi0/9").as_bytes(), at).unwrap();
+    let events = ask_for(folder.path(), &["events", "list"], 3);
+    let said = events.iter().map(|event| {
+        let texts = ["device", "object", "state", "evidence"].map(|key| event[key].as_str());
+        texts.map(|text| text.unwrap_or_default())
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            ["sw1", "Gi0/1", "new", "datagram"],
+            ["sw1", "Gi0/1", "recorded", "conflict"],
+            ["sw1", "Gi0/9", "recorded", "conflict"],
+        ],
+        "another name, or a place within another line, puts a line in doubt: {events:#?}"
+    );
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("netmend_lines_conflict_total 1"), "{metrics}");
-    assert!(metrics.contains(&format!("netmend_syslog_lines_total{{listener=\"udp {at}\"}} 2")));
+    assert!(metrics.contains(&format!("netmend_syslog_lines_total{{listener=\"udp {at}\"}} 4")));
 }
 
 #[test]

@@ -117,8 +117,7 @@ fn newest(db: &Connection, fingerprint: i64) -> rusqlite::Result<Option<Known>> 
 }
 
 fn take(db: &Connection, revision: i64, report: &EventReport) -> rusqlite::Result<()> {
-    let fingerprint =
-        Event::fingerprint(&report.device, &report.code_norm, &report.object).cast_signed();
+    let fingerprint = report.fingerprint().cast_signed();
     let at = report.at.0;
     let known = newest(db, fingerprint)?;
     let same = known.as_ref().filter(|known| {

@@ -81,8 +81,9 @@ fn digits_at_the_start_of_a_files_line_are_no_count() {
 fn messages_glued_in_a_datagram_are_taken_apart_and_only_those() {
     let split = |bytes: &[u8]| {
         let mut found = Vec::new();
-        split_datagram(bytes, |message| {
-            found.push(String::from_utf8(message.to_vec()).unwrap());
+        split_datagram(bytes, |message, glued| {
+            let mark = if glued { "+" } else { "" };
+            found.push(format!("{mark}{}", String::from_utf8(message.to_vec()).unwrap()));
         });
         found
     };
@@ -91,6 +92,8 @@ fn messages_glued_in_a_datagram_are_taken_apart_and_only_those() {
     assert_eq!(split(b"<13>audit<166> x"), ["<13>audit<166> x"]);
     assert_eq!(split(b"<13>text\0"), ["<13>text"]);
     assert!(split(b"\n\0").is_empty());
+    let user = b"<13>sw1 sshd: Invalid user x<187>Nov 23 05:00:00 sw2 %A-3-B: y\n<13>two";
+    assert_eq!(split(user)[1..], ["+<187>Nov 23 05:00:00 sw2 %A-3-B: y", "<13>two"]);
 }
 
 proptest! {

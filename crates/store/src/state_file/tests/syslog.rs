@@ -237,6 +237,29 @@ fn a_fault_that_flaps_is_held_until_it_is_quiet() {
 }
 
 #[test]
+fn what_is_in_doubt_neither_hides_a_fault_nor_changes_it() {
+    let (_dir, state) = open();
+    let doubtful = |at| EventReport {
+        state: EventState::Recorded,
+        evidence: model::Evidence::Conflict,
+        ..report(at, "Eth1")
+    };
+    tell(&state, doubtful(1000));
+    tell(&state, report(2000, "Eth1"));
+    tell(&state, doubtful(3000));
+    let found = events(&state, EventQuery::default());
+    let facts = found.iter().map(|event| (event.state, event.count, event.evidence));
+    let facts: Vec<_> = facts.collect();
+    assert_eq!(
+        facts,
+        [
+            (EventState::New, 1, model::Evidence::Datagram),
+            (EventState::Recorded, 2, model::Evidence::Conflict),
+        ],
+    );
+}
+
+#[test]
 fn a_move_from_another_state_is_a_conflict_and_changes_nothing_of_its_call() {
     let (_dir, state) = open();
     tell(&state, report(1000, "Eth1"));
