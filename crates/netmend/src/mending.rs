@@ -5,6 +5,7 @@
 mod around;
 mod credentials;
 mod judged;
+mod looks;
 mod modes;
 mod orders;
 mod planning;
@@ -12,7 +13,7 @@ mod scripts;
 mod signals;
 mod switch;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,6 +23,7 @@ use alert::route::Maintenance;
 use mend::script::Children;
 use mend::session::{HostKeys, Kept, Limits};
 use mend::worker::{Ending, Tools};
+use model::run::RunState;
 use model::{Clock, EventId, Inventory, UnixMs};
 use show::{MendNow, RemediationNow};
 use store::{
@@ -31,6 +33,7 @@ use tokio::runtime::Runtime;
 
 use self::around::Around;
 use self::credentials::Credentials;
+use self::looks::Looks;
 use self::modes::Modes;
 use self::switch::KillSwitch;
 pub(crate) use self::switch::paused;
@@ -103,8 +106,7 @@ struct Shared {
     tools: Tools,
     /// Which start of the daemon this is.
     epoch: u64,
-    /// Events of which a person wants to see what would be done.
-    looks: Mutex<BTreeSet<EventId>>,
+    looks: Looks,
     /// Devices that a worker is at, by the event.
     busy: Mutex<HashMap<EventId, String>>,
     /// Runs that have ended since the thread looked last.
@@ -159,6 +161,7 @@ impl Mending {
             limits: Limits::default(),
             kept,
         };
+        let looks = Looks::read(&*state).map_err(failed)?;
         let shared = Arc::new(Shared {
             modes: Modes::read(&*state).map_err(failed)?,
             credentials,
@@ -174,7 +177,7 @@ impl Mending {
             bell,
             tools,
             epoch,
-            looks: Mutex::default(),
+            looks,
             busy: Mutex::default(),
             ended: Mutex::default(),
             storm: Mutex::default(),
@@ -331,12 +334,26 @@ impl Shared {
     fn take_ended(&self) {
         let ended =
             std::mem::take(&mut *self.ended.lock().expect("no holder of this lock can panic"));
+        // What failed is tried again, and still only to look.
+        let looked = ended.iter().filter(|(_, end)| *end == Ending::Over(RunState::Looked));
+        let over = looked.filter_map(|(event, _)| self.looks.over(*event)).collect();
         let mut busy = self.busy.lock().expect("no holder of this lock can panic");
         for (event, ending) in ended {
             busy.remove(&event);
             if ending == Ending::Lost {
                 tracing::warn!(%event, "a run was taken from its worker");
             }
+        }
+        drop(busy);
+        self.forget_looks(over);
+    }
+
+    /// A look that is remembered for too long does no harm: it is only looked again.
+    fn forget_looks(&self, over: Vec<Change>) {
+        if !over.is_empty()
+            && let Err(why) = self.apply(over)
+        {
+            tracing::warn!(%why, "that a look is over cannot be stored");
         }
     }
 

@@ -55,7 +55,7 @@ impl Shared {
             }
             MendOrder::Look { event } => self.look(actor, event),
             MendOrder::Retry { event } => {
-                self.looks.lock().expect("no holder of this lock can panic").remove(&event);
+                self.forget_looks(self.looks.over(event).into_iter().collect());
                 let said = format!("event {event} is open again");
                 self.move_event(actor, event, EventState::New, "opened", said).map_err(|why| {
                     why.unwrap_or_else(|| {
@@ -82,20 +82,20 @@ impl Shared {
 
     /// Looks what would be done about an event, without doing it.
     fn look(&self, actor: &str, event: EventId) -> Result<String, Refusal> {
-        self.looks.lock().expect("no holder of this lock can panic").insert(event);
+        let kept = self.looks.want(event);
         let said = format!("it is looked at what would be done about event {event}");
         let at = self.clock.now_ms();
         let busy = [EventState::Queued, EventState::Running, EventState::Verifying];
         let from = EventState::ALL.iter().copied().filter(|state| !busy.contains(state)).collect();
         let reason = format!("{actor} wants to see what would be done");
         let moved = EventChange::Move { id: event, from, to: EventState::New, reason, at };
-        let changes =
-            vec![Change::Event(moved), self.audit(actor, "look", Some(event), String::new())];
+        let audit = self.audit(actor, "look", Some(event), String::new());
+        let changes = vec![kept, Change::Event(moved), audit];
         let moved = self.apply(changes).map_err(|why| unstored(&why));
         if let Ok(true) = moved {
             return Ok(said);
         }
-        self.looks.lock().expect("no holder of this lock can panic").remove(&event);
+        let _not_kept = self.looks.over(event);
         moved?;
         Err(Refusal::TooLate(format!(
             "event {event} cannot be looked at: it does not exist, is being worked on, or the same fault has a newer one that is open"

@@ -204,8 +204,7 @@ impl Shared {
         // Of two instances that watch the same devices one alone repairs.
         let owner = rules.settings.owner;
         let asks = allowed.mode != Mode::Observe;
-        let wanted =
-            self.looks.lock().expect("no holder of this lock can panic").contains(&event.id);
+        let wanted = self.looks.wants(event.id);
         let mode = match allowed.mode {
             _ if !owner => Mode::Observe,
             // A person wants to see it.
@@ -452,7 +451,6 @@ impl Shared {
 
     fn work(self: &Arc<Self>, task: Task, runtime: &Runtime) {
         let (run, event) = (&task.run, &task.event);
-        self.looks.lock().expect("no holder of this lock can panic").remove(&event.id);
         self.busy
             .lock()
             .expect("no holder of this lock can panic")

@@ -73,3 +73,21 @@ fn what_would_be_done_is_seen_on_demand_however_little_may_be_done() {
     let audit = world.ask(&["runs", "audit"]);
     assert!(audit.iter().any(|entry| entry["action"] == "look" && entry["run"].is_null()));
 }
+
+#[test]
+fn a_look_that_waits_is_still_no_repair_after_a_restart() {
+    let mut world = World::new(&Plan { remediations: "mode: auto", ..Plan::default() });
+    assert!(world.command(&["pause"]).status.success());
+    world.say(0, &down(PORT));
+    world.event(1, "held");
+    assert!(world.command(&["events", "cancel", "1"]).status.success());
+    assert!(world.command(&["events", "look", "1"]).status.success());
+    world.until(&["events", "list"], |events| {
+        events[0]["state"] == "held" && events[0]["reason"].to_string().contains("paused")
+    });
+    world.start();
+    assert!(world.command(&["resume"]).status.success());
+    let would = format!("bounce would send: {}", BOUNCED.join("; "));
+    world.until(&["events", "list"], |events| events[0]["reason"] == would);
+    assert_eq!(world.changes(0), [""; 0]);
+}
