@@ -22,6 +22,8 @@ pub struct Options {
     pub severity: u8,
     /// Messages with these codes are events whatever their severity.
     pub codes: HashSet<String>,
+    /// The same for all codes that begin so.
+    pub code_starts: Vec<String>,
     /// A fault that is over within this time comes to nothing.
     pub settle: Duration,
     /// So many turns within [`Options::flap_window`] are flapping.
@@ -38,6 +40,7 @@ impl Default for Options {
         Self {
             severity: 3,
             codes: HashSet::new(),
+            code_starts: Vec::new(),
             settle: Duration::from_secs(10),
             flap_turns: 4,
             flap_window: Duration::from_mins(10),
@@ -176,6 +179,9 @@ impl Intake {
             || said.severity.is_some_and(|severity| severity <= self.options.severity)
             || self.options.codes.contains(said.code)
             || self.options.codes.contains(said.code_norm)
+            || self.options.code_starts.iter().any(|start| {
+                said.code.starts_with(start.as_str()) || said.code_norm.starts_with(start.as_str())
+            })
     }
 
     fn report(&mut self, said: &Said<'_>) -> EventReport {
@@ -292,7 +298,8 @@ mod tests {
     #[test]
     fn errors_faults_and_wanted_codes_are_events_and_the_rest_are_lines() {
         let codes = HashSet::from(["SYS-5-CONFIG_I".to_owned()]);
-        let mut intake = Intake::new(Options { codes, ..Options::default() });
+        let code_starts = vec!["BGP-5-".to_owned()];
+        let mut intake = Intake::new(Options { codes, code_starts, ..Options::default() });
         let mut is_event = |severity, code_norm, turn| {
             intake.take(&Said { code_norm, severity, ..said(1, turn) }).is_some()
         };
@@ -300,6 +307,8 @@ mod tests {
         assert!(!is_event(Some(4), "X", Turn::Told));
         assert!(!is_event(None, "X", Turn::Told));
         assert!(is_event(Some(5), "SYS-5-CONFIG_I", Turn::Told));
+        assert!(is_event(Some(5), "BGP-5-ADJCHANGE", Turn::Told));
+        assert!(!is_event(Some(5), "BGP-6-ADJCHANGE", Turn::Told));
         assert!(is_event(Some(5), "X", Turn::Fault));
     }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat::Mode;
+
 use crate::report::Report;
 
 /// The data folder: `told`, else `$STATE_DIRECTORY` (systemd), else `$XDG_DATA_HOME/netmend`, else
@@ -24,6 +26,11 @@ pub(crate) fn create(folder: &Path) -> Result<(), Report> {
             .help("give another one with --data DIR")
             .code(4)
     })
+}
+
+/// From now on what this process creates is its owner's alone: stores and copies of them hold hashes of passwords.
+pub(crate) fn keep_private() {
+    nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
 }
 
 fn choose(told: Option<PathBuf>, env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

@@ -130,8 +130,21 @@ impl Feed {
             drop(queue);
             self.append();
             if closed {
+                self.part();
                 return;
             }
+        }
+    }
+
+    /// Tries once more, as a batch that had failed keeps others waiting, and says what is lost.
+    fn part(&self) {
+        self.append();
+        let lost = self.status().waiting;
+        if lost > 0 {
+            tracing::error!(
+                samples = lost,
+                "stopped while the store takes no samples: they are lost"
+            );
         }
     }
 

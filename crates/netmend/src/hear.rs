@@ -94,9 +94,11 @@ impl Rules {
 
 /// What is an event, by the configuration.
 pub(crate) fn intake(syslog: &SyslogSettings) -> mend::Options {
+    let starts = |code: &String| code.strip_suffix('*').map(str::to_owned);
     mend::Options {
         severity: syslog.severity,
-        codes: syslog.codes.clone(),
+        codes: syslog.codes.iter().filter(|code| starts(code).is_none()).cloned().collect(),
+        code_starts: syslog.codes.iter().filter_map(starts).collect(),
         settle: syslog.settle,
         ..mend::Options::default()
     }

@@ -83,14 +83,20 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 fn list(args: &ListArgs) -> Result<ExitCode, Report> {
     let matching = ready(&args.matchers)?;
     let open = if args.all { "" } else { "open=true&" };
-    let path = format!("{ALERTS}?{open}limit={}", args.limit);
+    // The matchers are ours: whoever asks for ten that fit wants them out of all.
+    let limit = if args.matchers.is_empty() { args.limit } else { u32::MAX };
+    let path = format!("{ALERTS}?{open}limit={limit}");
     let List { mut alerts, .. } = args.common.client()?.get(&path)?;
     alerts.retain(|alert| matching.fits(|label| alert.label(label)));
+    alerts.truncate(args.limit as usize);
     if !args.all {
         alerts.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since));
     }
     let text = match args.common.output {
         Form::Json => stdout::json_lines(&alerts)?,
+        Form::Text if alerts.is_empty() && !args.matchers.is_empty() => {
+            "no alert fits\n".to_owned()
+        }
         Form::Text if alerts.is_empty() && args.all => "no alert has been raised\n".to_owned(),
         Form::Text if alerts.is_empty() => "nothing is wrong\n".to_owned(),
         Form::Text => table(&alerts),

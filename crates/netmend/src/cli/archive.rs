@@ -12,6 +12,15 @@ use crate::control::Client;
 use crate::explain::host::Archive;
 use crate::report::Report;
 
+/// Refuses a folder without a store, as of a name that was mistyped.
+pub(super) fn require(folder: &Path) -> Result<(), Report> {
+    if folder.join("state.db").exists() {
+        return Ok(());
+    }
+    Err(Report::new(format!("{} holds no store of netmend", folder.display()))
+        .help("name the data folder with --data DIR"))
+}
+
 /// Asks the daemon of the folder by this path of the control socket, or, where none runs, the store by
 /// `read`.
 pub(super) fn ask<T: DeserializeOwned>(
@@ -19,10 +28,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     path: &str,
     read: impl FnOnce(&Archive<'_>) -> Result<T, store::Error>,
 ) -> Result<T, Report> {
-    if !folder.join("state.db").exists() {
-        return Err(Report::new(format!("{} holds no store of netmend", folder.display()))
-            .help("name the data folder with --data DIR"));
-    }
+    require(folder)?;
     let failed = |why: &store::Error| {
         Report::because(format!("cannot read the store in {}", folder.display()), why).code(4)
     };

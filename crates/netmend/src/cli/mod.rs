@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::footprint;
 use crate::report::Report;
+use crate::{data, footprint};
 
 mod ack;
 mod alerts;
@@ -151,6 +151,13 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Result<ExitCode, Report> {
+    // What leaves files with hashes of passwords in them.
+    if matches!(
+        command,
+        Command::Run(_) | Command::User(_) | Command::Backup(_) | Command::Restore(_)
+    ) {
+        data::keep_private();
+    }
     match command {
         Command::Run(args) => run::run(args),
         Command::Status(args) => status::run(args),

@@ -3,7 +3,7 @@
 //! leave this process only as hashes.
 
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use model::{Clock, Secret, SystemClock, UnixMs};
 use show::login::{Done, Hash, LONGEST, Logins, Order, Role, SHORTEST, Terms, name};
 use store::{DataLock, StateFile};
 
+use super::archive;
 use super::stdout::{self, Form};
 use crate::control::Client;
 use crate::data;
@@ -140,7 +141,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
             TokenCommand::List(_) => unreachable!("listed above"),
         },
     };
-    let done = match Office::of(data)? {
+    let first = matches!(order, Order::Add { .. } | Order::AddToken { .. });
+    let done = match Office::of(data, first)? {
         Office::Daemon(client) => client.post_json(LOGINS, &order)?,
         Office::Store(logins, _lock) => {
             let uid = nix::unistd::getuid();
@@ -156,7 +158,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 }
 
 fn listed(list: List, which: impl Fn(Roll) -> Vec<Entry>) -> Result<ExitCode, Report> {
-    let roll = match Office::of(list.data)? {
+    let roll = match Office::of(list.data, false)? {
         Office::Daemon(client) => client.get(LOGINS)?,
         Office::Store(logins, _lock) => Roll::of(&logins),
     };
@@ -197,8 +199,17 @@ enum Office {
 }
 
 impl Office {
-    fn of(data: Option<PathBuf>) -> Result<Self, Report> {
+    /// `first`: users may be there before netmend has ever run, so that the store may be made for them.
+    fn of(data: Option<PathBuf>, first: bool) -> Result<Self, Report> {
         let folder = data::folder(data)?;
+        if let Err(none) = archive::require(&folder) {
+            if !first {
+                return Err(none);
+            }
+            let shown = folder.display();
+            // A closed standard error leaves nobody to tell.
+            drop(writeln!(io::stderr(), "{shown} held no store of netmend: it is made now"));
+        }
         data::create(&folder)?;
         own(&folder)?;
         let failed = |why: &(dyn std::error::Error + 'static)| {

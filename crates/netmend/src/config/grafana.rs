@@ -73,6 +73,13 @@ impl Wanted {
         };
         let port = if source == Source::Prometheus { 9090 } else { 8086 };
         let url = self.url.unwrap_or_else(|| format!("http://localhost:{port}"));
+        let Some((_, place)) = url.split_once("://") else {
+            return Err("the `url` is no address such as http://db:8086".to_owned());
+        };
+        // Not shown: what stands before it may be a password, and the files are for others to read.
+        if place.split('/').next().is_some_and(|host| host.contains('@')) {
+            return Err("a login does not belong into the `url`: name the user with `user` and give Grafana the password".to_owned());
+        }
         let path = self
             .path
             .unwrap_or_else(|| dir.join(Settings::DASHBOARDS).to_string_lossy().into_owned());

@@ -237,9 +237,18 @@ impl<'e> Loader<'e> {
         }
         let before = self.reader.problems.len();
         let Some(root) = yaml::parse(text, source, &mut self.reader.problems) else {
-            if self.reader.problems.len() == before && expect == Expect::Targets {
-                let nothing = Problem::new(Span::top(source), "no targets are in this file");
-                self.reader.problems.push(nothing);
+            let nothing = match expect {
+                Expect::Targets => Some("no targets are in this file"),
+                // A file that is being written, or was on a full disk: it must not end all watching.
+                Expect::Config if text.trim().is_empty() => {
+                    Some("the file is empty; write `{}` if nothing is to be set")
+                }
+                _ => None,
+            };
+            if let Some(nothing) = nothing
+                && self.reader.problems.len() == before
+            {
+                self.reader.problems.push(Problem::new(Span::top(source), nothing));
             }
             return;
         };

@@ -43,7 +43,7 @@ keys! {
         relays: Addresses,
         /// Messages of this severity or worse become events: 0 (emergency) to 7 (debug), 3 if not given.
         severity: Severity,
-        /// Codes whose messages become events whatever their severity.
+        /// Codes whose messages become events whatever their severity; `*` at the end stands for any more.
         codes: Codes,
         /// A fault that is over within this time comes to nothing, 10s if not given.
         settle: Settle,
@@ -284,7 +284,9 @@ impl RawSyslog {
             None => default,
         };
         let paths = self.files.map(|files| files.value.0).unwrap_or_default();
-        let list = |codes: Codes| codes.0.into_iter().map(|code| code.value.0);
+        // As devices print them or not: `%SYS-5-CONFIG_I`.
+        let plain = |code: String| code.trim_start_matches('%').to_owned();
+        let list = |codes: Codes| codes.0.into_iter().map(move |code| plain(code.value.0));
         SyslogSettings {
             udp: sockets(self.udp, default.udp),
             tcp: sockets(self.tcp, default.tcp),

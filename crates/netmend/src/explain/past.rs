@@ -30,7 +30,10 @@ impl Stored {
         let mut all: Vec<Self> = samples
             .list(Some(Metric::Rtt))?
             .into_iter()
-            .filter(|series| series.labels.get("band").is_none())
+            // WAN links have an RTT, too, and no host.
+            .filter(|series| {
+                series.labels.get("band").is_none() && series.labels.get("host").is_some()
+            })
             .map(|rtt| Self { rtt })
             .collect();
         all.sort_by_cached_key(|stored| {

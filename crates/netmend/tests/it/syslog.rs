@@ -80,7 +80,7 @@ fn lines_and_events_of_known_devices_are_found_again() {
     let events = ask_for(folder.path(), &["events", "list"], 3);
     let said = events.iter().map(|event| {
         let texts = ["device", "object", "state", "evidence"].map(|key| event[key].as_str());
-        texts.map(|text| text.unwrap_or_default())
+        texts.map(Option::unwrap_or_default)
     });
     assert_eq!(
         said.collect::<Vec<_>>(),
@@ -329,6 +329,27 @@ fn a_listener_that_was_asked_for_and_cannot_be_had_is_an_error() {
     assert_eq!(out.status.code(), Some(4));
     let text = String::from_utf8(out.stderr).unwrap();
     assert!(text.contains(&format!("cannot listen for syslog on tcp {at}")), "{text}");
+}
+
+#[test]
+fn a_listener_that_could_not_be_had_is_tried_again_at_the_next_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = start(folder.path(), &format!("syslog: {{ udp: '{}' }}\n", free()));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let wanted = format!("syslog: {{ tcp: '{at}' }}\n");
+    std::fs::write(folder.path().join("netmend.yaml"), wanted).unwrap();
+    daemon.log_until("is refused");
+    let reload = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+        let out = command.args(["reload", "--data"]).arg(folder.path().join("data")).output();
+        out.unwrap().status.code()
+    };
+    assert_eq!(reload(), Some(1), "the port is still taken");
+    drop(taken);
+    assert_eq!(reload(), Some(0));
+    TcpStream::connect(at).unwrap().write_all(format!("{DOWN}\n").as_bytes()).unwrap();
+    ask_for(folder.path(), &["lines"], 1);
 }
 
 #[test]

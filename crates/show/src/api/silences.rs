@@ -160,6 +160,10 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<Done>), Problem> {
     let Json(asked) = asked?;
     let weekly = asked.weekly.as_ref();
+    if weekly.is_some_and(|weekly| weekly.days.is_empty()) {
+        let error = "a weekly silence names its days";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error, "mon, tue, ... sun"));
+    }
     let typed = act::Typed {
         matchers: asked.matchers.into_iter().map(|m| (m.label, m.operator, m.value)).collect(),
         from: asked.from,

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 /// What a body is made of and how: the same gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,18 @@ pub(super) enum Form {
 /// A body, and how many of its points have values.
 pub(super) type Body = (Bytes, usize);
 
+/// What a thread brought. Where the runtime ends before the thread began, nothing waits for it any more.
+///
+/// # Panics
+/// The work panicked.
+pub(super) async fn finished<T>(done: Result<T, JoinError>) -> T {
+    match done {
+        Ok(done) => done,
+        Err(why) if why.is_panic() => std::panic::resume_unwind(why.into_panic()),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// The body that was made last.
 #[derive(Debug, Default)]
 pub(super) struct Bodies(Mutex<Option<(Recipe, Body)>>);
@@ -49,8 +62,7 @@ impl Bodies {
         {
             return body.clone();
         }
-        let made = tokio::task::spawn_blocking(make).await;
-        let made = made.expect("making a body does not panic");
+        let made = finished(tokio::task::spawn_blocking(make).await).await;
         *last = Some((recipe, made.clone()));
         made
     }

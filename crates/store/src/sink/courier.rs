@@ -9,7 +9,7 @@ use model::{Clock, UnixMs};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, Failure, Retry};
-use super::bodies::{Body, Form, Recipe};
+use super::bodies::{Body, Form, Recipe, finished};
 use super::frame::MAX_POINTS;
 use super::http::BadSink;
 use super::influx::{Influx, InfluxConfig};
@@ -324,8 +324,8 @@ impl Courier {
             return Ok(self.load.clone());
         }
         let (spool, name) = (Arc::clone(&self.spool), self.name.clone());
-        let read = tokio::task::spawn_blocking(move || spool.read(&name, MOST)).await;
-        let read = read.expect("reading the spool does not panic");
+        let read =
+            finished(tokio::task::spawn_blocking(move || spool.read(&name, MOST)).await).await;
         self.renew_hunt();
         self.load = read.map_err(|why| why.to_string())?.map(|batch| (Arc::new(batch), 0));
         self.status().oldest = self.load.as_ref().map(|(batch, _)| batch.oldest);

@@ -176,7 +176,9 @@ impl List {
             if input.read_line(&mut line).map_err(read)? == 0 {
                 break;
             }
-            let text = line.split('#').next().unwrap_or_default();
+            // Windows begins its text files with a mark of their encoding.
+            let text = if number == 1 { line.trim_start_matches('\u{FEFF}') } else { &line };
+            let text = text.split('#').next().unwrap_or_default();
             for word in text.split_whitespace() {
                 self.add(word, from, format_args!(" in {what}, line {number}"))?;
             }
@@ -435,7 +437,7 @@ mod tests {
     #[test]
     fn a_file_has_comments_and_its_errors_a_line() {
         let mut list = List::default();
-        let good = "# routers\n\n10.0.0.1  # the first\r\n10.0.0.2 10.0.0.3\n";
+        let good = "\u{FEFF}# routers\n\n10.0.0.1  # the first\r\n10.0.0.2 10.0.0.3\n";
         list.add_lines(good.as_bytes(), "f", &Defaults::default()).expect("a good file");
         assert_eq!(list.len(), 3);
         let error = list.add_lines("a\nb:0".as_bytes(), "f", &Defaults::default());

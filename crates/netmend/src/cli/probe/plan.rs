@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) repeated: usize,
 }
 
+/// Timeouts are kept to about a millisecond.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 /// Intervals and timeouts beyond this are typing errors.
 const LONGEST: Duration = Duration::from_hours(1);
 /// Faster than this one target is not asked, `--flat-out` apart.
@@ -60,8 +62,9 @@ pub(super) fn make(args: Args) -> Result<(Plan, List), Report> {
     if interval < SHORTEST {
         return Err(bad(format!("an interval of {interval:?} is shorter than {SHORTEST:?}")));
     }
-    if args.timeout.is_zero() {
-        return Err(bad("with a timeout of 0 no answer comes in time"));
+    if args.timeout < SHORTEST_TIMEOUT {
+        let least = format!("a timeout of {:?} is shorter than {SHORTEST_TIMEOUT:?}", args.timeout);
+        return Err(bad(least));
     }
     let mut list = targets(&args)?;
     list.deduplicate();
