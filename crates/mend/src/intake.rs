@@ -106,6 +106,8 @@ struct Turns {
 pub struct Intake {
     options: Options,
     turns: HashMap<u64, Turns>,
+    /// Whether the last message of each device was an event.
+    events: HashMap<u64, bool>,
     /// Whether a fault has turned since [`Intake::remembered`].
     turned: bool,
 }
@@ -117,7 +119,7 @@ pub type Remembered = Vec<(u64, bool, Vec<UnixMs>)>;
 impl Intake {
     /// An intake that has heard nothing yet.
     pub fn new(options: Options) -> Self {
-        Self { options, turns: HashMap::new(), turned: false }
+        Self { options, turns: HashMap::new(), events: HashMap::new(), turned: false }
     }
 
     /// Other options from now on.
@@ -153,7 +155,17 @@ impl Intake {
     /// What comes of it; `None` if it is no event.
     pub fn take(&mut self, said: &Said<'_>) -> Option<EventChange> {
         let Said { device, at, .. } = *said;
+        let speaker = Event::fingerprint(device, "", "");
+        let is_event = self.is_event(said);
+        if !matches!(said.turn, Turn::Repeated(_)) {
+            if self.events.len() >= REMEMBERED {
+                self.events.clear();
+            }
+            self.events.insert(speaker, is_event && !matches!(said.turn, Turn::Clear(_)));
+        }
         match said.turn {
+            // It repeats the last message, which may have been none of an event.
+            Turn::Repeated(_) if self.events.get(&speaker) == Some(&false) => None,
             Turn::Repeated(times) => {
                 Some(EventChange::Repeat { device: device.to_owned(), times, at })
             }
@@ -166,7 +178,7 @@ impl Intake {
                 self.turned(fingerprint, at, false);
                 Some(EventChange::Clear { fingerprint, at })
             }
-            Turn::Fault | Turn::Told if self.is_event(said) => {
+            Turn::Fault | Turn::Told if is_event => {
                 Some(EventChange::Report(Box::new(self.report(said))))
             }
             Turn::Fault | Turn::Told => None,
@@ -293,6 +305,18 @@ mod tests {
             Some(EventChange::Report(report)) => *report,
             other => panic!("no report: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_repeat_is_of_the_last_message_and_of_no_event_before() {
+        let mut intake = Intake::new(Options::default());
+        let repeat = |at| said(at, Turn::Repeated(4));
+        assert!(intake.take(&repeat(1)).is_some(), "what came before the start is not known");
+        assert!(intake.take(&said(2, Turn::Fault)).is_some());
+        assert!(intake.take(&repeat(3)).is_some());
+        assert!(intake.take(&Said { severity: Some(6), ..said(4, Turn::Told) }).is_none());
+        assert!(intake.take(&repeat(5)).is_none());
+        assert!(intake.take(&Said { device: "sw2", ..repeat(6) }).is_some());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod figures;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -44,6 +44,8 @@ const HURRY: Duration = Duration::from_millis(5);
 const TICK: Duration = Duration::from_secs(1);
 /// Pause before what the store refused is given to it again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How often it is given once the daemon ends: systemd waits half a minute.
+const TRIES_AT_END: u32 = 10;
 /// The kind of messages that tell that somebody configured a device.
 const CONFIGURED: &str = "configuration";
 /// Once in so many ticks stored lines are packed closer, and old lines and events go.
@@ -117,6 +119,8 @@ pub(crate) struct HearCounts {
     pub(crate) reports: AtomicU64,
     /// Times the store refused what it was given.
     pub(crate) refusals: AtomicU64,
+    /// Whether the daemon ends: then a store that takes nothing is not waited for without an end.
+    closing: AtomicBool,
     /// When the stage moved last, by the monotonic clock, in milliseconds; 0 before it began.
     moved: AtomicU64,
 }
@@ -202,6 +206,7 @@ impl Hearing {
             bell: Arc::clone(&summons.bell),
             pending: Pending::default(),
             words: Words::default(),
+            tries_left: TRIES_AT_END,
         };
         let thread = std::thread::Builder::new()
             .name("hear".into())
@@ -215,6 +220,11 @@ impl Hearing {
         let mut shared = self.rules.lock().expect("no holder of this lock can panic");
         shared.0 += 1;
         shared.1 = rules;
+    }
+
+    /// The daemon is about to end. To be said before the receivers are stopped, as they wait for this stage.
+    pub(crate) fn close(&self) {
+        self.counts.closing.store(true, Ordering::Relaxed);
     }
 
     /// Waits until everything that was sent is stored.
@@ -277,6 +287,8 @@ struct Stage {
     bell: Arc<Bell>,
     pending: Pending,
     words: Words,
+    /// How often the store is still asked once the daemon ends.
+    tries_left: u32,
 }
 
 impl Stage {
@@ -474,6 +486,9 @@ impl Stage {
                         tracing::error!(%why, "the store does not take syslog lines; they wait");
                         told = true;
                     }
+                    if self.counts.closing.load(Ordering::Relaxed) && !self.tries_again() {
+                        return;
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }
@@ -481,6 +496,17 @@ impl Stage {
         if told {
             tracing::info!("the store takes syslog lines again");
         }
+    }
+
+    /// Whether the store is asked once more though the daemon ends.
+    fn tries_again(&mut self) -> bool {
+        if self.tries_left == 1 {
+            tracing::error!(
+                "stopped while the store takes no syslog lines: what waited is lost, but for what followed files still hold"
+            );
+        }
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.tries_left > 0
     }
 
     /// What is remembered of faults that come and go, where that changed since it was stored.

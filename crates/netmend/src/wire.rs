@@ -273,6 +273,7 @@ impl Pipeline {
 
     /// Stops the stages from the front, so that what was measured is stored.
     pub(crate) fn stop(mut self) {
+        self.hearing.close();
         self.present.ears.stop();
         self.present.polling.stop();
         self.hearing.join();

@@ -239,6 +239,24 @@ fn lines_wait_while_the_disk_is_full_and_none_is_lost() {
 }
 
 #[test]
+fn a_stop_with_a_full_disk_ends_and_says_that_lines_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let _disk = Disk::mount(folder.path(), 8);
+    let at = free();
+    let mut daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    fill(&folder.path().join("filler"));
+    let mut stream = TcpStream::connect(at).unwrap();
+    for number in 0..100 {
+        let noise = noise(number);
+        stream.write_all(format!("<187>noise {noise} {number}\n").as_bytes()).unwrap();
+    }
+    daemon.log_until("the store does not take syslog lines");
+    daemon.signal(Signal::SIGTERM);
+    daemon.log_until("what waited is lost");
+    assert!(daemon.wait().success());
+}
+
+#[test]
 fn a_full_disk_under_the_archive_loses_no_line_of_the_store_and_is_told_and_recovered_from() {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("archive");
