@@ -85,7 +85,16 @@ pub(crate) fn is_patterns(path: &Path) -> bool {
     }
     let Ok(text) = source::read(path) else { return false };
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.next().is_some_and(|line| matches!(line.trim_end(), "messages:" | "headers:"))
+    lines.next().is_some_and(begins_patterns)
+}
+
+/// Whether a first line has one of the two keys, with maps behind it: a region of that name has hosts.
+fn begins_patterns(line: &str) -> bool {
+    let list = ["messages:", "headers:"].into_iter().find_map(|key| line.strip_prefix(key));
+    list.map(str::trim).is_some_and(|list| match list.strip_prefix('[') {
+        Some(first) => first.trim_start().is_empty() || first.trim_start().starts_with('{'),
+        None => list.is_empty() || list.starts_with('#'),
+    })
 }
 
 /// Reads files and gathers what is wrong.
@@ -381,6 +390,16 @@ mod tests {
         let mut reading = Reading::default();
         reading.text("p.yaml", text);
         reading.finish().map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_file_of_patterns_is_known_by_its_first_line() {
+        for line in ["messages:", "headers:  # ours", "messages: [ { kind: link", "headers: ["] {
+            assert!(begins_patterns(line), "{line}");
+        }
+        for line in ["messages: [r1, r2]", "messages: {r1: 22}", "site: x", "messagesx:"] {
+            assert!(!begins_patterns(line), "{line}");
+        }
     }
 
     #[test]
