@@ -70,6 +70,10 @@ impl FromStr for SmtpServer {
         const ALLOWED: &str = "smtps://HOST (port 465), starttls://HOST (port 587) or smtp://HOST \
                                (port 25, without login), each with :PORT if it is another";
         let refuse = |what: &str| BadChannel(format!("mail server {what}: write {ALLOWED}"));
+        if text.contains('@') {
+            // Not repeated, since it holds a password as often as not.
+            return Err(refuse("with a login in its address; `user` and `password` are keys"));
+        }
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| refuse(&format!("{:?} has no scheme", printable(text, 100))))?;
@@ -77,10 +81,6 @@ impl FromStr for SmtpServer {
         let security = security
             .ok_or_else(|| refuse(&format!("scheme {:?} is not known", printable(scheme, 20))))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains('@') {
-            // Not repeated, since it holds a password as often as not.
-            return Err(refuse("with a login in its address; `user` and `password` are keys"));
-        }
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or("none"))),
@@ -236,6 +236,8 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_refused_and_not_repeated() {
+        let refused = "me:hunter2@mail.example.com".parse::<SmtpServer>().unwrap_err();
+        assert!(!format!("{refused:?}").contains("hunter2"));
         let refused = "smtps://me:hunter2@mail.example.com".parse::<SmtpServer>().unwrap_err();
         assert!(refused.to_string().contains("`password`"), "{refused}");
         assert!(!format!("{refused:?}").contains("hunter2"));
