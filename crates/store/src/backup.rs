@@ -35,11 +35,16 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
     let _lock = DataLock::acquire(to)?;
     let staged = |schema: &Schema| to.join(format!("{}.restoring", schema.file));
-    for schema in &FILES {
+    let stage = |schema: &Schema| {
         let (db, site) = open(from, schema)?;
         file::check_pages(&db, &site)?;
         remove(&staged(schema))?;
-        file::copy_to(&db, &site, &staged(schema))?;
+        file::copy_to(&db, &site, &staged(schema))
+    };
+    if let Err(why) = FILES.iter().try_for_each(stage) {
+        // Half a copy is of no use; the error that led here counts.
+        FILES.iter().for_each(|schema| drop(remove(&staged(schema))));
+        return Err(why);
     }
     let mut kept = Vec::new();
     for schema in &FILES {

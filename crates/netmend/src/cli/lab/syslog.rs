@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Where to: ADDR:PORT or udp:ADDR:PORT (datagrams), tcp:ADDR:PORT, or a file to append to. Standard
-    /// output if not given.
+    /// output if `-` or not given.
     #[arg(long, value_name = "ADDR|FILE")]
     to: Option<To>,
 }
@@ -47,6 +47,7 @@ pub(crate) struct Args {
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum To {
+    Output,
     Udp(SocketAddr),
     Tcp(SocketAddr),
     File(PathBuf),
@@ -66,7 +67,17 @@ impl FromStr for To {
         if let Some(rest) = text.strip_prefix("tcp:") {
             return address(rest).map(To::Tcp);
         }
-        Ok(text.parse().map_or_else(|_| To::File(text.into()), To::Udp))
+        if let Ok(address) = text.parse() {
+            return Ok(To::Udp(address));
+        }
+        // Nobody means a file by such a name.
+        let has_port = |(_, port): (&str, &str)| port.parse::<u16>().is_ok();
+        let place = text.parse::<IpAddr>().is_ok() || text.rsplit_once(':').is_some_and(has_port);
+        if place && !text.contains('/') {
+            let no_address: Result<SocketAddr, String> = address(text);
+            return no_address.map(To::Udp).map_err(|why| format!("{why}; for a file write ./{text}"));
+        }
+        Ok(if text == "-" { To::Output } else { To::File(text.into()) })
     }
 }
 
@@ -79,7 +90,7 @@ enum Out {
 impl Out {
     fn open(to: Option<&To>) -> io::Result<Self> {
         Ok(match to {
-            None => Out::Stream(Box::new(io::stdout())),
+            None | Some(To::Output) => Out::Stream(Box::new(io::stdout())),
             Some(To::Udp(address)) => {
                 let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                 let socket = UdpSocket::bind(any)?;
@@ -126,7 +137,9 @@ impl Out {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let failed = |why: &io::Error| match &args.to {
-        None => Report::because("cannot write to standard output", why).code(4),
+        None | Some(To::Output) => {
+            Report::because("cannot write to standard output", why).code(4)
+        }
         Some(To::File(path)) => {
             Report::because(format!("cannot write to {}", path.display()), why).code(4)
         }
@@ -139,7 +152,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let mut out = Out::open(args.to.as_ref()).map_err(|why| failed(&why))?;
     match write(args, &mut out) {
         // A reader that has gone away is not a failure.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe && args.to.is_none() => {
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe
+            && matches!(args.to, None | Some(To::Output)) =>
+        {
             Ok(ExitCode::SUCCESS)
         }
         Err(why) => Err(failed(&why)),
@@ -180,6 +195,11 @@ mod tests {
         assert_eq!(to("udp:127.0.0.1:5514"), Ok(To::Udp(address)));
         assert_eq!(to("tcp:127.0.0.1:5514"), Ok(To::Tcp(address)));
         assert_eq!(to("/tmp/messages"), Ok(To::File("/tmp/messages".into())));
+        assert_eq!(to("-"), Ok(To::Output));
+        assert_eq!(to("./sw1:5514"), Ok(To::File("./sw1:5514".into())));
+        for typing_error in ["localhost:5514", "127.0.0.1", "tls:127.0.0.1:6514", "::1"] {
+            assert!(to(typing_error).unwrap_err().contains("no address with a port"));
+        }
         assert!(to("tcp:nowhere").unwrap_err().contains("no address with a port"));
     }
 }

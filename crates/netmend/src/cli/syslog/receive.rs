@@ -37,13 +37,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR:PORT", group = "from", requires_all = ["cert", "key"])]
     tls: Vec<SocketAddr>,
     /// Certificate chain for TLS, a PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tls")]
     cert: Option<PathBuf>,
     /// Private key of the certificate, a PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tls")]
     key: Option<PathBuf>,
     /// Authorities whose certificates senders must show, a PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tls")]
     client_ca: Option<PathBuf>,
     /// Follow this file as `tail -F` does, from its end.
     #[arg(long, value_name = "FILE", group = "from")]
@@ -91,6 +91,10 @@ fn listens(args: &Args) -> Result<Vec<Listen>, Report> {
         let tls = syslog::tls::server(cert, key, args.client_ca.as_deref())
             .map_err(|why| Report::because("cannot offer TLS", &why))?;
         all.extend(args.tls.iter().map(|address| Listen::Tls(*address, Arc::clone(&tls))));
+    }
+    if let Some(folder) = args.file.iter().find(|path| path.is_dir()) {
+        let what = format!("cannot follow {}: it is a folder", folder.display());
+        return Err(Report::new(what).help("name the files in it, each with --file"));
     }
     all.extend(args.file.iter().map(|path| Listen::File {
         path: path.clone(),
