@@ -43,7 +43,9 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     };
     if let Err(why) = FILES.iter().try_for_each(stage) {
         // Half a copy is of no use; the error that led here counts.
-        FILES.iter().for_each(|schema| drop(remove(&staged(schema))));
+        for schema in &FILES {
+            drop(remove(&staged(schema)));
+        }
         return Err(why);
     }
     let mut kept = Vec::new();

@@ -75,7 +75,9 @@ impl FromStr for To {
         let place = text.parse::<IpAddr>().is_ok() || text.rsplit_once(':').is_some_and(has_port);
         if place && !text.contains('/') {
             let no_address: Result<SocketAddr, String> = address(text);
-            return no_address.map(To::Udp).map_err(|why| format!("{why}; for a file write ./{text}"));
+            return no_address
+                .map(To::Udp)
+                .map_err(|why| format!("{why}; for a file write ./{text}"));
         }
         Ok(if text == "-" { To::Output } else { To::File(text.into()) })
     }
@@ -137,9 +139,7 @@ impl Out {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let failed = |why: &io::Error| match &args.to {
-        None | Some(To::Output) => {
-            Report::because("cannot write to standard output", why).code(4)
-        }
+        None | Some(To::Output) => Report::because("cannot write to standard output", why).code(4),
         Some(To::File(path)) => {
             Report::because(format!("cannot write to {}", path.display()), why).code(4)
         }
@@ -152,8 +152,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let mut out = Out::open(args.to.as_ref()).map_err(|why| failed(&why))?;
     match write(args, &mut out) {
         // A reader that has gone away is not a failure.
-        Err(why) if why.kind() == io::ErrorKind::BrokenPipe
-            && matches!(args.to, None | Some(To::Output)) =>
+        Err(why)
+            if why.kind() == io::ErrorKind::BrokenPipe
+                && matches!(args.to, None | Some(To::Output)) =>
         {
             Ok(ExitCode::SUCCESS)
         }
