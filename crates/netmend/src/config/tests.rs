@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::load::{Outside, load_any_from};
+use super::load::{Outside, load_any_from, load_text};
 use super::settings::Settings;
 
 fn outside() -> Outside<'static> {
@@ -257,4 +257,13 @@ detect:
     let wrong = config.replace("metric: jitter", "metric: rtt");
     let told = read_bytes(wrong.as_bytes()).unwrap_err();
     assert!(told.contains("6:39: `rtt` is not a metric; write latency, jitter or loss"), "{told}");
+}
+
+#[test]
+fn an_empty_config_is_no_config() {
+    for text in ["", "\n  \n"] {
+        let refused = load_text("n.yaml", text).unwrap_err().to_string();
+        assert!(refused.contains("the file is empty"), "{refused}");
+    }
+    assert!(load_text("n.yaml", "{}").is_ok());
 }

@@ -118,11 +118,12 @@ fn a_name_that_is_not_found_is_said_and_does_not_stop_the_others() {
 
 #[test]
 fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&[], "nothing to probe"),
         (&["127.0.0.1:0"], "a port is a number from 1 to 65535"),
         (&["--tcp", "0", "127.0.0.1"], "a port is a number from 1 to 65535"),
         (&["-i", "1", "127.0.0.1"], "needs a unit"),
+        (&["-t", "0", "127.0.0.1"], "is shorter than 1ms"),
         (&["-t", "10us", "127.0.0.1"], "is shorter than 1ms"),
         (&["-c", "many", "127.0.0.1"], "invalid digit"),
         (&["-4", "-6", "127.0.0.1"], "cannot be used with"),

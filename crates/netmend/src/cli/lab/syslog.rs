@@ -40,8 +40,8 @@ pub(crate) struct Args {
     seed: u64,
     /// Where to: ADDR:PORT or udp:ADDR:PORT (datagrams), tcp:ADDR:PORT, or a file to append to. Standard
     /// output if `-` or not given.
-    #[arg(long, value_name = "ADDR|FILE")]
-    to: Option<To>,
+    #[arg(long, value_name = "ADDR|FILE", default_value = "-", hide_default_value = true)]
+    to: To,
 }
 
 /// Where lines go.
@@ -57,10 +57,9 @@ impl FromStr for To {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = |text: &str| {
-            text.parse()
-                .map_err(|_| format!("`{text}` is no address with a port, such as 127.0.0.1:5514"))
-        };
+        let wrong =
+            |text: &str| format!("`{text}` is no address with a port, such as 127.0.0.1:5514");
+        let address = |text: &str| text.parse().map_err(|_| wrong(text));
         if let Some(rest) = text.strip_prefix("udp:") {
             return address(rest).map(To::Udp);
         }
@@ -74,10 +73,7 @@ impl FromStr for To {
         let has_port = |(_, port): (&str, &str)| port.parse::<u16>().is_ok();
         let place = text.parse::<IpAddr>().is_ok() || text.rsplit_once(':').is_some_and(has_port);
         if place && !text.contains('/') {
-            let no_address: Result<SocketAddr, String> = address(text);
-            return no_address
-                .map(To::Udp)
-                .map_err(|why| format!("{why}; for a file write ./{text}"));
+            return Err(format!("{}; for a file write ./{text}", wrong(text)));
         }
         Ok(if text == "-" { To::Output } else { To::File(text.into()) })
     }
@@ -90,17 +86,17 @@ enum Out {
 }
 
 impl Out {
-    fn open(to: Option<&To>) -> io::Result<Self> {
+    fn open(to: &To) -> io::Result<Self> {
         Ok(match to {
-            None | Some(To::Output) => Out::Stream(Box::new(io::stdout())),
-            Some(To::Udp(address)) => {
+            To::Output => Out::Stream(Box::new(io::stdout())),
+            To::Udp(address) => {
                 let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                 let socket = UdpSocket::bind(any)?;
                 socket.connect(address)?;
                 Out::Datagrams(socket)
             }
-            Some(To::Tcp(address)) => Out::Stream(Box::new(TcpStream::connect(address)?)),
-            Some(To::File(path)) => {
+            To::Tcp(address) => Out::Stream(Box::new(TcpStream::connect(address)?)),
+            To::File(path) => {
                 let file: File = OpenOptions::new().append(true).create(true).open(path)?;
                 Out::Stream(Box::new(file))
             }
@@ -139,23 +135,20 @@ impl Out {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let failed = |why: &io::Error| match &args.to {
-        None | Some(To::Output) => Report::because("cannot write to standard output", why).code(4),
-        Some(To::File(path)) => {
+        To::Output => Report::because("cannot write to standard output", why).code(4),
+        To::File(path) => {
             Report::because(format!("cannot write to {}", path.display()), why).code(4)
         }
-        Some(To::Udp(address) | To::Tcp(address)) => {
+        To::Udp(address) | To::Tcp(address) => {
             Report::because(format!("cannot send to {address}"), why)
                 .help("does a syslog receiver listen there?")
                 .code(4)
         }
     };
-    let mut out = Out::open(args.to.as_ref()).map_err(|why| failed(&why))?;
+    let mut out = Out::open(&args.to).map_err(|why| failed(&why))?;
     match write(args, &mut out) {
         // A reader that has gone away is not a failure.
-        Err(why)
-            if why.kind() == io::ErrorKind::BrokenPipe
-                && matches!(args.to, None | Some(To::Output)) =>
-        {
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe && args.to == To::Output => {
             Ok(ExitCode::SUCCESS)
         }
         Err(why) => Err(failed(&why)),
