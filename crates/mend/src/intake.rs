@@ -10,7 +10,8 @@ use store::{EventChange, EventReport};
 
 /// Longest message that an event keeps, in bytes; the line itself is stored whole.
 const MESSAGE: usize = 1024;
-/// Faults whose turns are remembered at most; beyond, those that turned longest ago are forgotten.
+/// Faults whose turns are remembered at most; beyond, those that turned longest ago are forgotten. As many devices are
+/// remembered by their last message.
 const REMEMBERED: usize = 100_000;
 /// Of how many that is kept over a restart.
 const KEPT: usize = 10_000;
@@ -164,8 +165,12 @@ impl Intake {
             self.events.insert(speaker, is_event && !matches!(said.turn, Turn::Clear(_)));
         }
         match said.turn {
-            // It repeats the last message, which may have been none of an event.
-            Turn::Repeated(_) if self.events.get(&speaker) == Some(&false) => None,
+            // It repeats the last message, which may have been none of an event, and it may be forged.
+            Turn::Repeated(_)
+                if said.doubt.is_some() || self.events.get(&speaker) == Some(&false) =>
+            {
+                None
+            }
             Turn::Repeated(times) => {
                 Some(EventChange::Repeat { device: device.to_owned(), times, at })
             }
@@ -314,6 +319,7 @@ mod tests {
         assert!(intake.take(&repeat(1)).is_some(), "what came before the start is not known");
         assert!(intake.take(&said(2, Turn::Fault)).is_some());
         assert!(intake.take(&repeat(3)).is_some());
+        assert!(intake.take(&Said { doubt: Some("forged"), ..repeat(3) }).is_none());
         assert!(intake.take(&Said { severity: Some(6), ..said(4, Turn::Told) }).is_none());
         assert!(intake.take(&repeat(5)).is_none());
         assert!(intake.take(&Said { device: "sw2", ..repeat(6) }).is_some());
