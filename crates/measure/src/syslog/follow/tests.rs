@@ -231,10 +231,17 @@ fn a_restart_takes_a_rewritten_file_for_a_new_one() {
     File::create(bed.path()).unwrap().write_all(b"other\nlines\n").unwrap();
     bed.stored.retain(|position| position.offset == 8);
     bed.start(Start::End);
+    assert_eq!(bed.counts.gaps.get(), 1, "nobody knows what the file before still got");
     let position = bed.stored[0];
     bed.stored.clear();
     assert_eq!(bed.look(), ["other", "lines"]);
     assert_eq!(position.file, bed.stored[0].file);
+}
+
+#[test]
+fn a_file_without_a_folder_in_its_name_is_in_this_one() {
+    let folders = ["messages", "log/messages", "/messages"].map(|path| folder_of(Path::new(path)));
+    assert_eq!(folders, [".", "log", "/"].map(Path::new));
 }
 
 #[test]
