@@ -1,7 +1,7 @@
 //! A running netmend for a test: started on a free port, its log read, killed when dropped.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -47,6 +47,15 @@ pub(crate) fn bare(listen: &str, data: &Path) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.env_remove("NETMEND_LOG");
     command
+}
+
+/// An address that was free a moment ago, on a loopback address of this process alone: a port of
+/// 127.0.0.1 that is let go may be given to another test before it is taken again.
+pub(crate) fn free() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, 128 | high, middle, low);
+    let listener = TcpListener::bind((own, 0)).expect("all of 127.0.0.0/8 is loopback");
+    listener.local_addr().expect("a bound socket has an address")
 }
 
 impl Daemon {

@@ -20,7 +20,7 @@ use ::lab::{Device, DeviceOptions, Dialect};
 use model::{Clock, SystemClock};
 use serde_json::Value;
 
-use crate::daemon::{Daemon, bare};
+use crate::daemon::{Daemon, bare, free};
 
 /// The password of the devices, looked for where it must not be.
 const PASSWORD: &str = "hunter2-of-the-lab";
@@ -152,10 +152,7 @@ impl World {
             places.push(serve(&device, address(number), &runtime));
             devices.push(device);
         }
-        // An address that was free a moment ago.
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-        let syslog = free.local_addr().expect("it is bound");
-        drop(free);
+        let syslog = free();
         let mut world = Self { folder, devices, places, syslog, runtime, daemon: None };
         world.write(plan);
         world.trust();

@@ -1,6 +1,6 @@
 //! Devices asked over SNMP by the daemon: simulated agents, and traps of net-snmp's real sender.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use lab::{Agent, AgentOptions};
 use model::SystemClock;
 use serde_json::Value;
 
-use crate::daemon::{Daemon, bare};
+use crate::daemon::{Daemon, bare, free};
 
 /// A simulated agent with 12 interfaces, which ends with the runtime.
 fn agent() -> (tokio::runtime::Runtime, SocketAddr) {
@@ -25,12 +25,6 @@ fn agent() -> (tokio::runtime::Runtime, SocketAddr) {
     let agent = Agent::new(AgentOptions::new("sim1", 12));
     runtime.spawn(async move { agent.serve(socket, &*clock).await });
     (runtime, address)
-}
-
-/// A UDP port that nobody has now.
-fn free() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a port");
-    socket.local_addr().expect("it is bound")
 }
 
 fn start(folder: &Path, agent: SocketAddr, traps: SocketAddr) -> Daemon {

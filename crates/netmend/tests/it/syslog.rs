@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,7 +11,7 @@ use model::{Clock, SystemClock};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::daemon::{Daemon, bare};
+use crate::daemon::{Daemon, bare, free};
 use crate::disk::{Disk, fill};
 
 mod storm;
@@ -26,12 +26,6 @@ fn start(folder: &Path, config: &str) -> Daemon {
     let mut run = bare("127.0.0.1:0", &folder.join("data"));
     run.arg("--config").arg(file);
     Daemon::start(run)
-}
-
-/// An address that was free a moment ago.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-    listener.local_addr().expect("a bound socket has an address")
 }
 
 /// What a command prints about the data of `folder`, as JSON lines.
@@ -379,13 +373,13 @@ fn rsyslog_is_heard_by_udp_and_tcp_and_believed_as_a_relay() {
          devices: {{ sw1: {{ addresses: 192.0.2.1 }} }}\n"
     );
     let daemon = start(folder.path(), &config);
-    let (port, work) = (at.port(), folder.path().display());
+    let (own, port, work) = (at.ip(), at.port(), folder.path().display());
     let rsyslog = folder.path().join("rsyslog.conf");
     let text = format!(
         "global(workDirectory=\"{work}\")\n\
-         module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{}\" address=\"127.0.0.1\")\n\
-         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{port}\" protocol=\"udp\")\n\
-         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{port}\" protocol=\"tcp\" TCP_Framing=\"octet-counted\")\n",
+         module(load=\"imtcp\")\ninput(type=\"imtcp\" port=\"{}\" address=\"{own}\")\n\
+         action(type=\"omfwd\" target=\"{own}\" port=\"{port}\" protocol=\"udp\")\n\
+         action(type=\"omfwd\" target=\"{own}\" port=\"{port}\" protocol=\"tcp\" TCP_Framing=\"octet-counted\")\n",
         from.port()
     );
     std::fs::write(&rsyslog, text).unwrap();

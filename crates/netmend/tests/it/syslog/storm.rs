@@ -12,8 +12,8 @@ use model::{Clock, SystemClock};
 use nix::sys::signal::Signal;
 use rustls::pki_types::ServerName;
 
-use super::{ask, free, number, start};
-use crate::daemon::Daemon;
+use super::{ask, number, start};
+use crate::daemon::{Daemon, free};
 
 /// Said where the machine of the test would have to be broken.
 const WORKS: &str = "a machine that tests can run on";
