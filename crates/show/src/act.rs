@@ -129,7 +129,10 @@ impl Typed {
         let weekly = self.weekly()?;
         let begins = from.unwrap_or(now);
         let until = match (time("until", &self.until)?, self.duration.trim()) {
-            (Some(until), _) => Some(until),
+            (Some(until), "") => Some(until),
+            (Some(_), _) => {
+                return Err(invalid("a silence has either `until` or a `duration`, not both"));
+            }
             (None, "") if weekly.is_some() => None,
             (None, "") => {
                 return Err(invalid("a silence needs an end: `until`, or a `duration` such as 2h"));

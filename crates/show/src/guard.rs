@@ -11,7 +11,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::uri::Authority;
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::login::{Logins, SessionId};
 use crate::who::Who;
@@ -292,7 +292,7 @@ pub(crate) fn protect(router: Router, guard: Guard) -> Router {
 async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
     let admitted = guard.admit(&request);
     let mut response = match admitted {
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => refusal.answer(request.uri().path()),
         Ok((caller, visit)) => {
             guard.touch(&caller.who, &request);
             let token = visit.token.clone();

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use model::alert::{Entry, LinkSubject, Notice, QuietBy, TargetSubject, words};
@@ -12,7 +11,7 @@ use model::{AlertId, Metric, SeriesId, Subject};
 use serde::{Deserialize, Serialize};
 use store::AlertQuery;
 
-use super::{Problem, only};
+use super::{Body, Problem, only};
 use crate::app::App;
 use crate::format::rfc3339;
 use crate::history::Span;
@@ -439,14 +438,11 @@ fn sent(notice: &Notice) -> Sent {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct AckRequest {
-    #[serde(default)]
     by: String,
-    #[serde(default)]
     note: String,
-    #[serde(default)]
     ticket: String,
 }
 
@@ -458,10 +454,9 @@ pub(super) struct Acked {
 pub(super) async fn ack(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    asked: Result<Json<AckRequest>, JsonRejection>,
+    Body(asked): Body<AckRequest>,
 ) -> Result<Json<Acked>, Problem> {
     let alert = id.parse::<AlertId>().map_err(|_| unheard_of())?;
-    let Json(asked) = asked?;
     let note = act::note("the note", &asked.note)?;
     let ticket = act::word("the ticket", &asked.ticket)?;
     act::submit(&app, &asked.by, Command::Ack { alert, note, ticket }).await?;

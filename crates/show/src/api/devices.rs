@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use model::{
     AdminStatus, Both, Direction, Gap, InterfaceMetric, InterfaceNow, OperStatus, PolledDevice,
@@ -11,7 +11,7 @@ use model::{
 };
 use serde::Serialize;
 
-use super::{Problem, only};
+use super::Problem;
 use crate::app::App;
 use crate::format::rfc3339;
 
@@ -55,11 +55,7 @@ impl Snmp {
     }
 }
 
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    Query(pairs): Query<Vec<(String, String)>>,
-) -> Result<Json<List>, Problem> {
-    only(&pairs, &[])?;
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, Problem> {
     let inventory = app.deps.devices.inventory();
     let one = |device: &model::Device| Device {
         name: device.name.clone(),
@@ -136,9 +132,7 @@ impl Interface {
 pub(super) async fn interfaces(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Interfaces>, Problem> {
-    only(&pairs, &[])?;
     let polled = app.deps.interfaces.device(&name).ok_or_else(|| {
         let allowed = "a `name` of /api/v1/devices whose `snmp` is not null";
         Problem::new(StatusCode::NOT_FOUND, "no device of this name is asked over SNMP", allowed)

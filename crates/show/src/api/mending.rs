@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use model::event::{EventId, Mode};
@@ -12,7 +11,7 @@ use model::run::{Approval, Exchange, GuardNote, Proof, Run, RunId, RunState, Ste
 use serde::{Deserialize, Serialize};
 use store::RunQuery;
 
-use super::{Problem, only};
+use super::{Body, Problem, only};
 use crate::app::App;
 use crate::format::rfc3339;
 use crate::incident::{Field, Key, Moment, What, gather};
@@ -378,17 +377,6 @@ pub(super) struct Done {
     done: String,
 }
 
-type Body = Result<Json<Asked>, JsonRejection>;
-
-/// The body; none at all says nothing.
-fn read(body: Body) -> Result<Asked, Problem> {
-    match body {
-        Ok(Json(asked)) => Ok(asked),
-        Err(JsonRejection::MissingJsonContentType(_)) => Ok(Asked::default()),
-        Err(why) => Err(why.into()),
-    }
-}
-
 async fn order(app: &Arc<App>, order: Result<MendOrder, Refusal>) -> Result<Json<Done>, Problem> {
     let done = act::mend(app, order?).await?;
     Ok(Json(Done { done }))
@@ -401,17 +389,18 @@ fn note(asked: &Asked) -> Result<String, Refusal> {
 pub(super) async fn event(
     State(app): State<Arc<App>>,
     Path((id, what)): Path<(String, String)>,
-    body: Body,
+    Body(asked): Body<Asked>,
 ) -> Result<Json<Done>, Problem> {
-    let asked = read(body)?;
     let id =
         id.parse::<EventId>().map_err(|_| Refusal::Unknown("no event has this number".into()))?;
     let wanted = note(&asked).and_then(|note| act::about_event(id, &what, note));
     order(&app, wanted).await
 }
 
-pub(super) async fn pause(State(app): State<Arc<App>>, body: Body) -> Result<Json<Done>, Problem> {
-    let asked = read(body)?;
+pub(super) async fn pause(
+    State(app): State<Arc<App>>,
+    Body(asked): Body<Asked>,
+) -> Result<Json<Done>, Problem> {
     order(&app, note(&asked).map(|note| MendOrder::Pause { note })).await
 }
 
@@ -422,8 +411,7 @@ pub(super) async fn resume(State(app): State<Arc<App>>) -> Result<Json<Done>, Pr
 pub(super) async fn mode(
     State(app): State<Arc<App>>,
     Path(remediation): Path<String>,
-    body: Body,
+    Body(asked): Body<Asked>,
 ) -> Result<Json<Done>, Problem> {
-    let asked = read(body)?;
     order(&app, act::mode(&asked.mode).map(|mode| MendOrder::SetMode { remediation, mode })).await
 }

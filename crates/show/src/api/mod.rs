@@ -15,13 +15,16 @@ mod targets;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::body::HttpBody;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{StatusCode, Uri};
+use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::Refusal;
 use crate::act;
@@ -34,25 +37,28 @@ const BODY_BYTES: usize = 64 * 1_024;
 
 /// The routes below `/api/v1`.
 pub(crate) fn routes() -> Router<Arc<App>> {
-    let v1 = Router::new()
+    let searched = Router::new()
         .route("/targets", get(targets::list))
-        .route("/targets/{id}", get(targets::one))
         .route("/range", get(range::range))
         .route("/marks", get(range::marks))
         .route("/alerts", get(alerts::list))
+        .route("/silences", get(silences::list))
+        .route("/events", get(events::list))
+        .route("/lines", get(events::lines))
+        .route("/availability", get(availability::month))
+        .route("/runs", get(mending::runs))
+        .route("/runs/{id}", get(mending::run))
+        .route("/links", get(links::list));
+    let named = Router::new()
+        .route("/targets/{id}", get(targets::one))
         .route("/alerts/{id}", get(alerts::one))
         .route("/alerts/{id}/ack", post(alerts::ack))
-        .route("/silences", get(silences::list).post(silences::add))
+        .route("/silences", post(silences::add))
         .route("/silences/{id}", delete(silences::expire))
         .route("/devices", get(devices::list))
         .route("/devices/{name}/interfaces", get(devices::interfaces))
-        .route("/events", get(events::list))
         .route("/events/{id}", get(events::one))
-        .route("/lines", get(events::lines))
-        .route("/availability", get(availability::month))
         .route("/events/{id}/{command}", post(mending::event))
-        .route("/runs", get(mending::runs))
-        .route("/runs/{id}", get(mending::run))
         .route("/approvals", get(mending::approvals))
         .route("/incidents/{key}", get(mending::incident))
         .route("/remediations", get(mending::remediations))
@@ -60,12 +66,31 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/pause", post(mending::pause))
         .route("/resume", post(mending::resume))
         .route("/me", get(me::me))
-        .route("/links", get(links::list))
         .route("/links/{id}", get(links::one))
         .route("/system", get(system::system))
+        .route_layer(from_fn(without_parameters));
+    let v1 = searched
+        .merge(named)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .fallback(not_found);
+        .fallback(not_found)
+        .method_not_allowed_fallback(other_method);
     Router::new().nest("/api/v1", v1).route("/api/{*rest}", get(not_found))
+}
+
+/// Refuses parameters where there are none.
+async fn without_parameters(
+    Query(pairs): Query<Vec<(String, String)>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    only(&pairs, &[])?;
+    Ok(next.run(request).await)
+}
+
+/// The path is what stands below `/api/v1`.
+async fn other_method(method: Method, uri: Uri) -> Problem {
+    let error = format!("/api/v1{} does not take {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, "")
 }
 
 async fn not_found(uri: Uri) -> Problem {
@@ -127,6 +152,21 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The JSON of a request that may also come without any body, which then says nothing.
+struct Body<T>(T);
+
+impl<S: Send + Sync, T: Default + DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().size_hint().exact() == Some(0) {
+            return Ok(Self(T::default()));
+        }
+        let Json(said) = Json::from_request(request, state).await?;
+        Ok(Self(said))
+    }
+}
+
 /// Refuses parameters nobody reads: a misspelt one must not be ignored.
 fn only(pairs: &[(String, String)], known: &[&'static str]) -> Result<(), Problem> {
     match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
@@ -134,7 +174,9 @@ fn only(pairs: &[(String, String)], known: &[&'static str]) -> Result<(), Proble
         Some((name, _)) => {
             let name: String = name.chars().take(60).collect();
             let error = format!("unknown parameter {name:?}");
-            Err(Problem::new(StatusCode::BAD_REQUEST, error, known.join(", ")))
+            let allowed =
+                if known.is_empty() { "no parameter".to_owned() } else { known.join(", ") };
+            Err(Problem::new(StatusCode::BAD_REQUEST, error, allowed))
         }
     }
 }

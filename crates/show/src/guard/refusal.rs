@@ -1,9 +1,11 @@
 //! Why a request is refused, as a browser, a script of our pages and a program each understand it.
 
+use axum::Json;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 use super::TOKEN_HEADER;
 use crate::select::encode;
@@ -93,9 +95,19 @@ fn login(page: &str) -> HeaderValue {
     HeaderValue::try_from(address).expect("what is percent-encoded is valid in a header")
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let words = format!("{self}\n");
+/// What a program reads, as all errors of the API.
+#[derive(Serialize)]
+struct Problem {
+    error: String,
+}
+
+impl Refusal {
+    /// The answer to a request for `path`.
+    pub(super) fn answer(self, path: &str) -> Response {
+        let words = match path.strip_prefix("/api/") {
+            Some(_) => Json(Problem { error: self.to_string() }).into_response(),
+            None => format!("{self}\n").into_response(),
+        };
         let code = match self {
             Refusal::NotLoggedIn(Asked::Page(page)) => {
                 return (StatusCode::SEE_OTHER, [(header::LOCATION, login(&page))]).into_response();

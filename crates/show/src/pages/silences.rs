@@ -311,11 +311,14 @@ pub(super) async fn add(
     };
     let days = all("day");
     let for_ever = !days.is_empty() && one("for_ever") == "yes";
+    // The form always sends a length; an end is meant instead of it.
+    let until = one("until");
+    let without = for_ever || !until.trim().is_empty();
     let typed = Typed {
         matchers: all("label").into_iter().enumerate().map(place).collect(),
         from: one("from"),
-        until: one("until"),
-        duration: if for_ever { String::new() } else { one("duration") },
+        until,
+        duration: if without { String::new() } else { one("duration") },
         days,
         day_from: one("day_from"),
         day_until: one("day_until"),

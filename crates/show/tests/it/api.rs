@@ -138,6 +138,8 @@ async fn errors_are_json_and_say_what_is_allowed() {
         ("/api/v1/range?series=12".to_owned(), "32 hexadecimal digits"),
         (format!("/api/v1/range?series={}", vec![id.to_string(); 21].join(",")), "at most 20"),
         ("/api/v1/marks?target=12".to_owned(), "an `id`"),
+        ("/api/v1/system?colour=red".to_owned(), "no parameter"),
+        (format!("/api/v1/targets/{id}?span=3h"), "no parameter"),
     ] {
         let answer = get(&world.router, &path).await;
         assert!(answer.status.is_client_error(), "{path}: {}", answer.status);

@@ -85,6 +85,7 @@ async fn what_changes_something_needs_origin_and_token_and_says_what_it_did() {
     let bare = [("content-type", "application/json")];
     let refused = ask(&world.router, "POST", "/api/v1/alerts/21/ack", &bare, body).await;
     assert_eq!(refused.status, 403);
+    assert!(refused.json()["error"].as_str().unwrap().contains("Origin"), "{}", refused.body);
     let done = send(&world, "POST", "/api/v1/alerts/21/ack", body).await;
     assert_eq!((done.status.as_u16(), done.json()), (200, json!({ "acked": 21 })));
     let silence = r#"{"matchers":[{"label":"region","operator":"=~","value":"aws-.*"}],
@@ -112,6 +113,13 @@ async fn what_changes_something_needs_origin_and_token_and_says_what_it_did() {
 }
 
 #[tokio::test]
+async fn an_alert_is_acknowledged_without_a_word() {
+    let world = World::alarmed();
+    let done = send(&world, "POST", "/api/v1/alerts/21/ack", "").await;
+    assert_eq!((done.status.as_u16(), done.json()), (200, json!({ "acked": 21 })));
+}
+
+#[tokio::test]
 async fn wrong_requests_are_refused_with_what_is_allowed() {
     let world = World::alarmed();
     for (path, body, status, words) in [
@@ -130,6 +138,12 @@ async fn wrong_requests_are_refused_with_what_is_allowed() {
             r#"{"matchers":[{"label":"a","value":"b"}],"note":"n"}"#,
             422,
             "needs an end",
+        ),
+        (
+            "/api/v1/silences",
+            r#"{"matchers":[{"label":"a","value":"b"}],"note":"n","duration":"2h","until":"2030-01-01T00:00:00Z"}"#,
+            422,
+            "not both",
         ),
     ] {
         let answer = send(&world, "POST", path, body).await;

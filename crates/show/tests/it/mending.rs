@@ -181,10 +181,14 @@ async fn operators_answer_and_stop_and_admins_promote_each_by_their_name() {
     assert!(late.text().contains("nothing is asked about event 99"), "{}", late.text());
     assert_eq!(act(&world, &otto, "/events/2/explode", "").await.status, 404);
     assert_eq!(act(&world, &otto, "/pause", "note=fire").await.status, 204);
+    let note_lost = act(&world, &otto, "/api/v1/pause", "note=fire").await;
+    assert_eq!(note_lost.status, 415, "what comes as another type is never taken for no body");
     assert_eq!(act(&world, &otto, "/resume", "").await.status, 204);
     assert_eq!(act(&world, &otto, "/remediations/bgp_reset/mode", "mode=auto").await.status, 403);
     assert_eq!(act(&world, &ada, "/remediations/bgp_reset/mode", "mode=approve").await.status, 204);
     assert_eq!(act(&world, &ada, "/remediations/bgp_reset/mode", "mode=config").await.status, 204);
+    let wrong = act(&world, &ada, "/api/v1/runs", "{}").await;
+    assert_eq!(wrong.json()["error"], "/api/v1/runs does not take POST");
     let bad = act(&world, &ada, "/remediations/bgp_reset/mode", "mode=wild").await;
     assert_eq!(bad.status, 422);
     let event = EventId(2);
