@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,11 @@ const KEEPALIVE: Duration = Duration::from_mins(2);
 /// Bytes that are still taken of a connection when everything stops: more than the kernel holds, so that only a sender
 /// that never pauses is cut off.
 const LAST: usize = 16 << 20;
+/// How long a sender is silent before nothing more is awaited of it when everything stops: what it has written may still be
+/// on its way through the kernel.
+const SILENT: Duration = Duration::from_millis(100);
+/// How long it is listened to in all by then, though it never is.
+const LONGEST: Duration = Duration::from_secs(5);
 /// Pause after an accept that failed, for instance since no file numbers are left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -185,14 +190,18 @@ impl Connection {
     /// left.
     async fn receive(&mut self, mut stream: impl AsyncRead + Unpin) {
         let stop = self.stop.clone();
-        let mut last = LAST;
-        while last > 0 {
+        let (mut last, mut until) = (LAST, None);
+        while last > 0 && until.is_none_or(|until| Instant::now() < until) {
             let patience = if self.pending.is_empty() { Duration::MAX } else { MIDDLE };
             let read = std::future::poll_fn(|cx| self.poll_read(&mut stream, cx));
+            let silent = async {
+                stop.cancelled().await;
+                tokio::time::sleep(SILENT).await;
+            };
             let arrived = tokio::select! {
                 biased;
                 arrived = within(patience, read) => arrived,
-                () = stopped(&stop) => break,
+                () = silent => break,
             };
             match arrived {
                 None => {
@@ -202,6 +211,7 @@ impl Connection {
                 Some(Arrived::End) => break,
                 Some(Arrived::Bytes) if stop.is_cancelled() => {
                     last = last.saturating_sub(self.pending.len());
+                    until = until.or_else(|| Some(Instant::now() + LONGEST));
                 }
                 Some(Arrived::Bytes) => {}
             }
