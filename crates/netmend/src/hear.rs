@@ -4,6 +4,7 @@
 
 mod archive;
 mod figures;
+mod words;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use measure::syslog::Batch;
-use measure::wire::syslog::{Code, Condition, Field, Meaning, Meanings, Record};
+use measure::wire::syslog::{Condition, Field, Meaning, Meanings, Record};
 use mend::{Intake, Said, Turn, repeats};
 use model::event::{Evidence, Origin};
 use model::{Clock, Identity, Inventory, LineRef, Listener, Transport, UnixMs};
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 
 use self::archive::Archive;
 pub(crate) use self::figures::counters;
+use self::words::Words;
 use crate::bell::Bell;
 use crate::config::{self, SyslogSettings};
 use crate::ground::Ground;
@@ -439,6 +441,10 @@ impl Stage {
             }
             _ => self.said(&said),
         }
+        // Once it counts by itself.
+        if let Some(more) = record.repeated.checked_sub(1).filter(|more| *more > 0) {
+            self.said(&Said { turn: Turn::Repeated(more.into()), ..said });
+        }
         self.words = words;
     }
 
@@ -558,39 +564,4 @@ fn flaps(state: &dyn State) -> Result<mend::Remembered, Report> {
         _ => None,
     });
     Ok(body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default())
-}
-
-/// The words of the line that is looked at.
-#[derive(Debug, Default)]
-struct Words {
-    code_norm: String,
-    /// What the message is about, as events name it.
-    object: String,
-    /// The message as text without control characters, for people and terminals.
-    message: String,
-}
-
-impl Words {
-    /// Takes those of a line in the place of the ones before.
-    fn of(&mut self, record: &Record<'_>, meaning: Option<&Meaning<'_>>) {
-        self.code_norm.clear();
-        for part in record.code.iter().flat_map(Code::norm) {
-            self.code_norm.push_str(part);
-        }
-        self.object.clear();
-        for (place, part) in meaning.into_iter().flat_map(Meaning::object).enumerate() {
-            if place > 0 {
-                self.object.push(' ');
-            }
-            self.object.push_str(part);
-        }
-        self.message.clear();
-        for chunk in record.message.utf8_chunks() {
-            let blank = |letter: char| if letter.is_control() { ' ' } else { letter };
-            self.message.extend(chunk.valid().chars().map(blank));
-            if !chunk.invalid().is_empty() {
-                self.message.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-    }
 }

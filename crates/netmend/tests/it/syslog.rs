@@ -108,6 +108,23 @@ fn a_clear_ends_the_fault_of_its_object_and_no_other() {
 }
 
 #[test]
+fn what_a_relay_tells_of_several_messages_at_once_counts_as_so_many_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = free();
+    let _daemon = start(folder.path(), &format!("syslog: {{ tcp: '{at}' }}\n"));
+    let mut stream = TcpStream::connect(at).unwrap();
+    let once = "<187>Nov 22 02:00:00 sw1 %LINK-3-UPDOWN: Interface Gi0/1, changed state to down";
+    let (head, text) = once.split_once(": ").unwrap();
+    let more = format!("{head}:  message repeated 3 times: [ {text}]");
+    let last = once.replace("Gi0/1", "Gi0/2");
+    stream.write_all(format!("{once}\n{more}\n{last}\n").as_bytes()).unwrap();
+    let mut events = ask_for(folder.path(), &["events", "list"], 2);
+    events.sort_by_key(|event| event["object"].to_string());
+    let found: Vec<_> = events.iter().map(|event| (&event["object"], &event["count"])).collect();
+    assert_eq!(found, [(&"Gi0/1".into(), &4.into()), (&"Gi0/2".into(), &1.into())], "{events:#?}");
+}
+
+#[test]
 fn events_are_opened_and_cancelled_by_people() {
     let folder = tempfile::tempdir().unwrap();
     let at = free();

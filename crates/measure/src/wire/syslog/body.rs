@@ -6,6 +6,7 @@ use super::header::{Header, Style};
 use super::host;
 use super::level;
 use super::record::{Format, Record};
+use super::repeated;
 use super::scan::{Scan, is_blank, text};
 use super::stamp;
 use super::tag;
@@ -13,6 +14,32 @@ use super::zone;
 
 /// Reads process, code and text.
 pub(super) fn read<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [u8]) {
+    match repeated::read(body) {
+        None => once(record, header, body),
+        Some(repeated) => {
+            record.repeated = repeated.times;
+            once(record, header, repeated.before);
+            within(record, header, repeated.text);
+        }
+    }
+}
+
+/// Reads the text of a message whose process or code stood elsewhere, if it had any.
+fn within<'l>(record: &mut Record<'l>, header: &Header<'l>, text: &'l [u8]) {
+    if record.code.is_none() && record.app.is_none() {
+        return once(record, header, text);
+    }
+    record.message = text;
+    if record.code.is_none() {
+        match code::find(text) {
+            Some(found) => with_code(record, header, &found),
+            None => message(record, text),
+        }
+    }
+}
+
+/// Reads what is no repetition.
+fn once<'l>(record: &mut Record<'l>, header: &Header<'l>, body: &'l [u8]) {
     record.message = body;
     if let Some(found) = code::find(body) {
         return with_code(record, header, &found);

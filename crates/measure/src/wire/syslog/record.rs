@@ -133,6 +133,8 @@ pub struct Record<'l> {
     pub level: Option<u8>,
     /// Which message it is.
     pub code: Option<Code<'l>>,
+    /// How many times more the message came, where a relay tells it of several at once.
+    pub repeated: u32,
     /// When the device says that it happened.
     pub time: Option<DeviceTime<'l>>,
     /// Structured data with its brackets (RFC 5424, section 6.3); empty where there is none.
@@ -156,6 +158,7 @@ impl<'l> Record<'l> {
             priority: None,
             level: None,
             code: None,
+            repeated: 0,
             time: None,
             structured: &[],
             message: raw,

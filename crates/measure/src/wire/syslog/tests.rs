@@ -181,6 +181,20 @@ fn a_year_left_out_is_the_one_nearest_to_the_receipt() {
 }
 
 #[test]
+fn what_a_relay_tells_of_several_messages_at_once_is_the_message_and_their_number() {
+    let told = b"<187>Nov 22 02:00:00 sw1 %LINK-3-UPDOWN:  message repeated 3 times: [ Interface Gi0/1, changed state to down]";
+    let record = parse(told, RECEIVED);
+    assert_eq!(
+        (record.repeated, record.message),
+        (3, &b"Interface Gi0/1, changed state to down"[..])
+    );
+    // Within itself it is text: what comes from the network does not decide how deep we go.
+    let line = b"<27>Nov 22 02:00:00 srv1 a[1]: message repeated 2 times: [ message repeated 9 times: [ x]]";
+    let record = parse(line, RECEIVED);
+    assert_eq!((record.repeated, record.message), (2, &b"message repeated 9 times: [ x]"[..]));
+}
+
+#[test]
 fn an_uptime_is_kept_as_it_was_printed() {
     for clock in ["2y10w", "1w2d", "3d04h", "00:01:01"] {
         let line = format!("<165>7433: sw1: 7439: {clock}: %SYS-5-RESTART: System restarted");
