@@ -17,8 +17,8 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ManArgs {
-    /// The command to describe; without it, netmend as a whole.
-    command: Option<String>,
+    /// The command to describe, such as `probe` or `user add`; without it, netmend as a whole.
+    command: Vec<String>,
     /// Write the pages of netmend and of all its commands into this folder.
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     to: Option<PathBuf>,
@@ -37,15 +37,15 @@ pub(crate) fn man(args: &ManArgs) -> Result<ExitCode, Report> {
     }
     let mut root = Cli::command();
     root.build();
-    let command = match &args.command {
-        None => root,
-        Some(name) => root
-            .find_subcommand(name)
-            .ok_or_else(|| Report::new(format!("netmend has no command `{name}`")).code(3))?
-            .clone(),
-    };
+    let mut command = &root;
+    for (place, name) in args.command.iter().enumerate() {
+        command = command.find_subcommand(name).ok_or_else(|| {
+            let words = args.command[..=place].join(" ");
+            Report::new(format!("netmend has no command `{words}`")).code(3)
+        })?;
+    }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command)
+    clap_mangen::Man::new(command.clone())
         .render(&mut page)
         .map_err(|error| Report::because("cannot render the manual page", &error))?;
     stdout::print(page)?;

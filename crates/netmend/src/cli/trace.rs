@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// Ask each so often.
     #[arg(long, value_name = "1..10", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
     rounds: u8,
-    /// How long to wait for an answer.
+    /// How long to wait for answers behind the last probe of a round; what comes later, while there are more rounds, counts too.
     #[arg(short = 't', long, value_name = "DUR", default_value = "1s", value_parser = span)]
     timeout: Duration,
     /// Look up the names of the routers too.

@@ -31,8 +31,25 @@ fn every_command_has_help_a_manual_page_and_completions() {
 }
 
 #[test]
+fn commands_of_commands_have_manual_pages_by_their_words() {
+    let page = netmend(&["man", "user", "add"]);
+    assert_eq!(page.code, Some(0), "{page:?}");
+    assert!(
+        page.out.contains("netmend\\-user\\-add") && page.out.contains("\\-\\-role"),
+        "{}",
+        page.out
+    );
+}
+
+#[test]
 fn what_is_not_there_is_refused_as_bad_usage() {
-    for args in [&["man", "nosuch"][..], &["completions", "tcsh"], &["nosuch"], &[]] {
+    for args in [
+        &["man", "nosuch"][..],
+        &["man", "user", "nosuch"],
+        &["completions", "tcsh"],
+        &["nosuch"],
+        &[],
+    ] {
         let run = netmend(args);
         assert_eq!((run.code, run.out.as_str()), (Some(3), ""), "{args:?}: {run:?}");
     }
