@@ -43,7 +43,7 @@ pub use meta::{Condition, Meta, Step, Verdict, VerdictKind};
 pub use parse::checks::facts as check_facts;
 pub use pattern::Pattern;
 pub use problem::Problem;
-pub use shipped::{shipped_cast, shipped_source};
+pub use shipped::{shipped, shipped_cast, shipped_source};
 
 #[cfg(test)]
 mod tests;

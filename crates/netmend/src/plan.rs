@@ -23,7 +23,7 @@ pub(crate) struct Loader {
 impl Loader {
     /// Reads what the command line names. The error lists everything that is wrong, with positions.
     pub(crate) fn new(sources: Sources) -> Result<Self, Report> {
-        let read = config::load(&sources).map_err(|problems| refusal(&problems))?;
+        let read = config::load_to_run(&sources).map_err(|problems| refusal(&problems))?;
         let alone = sources.config.is_none() && sources.env_file.is_none();
         let own = alone.then(|| Mutex::new(own_network()));
         Ok(Self { sources, read: Mutex::new(read), own })

@@ -46,6 +46,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The file that it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File { path, .. }
+            | Self::Empty { path }
+            | Self::Unfit { path, .. }
+            | Self::Authorities { path, .. } => path,
+        }
+    }
+}
+
 /// A configuration with the certificate chain and key of these PEM files. With `clients`, a file of
 /// certificate authorities, only senders with a certificate of one of them are let in.
 ///

@@ -43,6 +43,11 @@ const CASTS: &[(&str, &str)] = &[
     ("power-supply", include_str!("../../remediations/power-supply.cast.toml")),
 ];
 
+/// The names of the shipped remediations.
+pub fn shipped() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
+
 /// The recordings of a shipped remediation, if it is one.
 pub fn shipped_cast(name: &str) -> Option<&'static str> {
     CASTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)

@@ -85,11 +85,13 @@ fn show(
 fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
     let path = path.to_owned();
     match kind {
-        None => config::load_any(&path),
-        Some(Kind::Config) => config::load(&Sources { config: Some(path), ..Sources::default() }),
+        None => config::load_any_to_run(&path),
+        Some(Kind::Config) => {
+            config::load_to_run(&Sources { config: Some(path), ..Sources::default() })
+        }
         // Patterns and remediations are checked before they come here.
         Some(Kind::Targets | Kind::Patterns | Kind::Remediation) => {
-            config::load(&Sources { targets: Some(path), ..Sources::default() })
+            config::load_to_run(&Sources { targets: Some(path), ..Sources::default() })
         }
     }
 }

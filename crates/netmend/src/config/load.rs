@@ -10,6 +10,7 @@ use super::dotenv;
 use super::forms;
 use super::glob;
 use super::host::Typed;
+use super::named::Scripts;
 use super::problem::{Problem, Problems, quote};
 use super::raw::{Host, Includes, RawConfig, Regions};
 use super::reader::{Read, Reader};
@@ -18,6 +19,7 @@ use super::settings::{Settings, Singles};
 use super::source::{self, At, Span, Texts};
 use super::targets::{Defaults, Gathered};
 use super::yaml::{self, Node};
+use crate::children;
 
 /// Deepest chain of includes.
 const MAX_DEPTH: usize = 16;
@@ -66,15 +68,23 @@ pub(crate) struct Outside<'e> {
     pub(crate) env: &'e dyn Fn(&str) -> Option<String>,
     /// Name of this host, the default of `site`.
     pub(crate) host_name: String,
+    /// How remediations are looked at; `None` where it does not matter whether the daemon could work with the files
+    /// that the configuration names.
+    pub(crate) scripts: Option<Scripts<'e>>,
 }
 
 impl Outside<'_> {
+    /// The machine's own, for who is to work with all that the configuration names.
+    pub(crate) fn to_run() -> Self {
+        Self { scripts: Some(&children::problems_of), ..Self::system() }
+    }
+
     /// The machine's own.
     pub(crate) fn system() -> Self {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = name.trim();
         let host_name = if name.is_empty() { "localhost" } else { name }.to_owned();
-        Self { env: &|name| std::env::var(name).ok(), host_name }
+        Self { env: &|name| std::env::var(name).ok(), host_name, scripts: None }
     }
 }
 
@@ -84,6 +94,14 @@ impl Outside<'_> {
 /// Everything that is wrong, with places; then nothing is loaded.
 pub(crate) fn load(sources: &Sources) -> Result<Settings, Problems> {
     load_from(sources, &Outside::system()).0
+}
+
+/// Reads a configuration, and looks into the files that it names as well: what is good can be run.
+///
+/// # Errors
+/// Everything that is wrong, with places.
+pub(crate) fn load_to_run(sources: &Sources) -> Result<Settings, Problems> {
+    load_from(sources, &Outside::to_run()).0
 }
 
 /// Reads a configuration and says what it was made of, also if it is wrong.
@@ -102,15 +120,23 @@ pub(crate) fn load_from(
         loader.file(path, Expect::Targets);
     }
     loader.options(&sources.extra);
-    loader.finish(outside.host_name.clone())
+    loader.finish(outside)
 }
 
-/// Reads one file of any form, as `netmend check` does.
+/// Reads one file of any form.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load_any(path: &Path) -> Result<Settings, Problems> {
     load_any_from(path, &Outside::system()).0
+}
+
+/// The same, and looks into the files that it names as well.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_any_to_run(path: &Path) -> Result<Settings, Problems> {
+    load_any_from(path, &Outside::to_run()).0
 }
 
 /// The same, and what it was made of.
@@ -120,7 +146,7 @@ pub(crate) fn load_any_from(
 ) -> (Result<Settings, Problems>, Inputs) {
     let mut loader = Loader::new(outside);
     loader.file(path, Expect::Any);
-    loader.finish(outside.host_name.clone())
+    loader.finish(outside)
 }
 
 /// Reads a config that is no file.
@@ -132,7 +158,7 @@ pub(crate) fn load_text(name: &str, text: &str) -> Result<Settings, Problems> {
     let mut loader = Loader::new(&outside);
     let source = loader.texts.add(name, text);
     loader.content(Path::new(""), source, text, Expect::Config, &Defaults::default());
-    loader.finish(outside.host_name.clone()).0
+    loader.finish(&outside).0
 }
 
 /// What form a file must have.
@@ -374,7 +400,19 @@ impl<'e> Loader<'e> {
         }
     }
 
-    fn finish(mut self, host_name: String) -> (Result<Settings, Problems>, Inputs) {
+    /// Looks at what is named besides: all of it if there is a way to look at remediations.
+    fn judge_named(&mut self, scripts: Option<Scripts<'_>>) {
+        let named = &self.singles.named;
+        named.judge_sockets(&mut self.reader.problems);
+        if let Some(scripts) = scripts {
+            named.judge_files(scripts, &mut self.texts, &mut self.reader.problems);
+            // What is put right there is a reason to look again, but no other configuration.
+            self.inputs.files.extend(named.files());
+            self.inputs.patterns.extend(named.globs());
+        }
+    }
+
+    fn finish(mut self, outside: &Outside<'_>) -> (Result<Settings, Problems>, Inputs) {
         let read = self.singles.read_inventories(&mut self.texts, &mut self.reader.problems);
         for path in &read {
             // What cannot be read has been told, and is another digest than what can.
@@ -386,9 +424,15 @@ impl<'e> Loader<'e> {
             (&path, std::fs::read(&path).ok()).hash(&mut self.reader.digest);
         }
         self.inputs.patterns.extend(patterns);
+        self.judge_named(outside.scripts);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
-        let settings = self.singles.finish(targets, host_name, digest, &mut self.reader.problems);
+        let settings = self.singles.finish(
+            targets,
+            outside.host_name.clone(),
+            digest,
+            &mut self.reader.problems,
+        );
         self.inputs.files.append(&mut self.reader.files);
         let result = if self.reader.problems.is_empty() {
             Ok(settings)

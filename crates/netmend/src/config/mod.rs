@@ -3,7 +3,7 @@
 //! Reading order, each importing only what is above it: [`source`] texts and places, [`problem`] what is
 //! wrong, [`yaml`] text to tree, [`secret`] references, [`reader`] tree to values, [`raw`] and
 //! [`judged`] the keys, [`targets`], [`ways`], [`verdict`], [`grafana`] and [`settings`] their meaning,
-//! [`forms`] which file is what, [`load`] all of it together, [`watch`] again after each change. Beside it:
+//! [`forms`] which file is what, [`named`] whether what is named besides is there, [`load`] all of it together, [`watch`] again after each change. Beside it:
 //! [`patterns`] reads what syslog messages mean; [`access`] who may look at the pages; [`dotenv`] turns a `.env`
 //! file into a config; for `init`, [`csv`] and [`credentials`] read what others have and
 //! [`write`](self::write()) writes configs.
@@ -22,6 +22,7 @@ mod host;
 mod judged;
 mod keys;
 mod load;
+mod named;
 mod orchestrators;
 mod patterns;
 mod problem;
@@ -52,7 +53,7 @@ pub(crate) use dotenv::as_config as env_as_config;
 pub(crate) use forms::is_lines;
 pub(crate) use grafana::{Grafana, Wanted as GrafanaWanted};
 pub(crate) use host::{PORT_HELP, Typed, port};
-pub(crate) use load::{Sources, load, load_any};
+pub(crate) use load::{Sources, load, load_any, load_any_to_run, load_to_run};
 pub(crate) use orchestrators::Orchestrator;
 pub(crate) use patterns::{check_patterns, is_patterns, load_patterns};
 pub(crate) use problem::{Problems, instead, quote};

@@ -81,6 +81,18 @@ impl Problems {
         self
     }
 
+    /// Takes over those that were found in other texts, which go into `texts`.
+    pub(crate) fn absorb(&mut self, others: Self, texts: &mut Texts) {
+        let first = texts.append(others.texts);
+        let moved = |span: Span| Span { source: span.source + first, ..span };
+        self.extend(others.list.into_iter().map(|problem| Problem {
+            span: moved(problem.span),
+            related: problem.related.map(|(words, span)| (words, moved(span))),
+            ..problem
+        }));
+        self.dropped += others.dropped;
+    }
+
     /// `name`, line and column of a place.
     fn place(&self, span: Span) -> (&str, Position) {
         let source = self.texts.get(span.source);

@@ -140,6 +140,13 @@ text_schema!(Percent, {
 #[derive(Debug, Default)]
 pub(crate) struct Modes(Vec<(At<Label>, At<ModeName>)>);
 
+impl Modes {
+    /// The remediations that have one, as typed.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &At<Label>> {
+        self.0.iter().map(|(name, _)| name)
+    }
+}
+
 impl Read for Modes {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let entries = reader.entries(node, "a map of remediations, each with its mode")?;

@@ -14,6 +14,7 @@ use super::access::{self, Access, Listen};
 use super::devices::{self, RawLogin};
 use super::grafana::{Grafana, RawGrafana, Wanted};
 use super::judged::{RawDetect, WebAddress};
+use super::named::Named;
 use super::orchestrators::{Orchestrator, RawOrchestrators};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, RawConfig, RawStore};
@@ -97,6 +98,8 @@ pub(crate) struct Singles {
     snmp: Option<At<RawSnmp>>,
     /// How devices are asked over SNMP where that differs from all, by name.
     snmp_of: Vec<(String, At<RawSnmpOf>)>,
+    /// What is named besides.
+    pub(crate) named: Named,
 }
 
 impl Singles {
@@ -107,6 +110,7 @@ impl Singles {
         folder: &std::path::Path,
         problems: &mut Problems,
     ) {
+        self.named.take(raw, folder);
         let data = raw.data.take().map(|At { value: Folder(path), span }| {
             let value = folder.join(path);
             At { value, span }

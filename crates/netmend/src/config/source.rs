@@ -97,6 +97,13 @@ impl Texts {
         self.list.len() as u32 - 1
     }
 
+    /// Adds all texts of others; says the number of the first.
+    pub(crate) fn append(&mut self, others: Self) -> u32 {
+        let first = self.list.len() as u32;
+        self.list.extend(others.list);
+        first
+    }
+
     /// The text with this number.
     pub(crate) fn get(&self, source: u32) -> &Source {
         &self.list[source as usize]
@@ -138,7 +145,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
 }
 
 /// The system's words for an error without the number that Rust adds.
-fn words(error: &std::io::Error) -> String {
+pub(crate) fn words(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_lowercase(),

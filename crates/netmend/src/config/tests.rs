@@ -18,7 +18,7 @@ fn outside() -> Outside<'static> {
         "NETMEND_TEST_TOKEN" => Some("hunter2 is no host".to_owned()),
         _ => None,
     };
-    Outside { env, host_name: "this-host".to_owned() }
+    Outside { env, host_name: "this-host".to_owned(), scripts: None }
 }
 
 /// What a case comes to, as text.

@@ -238,7 +238,7 @@ impl<F: FnMut(Loaded)> Worker<F> {
         let mut result = None;
         for _ in 0..LOAD_TRIES {
             let before = stamps(&self.inputs);
-            let (loaded, inputs) = load_from(&self.sources, &Outside::system());
+            let (loaded, inputs) = load_from(&self.sources, &Outside::to_run());
             let same_inputs = inputs == self.inputs;
             self.folders.follow(&inputs);
             self.inputs = inputs;

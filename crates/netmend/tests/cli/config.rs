@@ -74,6 +74,51 @@ fn a_missing_file_is_a_problem_of_that_file_and_no_file_at_all_is_bad_usage() {
 }
 
 #[test]
+fn check_and_run_refuse_alike_what_a_config_names_and_cannot_be_worked_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    };
+    write("patterns/p.yaml", "messages: [ { kind: x } ]\n");
+    let fix =
+        "remediation(match = [\"ZZZ-5-UPDOWN\"])\ndef check(event, device):\n    return True\n";
+    write("fixes/a.star", fix);
+    write("fixes/b.star", fix);
+    write("junk.pem", "junk\n");
+    let listen = "listen: 127.0.0.1:8999\nsyslog: { tcp: 127.0.0.1:8999 }";
+    let traps = "syslog: { udp: 0.0.0.0:8999 }\nsnmp: { traps: { listen: 127.0.0.1:8999 } }";
+    for (text, words) in [
+        ("syslog: { patterns: gone }", "netmend.yaml:1:21: the folder `"),
+        ("syslog: { patterns: patterns }", "patterns/p.yaml:1:13: the message needs either"),
+        ("access: { tls: { cert: c.pem, key: k.pem } }", "netmend.yaml:1:36: `"),
+        ("access: { tls: { cert: junk.pem, key: junk.pem } }", "netmend.yaml:1:39: cannot read a"),
+        (
+            "syslog: { tls: { listen: 127.0.0.1:8999, cert: junk.pem, key: junk.pem, client_ca: c } }",
+            "netmend.yaml:1:84: `",
+        ),
+        (
+            "syslog: { udp: [127.0.0.1:8999, 127.0.0.1:8999] }",
+            "netmend.yaml:1:33: `127.0.0.1:8999`",
+        ),
+        (listen, "netmend.yaml:2:16: `127.0.0.1:8999` is listened on twice, first at"),
+        (traps, "netmend.yaml:2:26: `127.0.0.1:8999` and `0.0.0.0:8999` cannot both"),
+        ("remediations: { dir: gone }", "netmend.yaml:1:22: the folder `"),
+        ("remediations: { dir: fixes }", "b.star:1:1: b and a are meant for the same events"),
+        ("remediations: { modes: { linkdown: auto } }", "did you mean `link-down`?"),
+    ] {
+        write("netmend.yaml", text);
+        let config = folder.path().join("netmend.yaml").display().to_string();
+        let data = folder.path().join("data").display().to_string();
+        let check = netmend(&["check", &config]);
+        assert!(check.code == Some(1) && check.out.contains(words), "{text}: {check:?}");
+        let run = netmend(&["run", "--config", &config, "--data", &data]);
+        assert!(run.code == Some(1) && run.err.contains(words), "{text}: {run:?}");
+    }
+}
+
+#[test]
 fn what_init_writes_passes_check_and_the_same_command_does_not_write_over_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("netmend.yaml");

@@ -48,6 +48,25 @@ fn a_reload_keeps_unchanged_targets_and_a_wrong_file_keeps_them_all() {
 }
 
 #[test]
+fn a_file_that_a_new_configuration_names_in_vain_keeps_the_old_one_until_it_is_there() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("netmend.yaml");
+    fs::write(&config, "targets:\n  a: [127.0.0.1]\n").unwrap();
+    let mut run = bare("127.0.0.1:0", &data.path().join("data"));
+    run.arg("--config").arg(&config);
+    let mut daemon = Daemon::start(run);
+    let more = "targets:\n  a: [127.0.0.1, 127.0.0.3]\nremediations: { dir: fixes }\n";
+    fs::write(&config, more).unwrap();
+    let entry = daemon.log_until("is refused");
+    let report = entry["report"].as_str().unwrap_or_default();
+    assert!(report.contains("netmend.yaml:3:22: the folder"), "the place is named: {entry}");
+    assert_eq!(hosts(&daemon.json("/api/v1/targets")).len(), 1, "the old configuration goes on");
+    fs::create_dir(data.path().join("fixes")).unwrap();
+    daemon.log_until("configuration taken over");
+    assert_eq!(hosts(&daemon.json("/api/v1/targets")).len(), 2);
+}
+
+#[test]
 fn a_file_that_changes_is_taken_over_without_being_told() {
     let data = tempfile::tempdir().unwrap();
     let targets = data.path().join("targets.yaml");
