@@ -14,7 +14,7 @@ use super::named::Scripts;
 use super::problem::{Problem, Problems, quote};
 use super::raw::{Host, Includes, RawConfig, Regions};
 use super::reader::{Read, Reader};
-use super::secret::Surroundings;
+use super::secret::{References, Surroundings};
 use super::settings::{Settings, Singles};
 use super::source::{self, At, Span, Texts};
 use super::targets::{Defaults, Gathered};
@@ -188,6 +188,7 @@ impl<'e> Loader<'e> {
             reader: Reader {
                 problems: Problems::default(),
                 surroundings,
+                references: References::default(),
                 files: Vec::new(),
                 digest: DefaultHasher::new(),
             },
@@ -437,6 +438,8 @@ impl<'e> Loader<'e> {
         let result = if self.reader.problems.is_empty() {
             Ok(settings)
         } else {
+            // Whoever found a problem may have had no more than the value.
+            self.reader.problems.reword(|message| self.reader.references.hide(message));
             Err(self.reader.problems.finish(self.texts))
         };
         (result, self.inputs)

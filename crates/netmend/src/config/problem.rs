@@ -74,6 +74,14 @@ impl Problems {
         self.list.len() + self.dropped
     }
 
+    /// Words what is wrong, and what would be right, in another way.
+    pub(crate) fn reword(&mut self, reworded: impl Fn(String) -> String) {
+        for problem in &mut self.list {
+            problem.what = reworded(std::mem::take(&mut problem.what));
+            problem.allowed = problem.allowed.take().map(&reworded);
+        }
+    }
+
     /// Sorts by place and takes the texts that the places lie in.
     pub(crate) fn finish(mut self, texts: Texts) -> Self {
         self.list.sort_by_key(|problem| (problem.span.source, problem.span.start));

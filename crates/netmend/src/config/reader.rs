@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash};
 use std::path::PathBuf;
 
 use super::problem::{Problem, Problems, instead, quote};
-use super::secret::{self, Surroundings, Text};
+use super::secret::{self, References, Surroundings, Text};
 use super::source::{At, Span};
 use super::yaml::{Core, Node, Value, core};
 
@@ -21,6 +21,8 @@ pub(crate) struct Reader<'e> {
     pub(crate) problems: Problems,
     /// Where references lead.
     pub(crate) surroundings: Surroundings<'e>,
+    /// Those that were replaced.
+    pub(crate) references: References,
     /// Files that were named and read.
     pub(crate) files: Vec<PathBuf>,
     /// Of all that was read, references included.
@@ -61,7 +63,12 @@ impl Reader<'_> {
     pub(crate) fn text(&mut self, node: &Node<'_>, wanted: &str) -> Option<Text> {
         match &node.value {
             Value::Scalar { text, plain } if core(text, *plain) != Core::Null => {
-                match secret::resolve(text, &self.surroundings, &mut self.files) {
+                match secret::resolve(
+                    text,
+                    &self.surroundings,
+                    &mut self.files,
+                    &mut self.references,
+                ) {
                     Ok(text) => {
                         // What was typed is in the digest with its file.
                         if text.has_references() {

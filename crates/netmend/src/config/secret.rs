@@ -1,6 +1,8 @@
 //! `${env:NAME}` and `${file:PATH}` in typed text, and the type that keeps what they stand for out of logs
-//! and messages. Nothing outside this file can print a secret by accident.
+//! and messages. Nothing outside this file can print a secret by accident: whoever words a message may have the
+//! value alone, so [`References`] put back what was typed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,9 @@ use super::source;
 
 /// Largest file that `${file:PATH}` reads.
 const MAX_SECRET: u64 = 64 << 10;
+
+/// Letters that a secret has at least.
+const SHORT: usize = 4;
 
 /// A value that must not be shown: both ways of printing it give `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,6 +42,48 @@ impl fmt::Display for Secret {
 pub(crate) struct Text {
     typed: String,
     resolved: Option<Secret>,
+}
+
+/// All references that were replaced, to take their values out of messages again.
+#[derive(Debug, Default)]
+pub(crate) struct References(BTreeMap<String, Secret>);
+
+impl References {
+    /// Puts the references in the place of their values, whether these were escaped or cut for show. A value
+    /// shorter than [`SHORT`] is no secret: it counts in backquotes alone, as it may be part of any word.
+    pub(crate) fn hide(&self, mut message: String) -> String {
+        for (typed, Secret(value)) in &self.0 {
+            let escaped: String = value.chars().flat_map(char::escape_debug).collect();
+            for value in [value.as_str(), &escaped] {
+                message = if value.chars().count() < SHORT {
+                    message.replace(&format!("`{value}`"), &format!("`{typed}`"))
+                } else {
+                    replaced(&message, value, typed)
+                };
+            }
+        }
+        message
+    }
+}
+
+/// `message` with `typed` wherever `value` stands, or as much of it as fitted before `...`.
+fn replaced(message: &str, value: &str, typed: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(first) = rest.chars().next() {
+        let same = rest.chars().zip(value.chars());
+        let same = same.take_while(|(a, b)| a.eq_ignore_ascii_case(b));
+        let length: usize = same.map(|(letter, _)| letter.len_utf8()).sum();
+        let cut = length >= SHORT && rest[length..].starts_with("...");
+        if length == value.len() || cut {
+            out.push_str(typed);
+            rest = &rest[length..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
 }
 
 impl Text {
@@ -74,12 +121,13 @@ pub(crate) struct Surroundings<'e> {
     pub(crate) folder: PathBuf,
 }
 
-/// Replaces the references in `typed`. Files that are named, found or not, are added to `files`. `$${` stands
-/// for `${`. `Err`: which reference is wrong and why, without any value.
+/// Replaces the references in `typed`, which become known to `known`. Files that are named, found or not, are
+/// added to `files`. `$${` stands for `${`. `Err`: which reference is wrong and why, without any value.
 pub(crate) fn resolve(
     typed: &str,
     surroundings: &Surroundings<'_>,
     files: &mut Vec<PathBuf>,
+    known: &mut References,
 ) -> Result<Text, String> {
     if !typed.contains("${") {
         return Ok(Text::plain(typed));
@@ -96,7 +144,9 @@ pub(crate) fn resolve(
         value.push_str(&rest[..at]);
         let inner = &rest[at + 2..];
         let end = inner.find('}').ok_or_else(|| "`${` without its `}`".to_owned())?;
-        value.push_str(&reference(&inner[..end], surroundings, files)?);
+        let found = reference(&inner[..end], surroundings, files)?;
+        value.push_str(&found);
+        known.0.insert(format!("${{{}}}", &inner[..end]), Secret(found));
         rest = &inner[end + 1..];
     }
     value.push_str(rest);
@@ -142,7 +192,7 @@ mod tests {
     fn resolved(typed: &str) -> Result<Text, String> {
         let env = |name: &str| (name == "TOKEN").then(|| "hunter2".to_owned());
         let surroundings = Surroundings { env: &env, folder: PathBuf::from("/nowhere") };
-        resolve(typed, &surroundings, &mut Vec::new())
+        resolve(typed, &surroundings, &mut Vec::new(), &mut References::default())
     }
 
     #[test]
@@ -152,6 +202,19 @@ mod tests {
         assert_eq!(text.typed(), "a${env:TOKEN}b");
         assert!(!format!("{text:?}").contains("hunter2"));
         assert_eq!(Secret("x".into()).to_string(), "***");
+    }
+
+    #[test]
+    fn a_message_shows_the_reference_wherever_its_value_stands() {
+        let long = format!("swordfish {}", "x".repeat(100));
+        let known = [("${env:A}", "hunter2"), ("${env:B}", "1"), ("${env:C}", &long)];
+        let known = known.map(|(typed, value)| (typed.to_owned(), Secret(value.to_owned())));
+        let known = References(known.into());
+        let hidden = |message: &str| known.hide(message.to_owned());
+        assert_eq!(hidden("dir/hunter2x is in HUNTER2"), "dir/${env:A}x is in ${env:A}");
+        assert_eq!(hidden("`1` is not 1 to 10"), "`${env:B}` is not 1 to 10");
+        assert_eq!(hidden("`swordfish xx...` and swords"), "`${env:C}...` and swords");
+        assert_eq!(hidden(&format!("no {long}!")), "no ${env:C}!");
     }
 
     #[test]
@@ -175,7 +238,8 @@ mod tests {
         std::fs::write(folder.path().join("key"), "hunter2\r\n").unwrap();
         let surroundings = Surroundings { env: &|_| None, folder: folder.path().to_owned() };
         let mut files = Vec::new();
-        let text = resolve("${file:key}", &surroundings, &mut files).unwrap();
+        let text = resolve("${file:key}", &surroundings, &mut files, &mut References::default());
+        let text = text.unwrap();
         assert_eq!(text.value(), "hunter2");
         assert_eq!(files, [folder.path().join("key")]);
     }
