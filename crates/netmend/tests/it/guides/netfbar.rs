@@ -67,6 +67,7 @@ fn migrate(folder: &Path) {
         .replace("login: { user: netmend,", &login);
     assert!(config.contains("127.0.0.1") && config.contains(&login), "{config}");
     fs::write(folder.join("netmend.yaml"), config).unwrap();
+    follow(folder, "mkdir remediations", &[]);
     follow(folder, "netmend check netmend.yaml", &[]);
     let daemon = run(folder, "127.0.0.1:0", &["--config", "netmend.yaml"], &[]);
 
