@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Access, Grafana, Loaded, Reload, Settings, Ticket};
 use crate::control::{Command, Order, ReloadOutcome, Reloaded};
 use crate::grafana;
-use crate::plan::{Loader, refusal};
+use crate::plan::Loader;
 use crate::report::Report;
 use crate::wire::Pipeline;
 
@@ -127,39 +127,43 @@ impl<'a> Attendant<'a> {
 
     /// Acts on a load, and answers those who asked for it.
     fn loaded(&mut self, Loaded { reload, answers }: Loaded) {
-        let (outcome, problems) = match reload {
+        let (outcome, problems, help) = match reload {
             Reload::Changed(settings) => self.take_over(self.loader.accept(*settings)),
             // What stood in its way, such as a port in use, may be gone.
             Reload::Unchanged if self.rejected => self.take_over(self.loader.plan()),
             Reload::Unchanged => {
                 tracing::info!("the configuration is as it was");
                 self.pipeline.present.notices.clear(CONFIGURATION);
-                (ReloadOutcome::Unchanged, Vec::new())
+                (ReloadOutcome::Unchanged, Vec::new(), None)
             }
             Reload::Refused(problems) => {
                 let lines = problems.to_string().lines().map(str::to_owned).collect();
-                self.refuse(&refusal(&problems));
-                (ReloadOutcome::Refused, lines)
+                let report = self.loader.refusal(&problems);
+                self.refuse(&report, "mend the file; it is read again by itself");
+                (ReloadOutcome::Refused, lines, report.help)
             }
         };
         let next_start = self.fixed.differs(&self.loader.plan());
         let targets = self.pipeline.targets();
         for (_, answer) in self.waiting.extract_if(.., |(ticket, _)| *ticket <= answers) {
-            let (problems, next_start) = (problems.clone(), next_start.clone());
+            let (problems, help) = (problems.clone(), help.clone());
+            let next_start = next_start.clone();
             // Who asked may have gone away since.
-            let _ = answer.send(Reloaded { outcome, targets, problems, next_start });
+            let _ = answer.send(Reloaded { outcome, targets, problems, help, next_start });
         }
     }
 
-    fn take_over(&mut self, plan: Settings) -> (ReloadOutcome, Vec<String>) {
+    /// Takes a plan over; says what came of it, why it was refused, and what people can do then.
+    fn take_over(&mut self, plan: Settings) -> (ReloadOutcome, Vec<String>, Option<String>) {
         let notices = &self.pipeline.present.notices;
         let differs = self.fixed.differs(&plan);
         let drawn = drawn(&plan);
         let taken = self.pipeline.reload(plan);
         self.rejected = taken.is_err();
         if let Err(report) = taken {
-            self.refuse(&report);
-            return (ReloadOutcome::Refused, report.chain);
+            // It is no fault of the file, so that no change of it tells when to try again.
+            self.refuse(&report, "when that is mended, `netmend reload` tries again");
+            return (ReloadOutcome::Refused, report.chain, report.help);
         }
         notices.clear(CONFIGURATION);
         self.draw(drawn);
@@ -171,7 +175,7 @@ impl<'a> Attendant<'a> {
             tracing::warn!("{text}");
             notices.raise(NEXT_START, text, "start netmend anew".into(), self.now());
         }
-        (ReloadOutcome::TakenOver, Vec::new())
+        (ReloadOutcome::TakenOver, Vec::new(), None)
     }
 
     /// Brings the folder of Grafana's files up to date, if there is to be one.
@@ -194,11 +198,10 @@ impl<'a> Attendant<'a> {
     }
 
     /// Says on the page and in the log why the new configuration is not taken over.
-    fn refuse(&self, report: &Report) {
+    fn refuse(&self, report: &Report, fix: &str) {
         tracing::error!(%report, "the new configuration is refused, the old one goes on");
         let text = format!("the new configuration is refused, the old one goes on: {report}");
-        let fix = "mend the file; it is read again by itself".to_owned();
-        self.pipeline.present.notices.raise(CONFIGURATION, text, fix, self.now());
+        self.pipeline.present.notices.raise(CONFIGURATION, text, fix.to_owned(), self.now());
     }
 
     fn now(&self) -> model::UnixMs {

@@ -56,6 +56,9 @@ pub(crate) struct Reloaded {
     pub(crate) targets: usize,
     /// Why it was refused: a line for each problem, with its place.
     pub(crate) problems: Vec<String>,
+    /// What people can do about it, if it was refused and that is known.
+    #[serde(default)]
+    pub(crate) help: Option<String>,
     /// Keys of the configuration that hold only from the next start on.
     pub(crate) next_start: Vec<String>,
 }

@@ -25,7 +25,7 @@ use crate::desk;
 use crate::entrance::Entrance;
 use crate::evidence::Evidence;
 use crate::ports::{Paths, Tracer};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::wire::Pipeline;
 
 /// How long messages that are being sent may take while the daemon stops.
@@ -133,12 +133,8 @@ impl Daemon {
 
 async fn bind(listen: SocketAddr) -> Result<TcpListener, Report> {
     TcpListener::bind(listen).await.map_err(|why| {
-        Report::because(format!("cannot listen on {listen}"), &why)
-            .help(format!(
-                "`ss -ltnp 'sport = :{}'` shows who does; or give --listen ADDR:PORT",
-                listen.port()
-            ))
-            .code(4)
+        let help = format!("{}; or give --listen ADDR:PORT", report::free(listen, true, &why));
+        Report::because(format!("cannot listen on {listen}"), &why).help(help).code(4)
     })
 }
 

@@ -12,7 +12,7 @@ use store::{Query, State, Value};
 use tokio::sync::mpsc::Sender;
 
 use crate::config::SyslogSettings;
-use crate::report::Report;
+use crate::report::{self, Report};
 
 /// The running listeners, by what was asked for.
 pub(crate) struct Ears {
@@ -71,9 +71,14 @@ impl Ears {
                 }
                 Err(why) if !settings.told => prepared.missing.push(why.to_string()),
                 Err(why) => {
-                    return Err(Report::because("cannot receive syslog", &why)
-                        .help("ports below 1024 need CAP_NET_BIND_SERVICE; `ss -lntup` shows who holds a port")
-                        .code(4));
+                    let refused = Report::because("cannot receive syslog", &why).code(4);
+                    return Err(match &why {
+                        syslog::Error::Bind { transport, address, source } => {
+                            let stream = *transport != model::Transport::Udp;
+                            refused.help(report::free(*address, stream, source))
+                        }
+                        syslog::Error::Thread { .. } => refused,
+                    });
                 }
             }
         }

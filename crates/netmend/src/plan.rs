@@ -23,7 +23,8 @@ pub(crate) struct Loader {
 impl Loader {
     /// Reads what the command line names. The error lists everything that is wrong, with positions.
     pub(crate) fn new(sources: Sources) -> Result<Self, Report> {
-        let read = config::load_to_run(&sources).map_err(|problems| refusal(&problems))?;
+        let read =
+            config::load_to_run(&sources).map_err(|problems| refusal(&problems, &sources))?;
         let alone = sources.config.is_none() && sources.env_file.is_none();
         let own = alone.then(|| Mutex::new(own_network()));
         Ok(Self { sources, read: Mutex::new(read), own })
@@ -38,6 +39,11 @@ impl Loader {
             plan.targets.splice(0..0, own.iter().cloned());
         }
         plan
+    }
+
+    /// What to say of a configuration that was read again and is wrong.
+    pub(crate) fn refusal(&self, problems: &Problems) -> Report {
+        refusal(problems, &self.sources)
     }
 
     /// Takes over a configuration that was read again.
@@ -74,9 +80,15 @@ impl Loader {
 }
 
 /// What to say of a configuration that is wrong.
-pub(crate) fn refusal(problems: &Problems) -> Report {
-    Report::new(format!("the configuration is wrong\n{problems}"))
-        .help("`netmend check FILE` shows it in place")
+pub(crate) fn refusal(problems: &Problems, sources: &Sources) -> Report {
+    let report = Report::new(format!("the configuration is wrong\n{problems}"));
+    match (&sources.config, &sources.env_file, &sources.targets) {
+        // What else there is, such as options, is nothing that can be checked.
+        (Some(file), None, None) if sources.extra.is_empty() && !sources.only_once() => {
+            report.help(format!("`netmend check {}` shows it in place", file.display()))
+        }
+        _ => report,
+    }
 }
 
 /// Targets for this machine's own way to the world, in the regions `gateway` and `resolver`.

@@ -3,6 +3,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
 /// Why a command ended without doing its work.
 #[derive(Debug)]
@@ -51,6 +53,21 @@ impl Report {
     }
 }
 
+/// What people can do where the system gives no listener on an address; `stream` is TCP, not UDP.
+pub(crate) fn free(address: SocketAddr, stream: bool, why: &io::Error) -> String {
+    let (port, way) = (address.port(), if stream { 't' } else { 'u' });
+    match why.kind() {
+        ErrorKind::AddrInUse => {
+            format!("`ss -l{way}np 'sport = :{port}'`, as root, shows which process holds it")
+        }
+        ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE".to_owned(),
+        ErrorKind::AddrNotAvailable => {
+            "`ip -brief address` shows which addresses this machine has".to_owned()
+        }
+        _ => "give another address".to_owned(),
+    }
+}
+
 impl fmt::Display for Report {
     /// `error: what`, one `because:` line per cause, a `help:` line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_report_names_the_cause_and_the_remedy() {
-        let io = std::io::Error::other("disk on fire");
+        let io = io::Error::other("disk on fire");
         let report = Report::because("cannot open the store", &io).help("put it out");
         assert_eq!(
             report.to_string(),
@@ -77,11 +94,23 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_a_port_taken_is_told_how_to_see_by_whom() {
+        let address = "127.0.0.1:5514".parse().unwrap();
+        let told = |stream, kind: ErrorKind| free(address, stream, &kind.into());
+        let by =
+            |way| format!("`ss -l{way}np 'sport = :5514'`, as root, shows which process holds it");
+        assert_eq!(told(true, ErrorKind::AddrInUse), by('t'));
+        assert_eq!(told(false, ErrorKind::AddrInUse), by('u'));
+        assert!(told(true, ErrorKind::PermissionDenied).contains("CAP_NET_BIND_SERVICE"));
+        assert!(told(true, ErrorKind::AddrNotAvailable).contains("ip -brief address"));
+    }
+
+    #[test]
     fn a_cause_that_was_told_with_its_effect_is_not_told_again() {
         #[derive(Debug, thiserror::Error)]
         #[error("read state.db: {0}")]
-        struct Unread(#[source] std::io::Error);
-        let report = Report::because("cannot copy", &Unread(std::io::Error::other("no disk")));
+        struct Unread(#[source] io::Error);
+        let report = Report::because("cannot copy", &Unread(io::Error::other("no disk")));
         assert_eq!(report.chain, ["cannot copy", "read state.db: no disk"]);
     }
 }

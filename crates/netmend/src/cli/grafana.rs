@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Command::Export(args) = args.command;
     let (config, targets) = (args.config, args.targets);
     let sources = Sources { config, targets, ..Sources::default() };
-    let settings = config::load(&sources).map_err(|problems| refusal(&problems))?;
+    let settings = config::load(&sources).map_err(|problems| refusal(&problems, &sources))?;
     let typed = GrafanaWanted {
         flavour: args.flavour.map(|flavour| match flavour {
             FlavourArg::Current => Flavour::Current,

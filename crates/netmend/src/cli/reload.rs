@@ -23,16 +23,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
     let refused = answer.outcome == ReloadOutcome::Refused;
     match args.common.output {
         Form::Json => stdout::print(stdout::json_lines([&answer])?)?,
-        Form::Text if refused => return Err(refusal(answer.problems)),
+        Form::Text if refused => return Err(refusal(answer)),
         Form::Text => stdout::print(words(&answer))?,
     }
     Ok(ExitCode::from(u8::from(refused)))
 }
 
-fn refusal(problems: Vec<String>) -> Report {
+fn refusal(answer: Reloaded) -> Report {
     let mut report = Report::new("the daemon refuses the new configuration and keeps the old one");
-    report.chain.extend(problems);
-    report.help("`netmend check FILE` shows the places")
+    report.chain.extend(answer.problems);
+    Report { help: answer.help, ..report }
 }
 
 fn words(answer: &Reloaded) -> String {

@@ -38,7 +38,12 @@ impl Reader<'_> {
 
     /// Notes that something else stands where `wanted` should.
     pub(crate) fn expected<T>(&mut self, node: &Node<'_>, wanted: &str) -> Option<T> {
-        self.refuse(Problem::new(node.span, format!("expected {wanted}, found {}", node.kind())))
+        let what = if node.is_left_out() {
+            format!("this key has no value; expected {wanted}")
+        } else {
+            format!("expected {wanted}, found {}", node.kind())
+        };
+        self.refuse(Problem::new(node.span, what))
     }
 
     /// Reads a node and keeps its place.

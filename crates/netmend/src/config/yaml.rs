@@ -55,6 +55,11 @@ pub(crate) enum Core {
 }
 
 impl Node<'_> {
+    /// The value of a key that has none.
+    fn left_out(key: Span) -> Self {
+        Self { span: key, value: Value::Scalar { text: Cow::Borrowed(""), plain: true } }
+    }
+
     /// The node in the words of an error message.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
@@ -67,6 +72,12 @@ impl Node<'_> {
                 Core::Text => "text",
             },
         }
+    }
+
+    /// Whether it is the value of a key that has none; its place is that of the key.
+    pub(crate) fn is_left_out(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true } if text.is_empty())
+            && self.span.start < self.span.end
     }
 
     /// Whether nothing was typed.
@@ -239,7 +250,12 @@ impl<'t, 'p> Tree<'t, 'p> {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map(_, key @ None)) => *key = Some(node),
-            Some(Content::Map(entries, key)) => entries.extend(key.take().map(|key| (key, node))),
+            Some(Content::Map(entries, key)) => entries.extend(key.take().map(|key| {
+                // Where nothing was typed there is nothing to point at but the key.
+                let nothing = node.is_null() && node.span.start == node.span.end;
+                let node = if nothing { Node::left_out(key.span) } else { node };
+                (key, node)
+            })),
         }
     }
 

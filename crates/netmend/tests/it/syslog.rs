@@ -358,6 +358,8 @@ fn a_listener_that_was_asked_for_and_cannot_be_had_is_an_error() {
     assert_eq!(out.status.code(), Some(4));
     let text = String::from_utf8(out.stderr).unwrap();
     assert!(text.contains(&format!("cannot listen for syslog on tcp {at}")), "{text}");
+    let help = format!("`ss -ltnp 'sport = :{}'`", at.port());
+    assert!(text.contains(&help) && !text.contains("netmend check"), "{text}");
 }
 
 #[test]
@@ -372,11 +374,15 @@ fn a_listener_that_could_not_be_had_is_tried_again_at_the_next_reload() {
     let reload = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
         let out = command.args(["reload", "--data"]).arg(folder.path().join("data")).output();
-        out.unwrap().status.code()
+        let out = out.unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
     };
-    assert_eq!(reload(), Some(1), "the port is still taken");
+    let (code, words) = reload();
+    assert_eq!(code, Some(1), "the port is still taken");
+    let help = format!("`ss -ltnp 'sport = :{}'`", at.port());
+    assert!(words.contains(&help) && !words.contains("netmend check"), "{words}");
     drop(taken);
-    assert_eq!(reload(), Some(0));
+    assert_eq!(reload().0, Some(0));
     TcpStream::connect(at).unwrap().write_all(format!("{DOWN}\n").as_bytes()).unwrap();
     ask_for(folder.path(), &["lines"], 1);
 }

@@ -11,7 +11,7 @@ use crate::report::Report;
 pub(super) fn ask(config: Option<PathBuf>) -> Result<Vec<Database>, Report> {
     let Some(config) = config else { return Ok(Vec::new()) };
     let sources = Sources { config: Some(config), ..Sources::default() };
-    let settings = config::load(&sources).map_err(|problems| refusal(&problems))?;
+    let settings = config::load(&sources).map_err(|problems| refusal(&problems, &sources))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Report::because("cannot ask the sinks", &why).code(4))?;
     Ok(runtime.block_on(async {
