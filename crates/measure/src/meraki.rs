@@ -107,13 +107,14 @@ impl Client {
         const ORGANIZATIONS: &str = "organizations";
         let organizations: List<Object<Organization>> =
             self.ask(ORGANIZATIONS, "organizations").await?;
-        let mut poll = Poll::default();
+        let (mut poll, mut seen) = (Poll::default(), BTreeMap::new());
         for organization in organizations.0.unwrap_or_default() {
             let Some(Organization { id: Word(Some(id)), name }) = organization.0 else {
                 poll.odd += 1;
                 continue;
             };
             let customer = name.0.unwrap_or_else(|| id.clone());
+            seen.insert(customer.clone(), id.clone());
             let wanted = |one: &String| *one == customer || *one == id;
             if scope.enterprises.is_empty() || scope.enterprises.iter().any(wanted) {
                 match self.poll_one(&id, &customer, scope.window, &mut poll).await {
@@ -124,6 +125,7 @@ impl Client {
                 }
             }
         }
+        poll.unseen = scope.unseen(&seen);
         poll.sort();
         Ok(poll)
     }

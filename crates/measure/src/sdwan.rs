@@ -13,7 +13,7 @@ mod gate;
 pub(crate) mod lenient;
 mod line;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::UnixMs;
 use model::wan::{Link, Reading};
@@ -58,6 +58,39 @@ impl Scope {
             |customer: &String| *customer == link.customer || Some(customer) == number.as_ref();
         self.enterprises.is_empty() || self.enterprises.iter().any(named)
     }
+
+    /// Who is wanted and not among `seen`: name and number of the customers that there are.
+    pub(crate) fn unseen(&self, seen: &BTreeMap<String, String>) -> Vec<Unseen> {
+        let known = |one: &String| seen.iter().any(|(name, number)| one == name || one == number);
+        let seen: Vec<String> =
+            seen.iter().map(|(name, number)| format!("{name} ({number})")).collect();
+        let wanted = self.enterprises.iter().filter(|one| !known(one));
+        wanted.map(|one| Unseen { customer: one.clone(), seen: seen.clone() }).collect()
+    }
+}
+
+/// A customer that is wanted and of whom nothing is shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no enterprise `{customer}` that this login sees and that had an active link within a day; {}",
+    those(seen)
+)]
+pub struct Unseen {
+    /// As it is wanted: a name or a number.
+    pub customer: String,
+    /// The others, each with its number.
+    pub seen: Vec<String>,
+}
+
+fn those(seen: &[String]) -> String {
+    /// Most that are named.
+    const MOST: usize = 20;
+    let named = seen.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    match seen.len() {
+        0 => "there is no other either".to_owned(),
+        count if count > MOST => format!("there are {named} and {} more", count - MOST),
+        _ => format!("there are {named}"),
+    }
 }
 
 /// What one poll brought.
@@ -67,6 +100,8 @@ pub struct Poll {
     pub links: Vec<(Link, Vec<Reading>)>,
     /// Edges and customers whose readings could not be had.
     pub failures: Vec<Failure>,
+    /// Customers that are wanted and of whom nothing is shown.
+    pub unseen: Vec<Unseen>,
     /// Values that should be there and are not, or are of another kind than documented.
     pub odd: u64,
 }

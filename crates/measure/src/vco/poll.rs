@@ -26,9 +26,16 @@ type Answer = Result<Understood<Readings>, Error>;
 pub async fn poll(client: &Arc<Client>, scope: &Scope) -> Result<Poll, Error> {
     let numbers: Option<Vec<i64>> =
         scope.enterprises.iter().map(|customer| customer.parse().ok()).collect();
-    let mut known = client.links(scope.window, &numbers.unwrap_or_default()).await?;
+    let numbers = numbers.unwrap_or_default();
+    let mut known = client.links(scope.window, &numbers).await?;
+    let mut unseen = scope.unseen(&customers(&known.found));
+    if !unseen.is_empty() && !numbers.is_empty() {
+        // Who was asked for by number alone: whom else there is shows without them.
+        let all = client.links(scope.window, &[]).await.unwrap_or_default();
+        unseen = scope.unseen(&customers(&all.found));
+    }
     known.found.retain(|link| scope.holds(link));
-    let mut poll = Poll { odd: known.odd, ..Poll::default() };
+    let mut poll = Poll { odd: known.odd, unseen, ..Poll::default() };
     let mut edges: BTreeMap<EdgeId, Vec<Link>> = BTreeMap::new();
     for link in known.found {
         edges.entry(EdgeId::of(&link)).or_default().push(link);
@@ -66,6 +73,12 @@ pub async fn poll(client: &Arc<Client>, scope: &Scope) -> Result<Poll, Error> {
     }
     poll.sort();
     Ok(poll)
+}
+
+/// The customers of links, by name, each with its number.
+fn customers(links: &[Link]) -> BTreeMap<String, String> {
+    let number = |link: &Link| link.enterprise.map_or_else(String::new, |id| id.to_string());
+    links.iter().map(|link| (link.customer.clone(), number(link))).collect()
 }
 
 /// What one edge measured in a window of the past, by link.

@@ -318,6 +318,7 @@ impl Shared {
         }
         self.stages.notices.clear(&about(name));
         self.tell_of_edges(name, poll, now);
+        self.tell_of_enterprises(name, poll, now);
         if news.roster {
             self.take_over(name, &news);
         }
@@ -396,8 +397,20 @@ impl Shared {
         self.stages.notices.raise(&about, text, fix.to_owned(), now);
     }
 
+    /// Says who is wanted and not there: nobody would miss what is never asked.
+    fn tell_of_enterprises(&self, name: &str, poll: &Poll, now: UnixMs) {
+        let about = format!("{} enterprises", about(name));
+        if poll.unseen.is_empty() {
+            return self.stages.notices.clear(&about);
+        }
+        let unseen: Vec<String> = poll.unseen.iter().map(ToString::to_string).collect();
+        let text = format!("orchestrator {name}: {}", unseen.join("; "));
+        let fix = "mend `enterprises` of the orchestrator, or let its login see them";
+        self.stages.notices.raise(&about, text, fix.to_owned(), now);
+    }
+
     fn clear_notices(&self, name: &str) {
-        for what in ["", " edges", " events"] {
+        for what in ["", " edges", " enterprises", " events"] {
             self.stages.notices.clear(&format!("{}{what}", about(name)));
         }
     }

@@ -333,6 +333,25 @@ fn an_edge_that_fails_is_told_and_costs_the_others_nothing() {
 }
 
 #[test]
+fn an_enterprise_that_is_not_there_is_an_error_that_names_those_that_are() {
+    let peer = Peer::of("p03_multi");
+    let mut vco = read(&peer.config)["orchestrators"].clone();
+    for (wanted, found) in
+        [(json!(["Custmer"]), 0), (json!(["Custmer", "Customer p03_multi"]), 1), (json!([99]), 0)]
+    {
+        vco["corp"]["enterprises"] = wanted.clone();
+        peer.set("orchestrators", &vco);
+        let run = peer.once(&[]);
+        assert_eq!((run.code, run.json().len().min(1)), (Some(2), found), "{wanted}: {run:?}");
+        let name = wanted[0].as_str().unwrap_or("99");
+        let told =
+            format!("error: orchestrator corp: there is no enterprise `{name}` that this login");
+        assert!(run.err.starts_with(&told), "{wanted}: {}", run.err);
+        assert!(run.err.ends_with("; there are Customer p03_multi (4)\n"), "{wanted}: {}", run.err);
+    }
+}
+
+#[test]
 fn a_refused_token_is_told_without_being_shown() {
     let peer = Peer::of("p01_quiet");
     let mut vco = read(&peer.config)["orchestrators"].clone();

@@ -23,8 +23,8 @@ A value is unusual if the mean of the last 5 minutes is more than 2 standard dev
 before; `detect: { sigma: ... }` of the config sets both spans, the time between samples, and k. The windows end \
 10 minutes ago (`lag` of the orchestrator), since orchestrators are late.
 
-Exit codes: 0 all edges were judged, 1 the configuration is wrong, 2 some edges or orchestrators could not be asked, \
-or somebody could not be told, 3 bad arguments, 4 nothing could be asked.")]
+Exit codes: 0 all edges were judged, 1 the configuration is wrong, 2 some edges, enterprises or orchestrators \
+could not be asked, or somebody could not be told, 3 bad arguments, 4 nothing could be asked.")]
 pub(crate) struct Args {
     /// Configuration with the key `orchestrators`.
     #[arg(long, value_name = "FILE", required_unless_present = "env_file")]
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Report> {
         match poll {
             Ok(poll) => {
                 answered += 1;
-                whole &= poll.failures.is_empty();
+                whole &= poll.failures.is_empty() && poll.unseen.is_empty();
                 tell(orchestrator, &poll);
                 links += poll.links.len();
                 odd.extend(wan::judge(&poll, window(&settings, orchestrator, now), &settings));
@@ -156,7 +156,10 @@ fn tell(orchestrator: &Orchestrator, poll: &Poll) {
     for failure in &poll.failures {
         complain(&format!("warning: {failure}"));
     }
-    if poll.links.is_empty() {
+    for unseen in &poll.unseen {
+        complain(&format!("error: orchestrator {}: {unseen}", orchestrator.name));
+    }
+    if poll.links.is_empty() && poll.unseen.is_empty() {
         let name = &orchestrator.name;
         complain(&format!("warning: orchestrator {name} shows no link that was active today"));
     }
