@@ -296,6 +296,23 @@ fn check_names_and_pairs(devices: &[Device]) -> Result<(), InventoryError> {
     Ok(())
 }
 
+/// Which of these names somebody means who calls a device so: that very name, else those that are the same for
+/// [`Inventory::called`]. None if nobody is called so, several if it is a short name of them all.
+pub fn meant<'n>(called: &str, names: &[&'n str]) -> Vec<&'n str> {
+    if let Some(exact) = names.iter().find(|name| **name == called) {
+        return vec![exact];
+    }
+    let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
+    if is_address(called) {
+        return names.iter().copied().filter(|name| fold(name) == fold(called)).collect();
+    }
+    let named: Vec<_> = names.iter().filter(|name| !is_address(name)).collect();
+    let of = |form: &String| -> Vec<&'n str> {
+        named.iter().filter(|name| forms(name, false).contains(form)).map(|name| **name).collect()
+    };
+    forms(called, true).iter().map(of).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
 /// A name as it is compared: lower case, without a final dot.
 fn fold(name: &str) -> String {
     name.trim().trim_end_matches('.').to_ascii_lowercase()
@@ -330,6 +347,26 @@ fn without_part(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_means_devices_as_a_line_does_and_itself_before_all() {
+        let names = ["SW1.example.com", "core", "core.b.example", "10.0.0.5", "re.a", "re.b"];
+        for (called, found) in [
+            ("sw1", &["SW1.example.com"][..]),
+            ("Sw1.Example.COM.", &["SW1.example.com"]),
+            ("sw1.elsewhere.net", &["SW1.example.com"]),
+            ("core", &["core"]),
+            ("CORE.b.example", &["core.b.example"]),
+            ("core-re1", &["core", "core.b.example"]),
+            ("re", &["re.a", "re.b"]),
+            ("10", &[]),
+            ("10.0.0.5", &["10.0.0.5"]),
+            ("10.0.0.6", &[]),
+            ("sw", &[]),
+        ] {
+            assert_eq!(meant(called, &names), found, "{called}");
+        }
+    }
 
     fn device(name: &str, address: &str) -> Device {
         Device { name: name.into(), addresses: vec![address.parse().unwrap()], ..Device::default() }

@@ -277,6 +277,8 @@ pub enum Query {
         /// The path of the follower.
         place: String,
     },
+    /// Names of the devices that lines, events and runs are of.
+    Devices,
     /// Events, newest first.
     Events(EventQuery),
     /// Runs, newest first.
@@ -414,6 +416,8 @@ pub enum Value {
     Line(StoredLine),
     /// How far a file has been read.
     Position(FilePosition),
+    /// The name of a device. It has no revision.
+    Device(String),
     /// An event.
     Event(Box<Event>),
     /// A run.

@@ -21,6 +21,7 @@ use crate::state::{Applied, Change, Done, EventChange, Query, Record, State, Val
 mod alert;
 mod approval;
 mod audit;
+mod device;
 mod event;
 mod line;
 mod mark;
@@ -224,6 +225,7 @@ impl StateReader {
             Query::Positions { place } => {
                 self.read("find positions", |db| line::positions(db, place))
             }
+            Query::Devices => self.read("find devices", device::find),
             Query::Events(query) => self.read("find events", |db| event::find(db, query)),
             Query::Runs(query) => self.read("find runs", |db| run::find(db, query)),
             Query::Transcript(id) => self.read("find a transcript", |db| run::transcript(db, *id)),

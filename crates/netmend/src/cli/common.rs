@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use store::StateReader;
+use store::{Query, StateReader, Value};
 
 use super::stdout::{self, Form};
 use crate::control::Client;
@@ -40,6 +40,26 @@ impl Common {
                 .help("give the folder of the daemon with --data DIR")
                 .code(4)
         })
+    }
+}
+
+/// The device that is meant, by its name in the store: upper and lower case and the domain do not matter, as in
+/// lines. A name that nobody has stays as it is typed.
+pub(super) fn device(reader: &StateReader, typed: Option<&str>) -> Result<Option<String>, Report> {
+    let Some(typed) = typed else { return Ok(None) };
+    let found = reader
+        .find(&Query::Devices)
+        .map_err(|why| Report::because("cannot read the names of the devices", &why).code(4))?;
+    let names = found.iter().filter_map(|record| match &record.value {
+        Value::Device(name) => Some(name.as_str()),
+        _ => None,
+    });
+    match *model::device::meant(typed, &names.collect::<Vec<_>>()) {
+        [] => Ok(Some(typed.to_owned())),
+        [one] => Ok(Some(one.to_owned())),
+        ref several => Err(Report::new(format!("`{typed}` can be {}", several.join(" or ")))
+            .help("write the whole name")
+            .code(3)),
     }
 }
 

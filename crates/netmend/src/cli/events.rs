@@ -58,7 +58,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Filter {
-    /// Only events of this device.
+    /// Only events of this device; upper and lower case and the domain do not matter.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Only events with this code; a `*` at its end stands for any rest.
@@ -125,16 +125,17 @@ fn states(text: &str) -> Result<States, String> {
 }
 
 impl Filter {
-    fn query(&self) -> EventQuery {
-        EventQuery {
-            device: self.device.clone(),
+    fn query(&self, reader: &StateReader) -> Result<EventQuery, Report> {
+        Ok(EventQuery {
+            device: common::device(reader, self.device.as_deref())?,
             code: self.code.clone(),
             states: self.state.iter().flat_map(|states| states.0.clone()).collect(),
             ..EventQuery::default()
-        }
+        })
     }
 
-    fn fits(&self, event: &Event) -> bool {
+    /// Whether it is one of those, `device` being the one that is meant.
+    fn fits(&self, event: &Event, device: Option<&str>) -> bool {
         let code = |code: &str| match self
             .code
             .as_deref()
@@ -144,7 +145,7 @@ impl Filter {
             Some(Ok(start)) => code.starts_with(start),
             Some(Err(want)) => code == want,
         };
-        self.device.as_ref().is_none_or(|device| *device == event.device)
+        device.is_none_or(|device| *device == event.device)
             && (code(&event.code) || code(&event.code_norm))
             && (self.state.is_empty()
                 || self.state.iter().any(|states| states.0.contains(&event.state)))
@@ -168,7 +169,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Report> {
         from: args.since.map(Since::at),
         until: args.until.map(Since::at),
         limit: args.limit,
-        ..args.filter.query()
+        ..args.filter.query(&reader)?
     };
     let mut found = find(&reader, query)?;
     found.reverse();
@@ -272,8 +273,12 @@ fn follow(filter: &Filter) -> Result<ExitCode, Report> {
         let mut news = reader.events_since(seen).map_err(failed)?;
         news.sort_unstable_by_key(|record| record.revision);
         seen = news.last().map_or(seen, |record| record.revision);
-        let events: Vec<Event> =
-            news.into_iter().filter_map(event).filter(|event| filter.fits(event)).collect();
+        if news.is_empty() {
+            return Ok(String::new());
+        }
+        let device = common::device(&reader, filter.device.as_deref())?;
+        let fits = |event: &Event| filter.fits(event, device.as_deref());
+        let events: Vec<Event> = news.into_iter().filter_map(event).filter(fits).collect();
         text(&events, filter.common.output)
     })
 }

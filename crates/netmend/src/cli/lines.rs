@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use model::UnixMs;
 use store::{LineQuery, Query, StoredLine, Value};
 
-use super::common::Common;
+use super::common::{self, Common};
 use super::since::Since;
 use super::stdout::{self, Form};
 use crate::config::Severity;
@@ -24,7 +24,7 @@ Exit codes: 0 lines were found, 1 none, 3 bad arguments, 4 the store cannot be r
 pub(crate) struct Args {
     /// Only lines with this text in them, upper and lower case alike.
     text: Option<String>,
-    /// Only lines of this device.
+    /// Only lines of this device; upper and lower case and the domain do not matter.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Only lines with this code; a `*` at its end stands for any rest.
@@ -52,8 +52,9 @@ pub(super) fn severity(text: &str) -> Result<u8, &'static str> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
+    let reader = args.common.reader()?;
     let query = LineQuery {
-        device: args.device,
+        device: common::device(&reader, args.device.as_deref())?,
         code: args.code,
         text: args.text,
         severity: args.severity,
@@ -61,7 +62,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         until: args.until.map_or(UnixMs(i64::MAX), Since::at),
         limit: args.limit,
     };
-    let reader = args.common.reader()?;
     let found = reader
         .find(&Query::Lines(query))
         .map_err(|why| Report::because("cannot search the stored lines", &why).code(4))?;

@@ -51,7 +51,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Filter {
-    /// Only runs on this device.
+    /// Only runs on this device; upper and lower case and the domain do not matter.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// Only runs of this remediation.
@@ -122,17 +122,18 @@ fn state(word: &str) -> Result<RunState, String> {
 }
 
 impl Filter {
-    fn query(&self) -> RunQuery {
-        RunQuery {
-            device: self.device.clone(),
+    fn query(&self, reader: &StateReader) -> Result<RunQuery, Report> {
+        Ok(RunQuery {
+            device: common::device(reader, self.device.as_deref())?,
             remediation: self.remediation.clone(),
             states: self.state.clone(),
             ..RunQuery::default()
-        }
+        })
     }
 
-    fn fits(&self, run: &Run) -> bool {
-        self.device.as_ref().is_none_or(|device| *device == run.device)
+    /// Whether it is one of those, `device` being the one that is meant.
+    fn fits(&self, run: &Run, device: Option<&str>) -> bool {
+        device.is_none_or(|device| *device == run.device)
             && self.remediation.as_ref().is_none_or(|name| *name == run.remediation)
             && (self.state.is_empty() || self.state.contains(&run.state))
     }
@@ -170,7 +171,7 @@ fn list(args: &ListArgs) -> Result<ExitCode, Report> {
         from: args.since.map(Since::at),
         until: args.until.map(Since::at),
         limit: args.limit,
-        ..args.filter.query()
+        ..args.filter.query(&reader)?
     };
     let mut found = find(&reader, query)?;
     found.reverse();
@@ -271,7 +272,8 @@ fn follow(filter: &Filter) -> Result<ExitCode, Report> {
     // Each line says something new: a run is told once for each state.
     let mut told: HashMap<RunId, (RunState, usize)> = HashMap::new();
     // What is under way already comes first.
-    let open = RunQuery { states: vec![RunState::Running, RunState::Verifying], ..filter.query() };
+    let open =
+        RunQuery { states: vec![RunState::Running, RunState::Verifying], ..filter.query(&reader)? };
     let mut under_way = Some(find(&reader, open)?);
     common::follow(LOOK, || {
         let mut news = if let Some(runs) = under_way.take() {
@@ -281,9 +283,13 @@ fn follow(filter: &Filter) -> Result<ExitCode, Report> {
             seen = found.iter().map(|record| record.revision).max().unwrap_or(seen);
             found.into_iter().filter_map(|record| of(record.value)).collect()
         };
+        if news.is_empty() {
+            return Ok(String::new());
+        }
+        let device = common::device(&reader, filter.device.as_deref())?;
         news.retain(|run| {
             let now = (run.state, run.steps.len());
-            filter.fits(run) && told.insert(run.id, now) != Some(now)
+            filter.fits(run, device.as_deref()) && told.insert(run.id, now) != Some(now)
         });
         news.sort_unstable_by_key(|run| run.id);
         told.retain(|_, (state, _)| state.is_open());

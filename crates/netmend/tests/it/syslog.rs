@@ -85,6 +85,11 @@ fn lines_and_events_of_known_devices_are_found_again() {
         ],
         "another name, or a place within another line, puts a line in doubt: {events:#?}"
     );
+    for (device, count) in [("SW1", 3), ("Sw1.example.com", 3), ("sw2", 0)] {
+        let found = ask(folder.path(), &["events", "list", "--device", device]);
+        assert_eq!(found.len(), count, "{device}: {found:#?}");
+    }
+    assert_eq!(ask(folder.path(), &["lines", "--device", "sw1.example.com"]).len(), 5);
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("netmend_lines_conflict_total 1"), "{metrics}");
     assert!(metrics.contains(&format!("netmend_syslog_lines_total{{listener=\"udp {at}\"}} 4")));

@@ -307,6 +307,9 @@ fn events_are_found_by_what_people_ask_for() {
     let query = EventQuery::default;
     assert_eq!(count(EventQuery { device: Some("r1".into()), ..query() }), 1);
     assert_eq!(count(EventQuery { code: Some("LINK-3-UPDOWN".into()), ..query() }), 2);
+    let found = state.find(&Query::Devices).unwrap();
+    let names: Vec<_> = found.into_iter().map(|record| record.value).collect();
+    assert_eq!(names, ["r1", "sw1"].map(|name| Value::Device(name.into())));
     assert_eq!(count(EventQuery { code: Some("LINK-SW2*".into()), ..query() }), 2);
     assert_eq!(count(EventQuery { code: Some("UPDOWN*".into()), ..query() }), 0);
     let states = vec![EventState::New, EventState::Held];
