@@ -71,27 +71,57 @@ fn targets_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Target> {
     rows.filter_map(|row| columns.target(&row, problems)).collect()
 }
 
-/// The devices of a list: the columns `name`, and `address` (or `addresses`, `ip`), `names`, `platform`,
-/// `groups`, `pair` where there are any; several values in a field are separated by blanks. Other columns
-/// are left alone.
+/// The columns of a list of devices, each with the words for it.
+const OF_DEVICES: &[&[&str]] = &[
+    &["name", "device", "host", "hostname"],
+    &["address", "addresses", "ip"],
+    &["names"],
+    &["platform"],
+    &["groups"],
+    &["pair"],
+];
+
+/// Where each of [`OF_DEVICES`] stands. A column that is none of them, or one of them again, is a problem: its values
+/// would be lost in silence.
+fn columns_of_devices(header: &[Field], problems: &mut Problems) -> [Option<usize>; 6] {
+    let mut found = [None; 6];
+    for (number, field) in header.iter().enumerate() {
+        let typed = field.text.trim().to_ascii_lowercase();
+        let Some(column) = OF_DEVICES.iter().position(|words| words.contains(&typed.as_str()))
+        else {
+            let known: Vec<&str> = OF_DEVICES.iter().map(|words| words[0]).collect();
+            let what = format!("unknown column {}", quote(field.text.trim()));
+            problems.push(Problem::new(field.span, what).allowed(instead(&typed, &known)));
+            continue;
+        };
+        if let Some(first) = found[column].replace(number) {
+            let what = format!("the column `{}` is there twice", OF_DEVICES[column][0]);
+            problems.push(Problem::new(field.span, what).related("first at", header[first].span));
+        }
+    }
+    found
+}
+
+/// The devices of a list with the columns [`OF_DEVICES`], of which `name` alone is needed; several values in a field
+/// are separated by blanks.
 pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Device> {
     let mut rows = rows(text, source, problems).into_iter();
-    let header: Vec<String> = rows
-        .next()
-        .map(|row| row.iter().map(|field| field.text.trim().to_ascii_lowercase()).collect())
-        .unwrap_or_default();
-    let column = |names: &[&str]| header.iter().position(|name| names.contains(&name.as_str()));
-    let Some(name) = column(&["name", "device", "host", "hostname"]) else {
+    let header = rows.next().unwrap_or_default();
+    let columns = columns_of_devices(&header, problems);
+    let [Some(name), address, names, platform, groups, pair] = columns else {
         let what = "the first line must name the columns, one of them `name`";
         let problem = Problem::new(Span::top(source), what);
         problems.push(problem.allowed("as in: name,address,platform,groups"));
         return Vec::new();
     };
-    let address = column(&["address", "addresses", "ip"]);
-    let [names, platform, groups, pair] =
-        [["names"], ["platform"], ["groups"], ["pair"]].map(|names| column(&names));
     let mut devices = Vec::new();
     for row in rows {
+        if let Some(last) = row.last().filter(|_| row.len() != header.len()) {
+            let span = row.get(header.len()).unwrap_or(last).span;
+            let what = format!("{} fields, but {} columns", row.len(), header.len());
+            problems.push(Problem::new(span, what));
+            continue;
+        }
         let text =
             |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", |field| field.text.trim());
         let words = |at| text(at).split_whitespace().map(str::to_owned);
@@ -261,6 +291,33 @@ mod tests {
         for (text, start) in cases {
             let told = read(text).expect_err(text);
             assert!(told.starts_with(start), "{text:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_devices_loses_no_column_and_no_field_in_silence() {
+        let told = |text: &str| {
+            let (mut texts, mut problems) = (Texts::default(), Problems::default());
+            let source = texts.add("d.csv", text);
+            let devices = devices_of(text, source, &mut problems);
+            (devices.len(), problems.finish(texts).to_string())
+        };
+        assert_eq!(told("Name;IP;Groups\nsw1;10.0.0.1;a b\nsw2;;\n"), (2, String::new()));
+        for (text, words) in [
+            (
+                "name,adress\nsw1,10.0.0.1\n",
+                "d.csv:1:6: unknown column `adress`; did you mean `address`?",
+            ),
+            (
+                "name,ip,host\na,,b\n",
+                "d.csv:1:9: the column `name` is there twice, first at d.csv:1:1",
+            ),
+            ("name,ip\na,10.0.0.1,x\n", "d.csv:2:12: 3 fields, but 2 columns"),
+            ("name,ip\na,10.0.0.1\nb\n", "d.csv:3:1: 1 fields, but 2 columns"),
+            ("nmae\na\n", "d.csv:1:1: unknown column `nmae`; did you mean `name`?"),
+            ("", "d.csv:1:1: the first line must name the columns"),
+        ] {
+            assert!(told(text).1.contains(words), "{text:?}: {:?}", told(text));
         }
     }
 }
