@@ -71,7 +71,7 @@ impl Endpoint {
             return Err(EndpointError::Jumps(name()));
         }
         let login = device.login.clone().ok_or_else(|| EndpointError::NoLogin(name()))?;
-        let platform = device.platform.as_deref().and_then(Platform::named);
+        let platform = device.platform.as_deref().and_then(Platform::meant_by);
         // What is only gone through is asked nothing, so that its platform does not matter.
         let platform = match platform {
             Some(platform) => platform,

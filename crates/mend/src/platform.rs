@@ -60,6 +60,14 @@ impl Platform {
         Self::ALL.into_iter().find(|platform| platform.name() == name)
     }
 
+    /// The platform that an inventory means by this word: its name, or a usual slug of another inventory such as
+    /// `cisco-nx-os`; upper and lower case, `_` and blanks in the place of `-` do not matter.
+    pub fn meant_by(word: &str) -> Option<Self> {
+        let word = word.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+        let means = |platform: &Self| platform.definition().also.contains(&word.as_str());
+        Self::named(&word).or_else(|| Self::ALL.into_iter().find(means))
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         self.definition().name
@@ -105,6 +113,8 @@ impl fmt::Display for Platform {
 pub(crate) struct Definition {
     /// As in the inventory.
     pub(crate) name: &'static str,
+    /// As other inventories call it, such as the slugs that are usual in `NetBox`.
+    pub(crate) also: &'static [&'static str],
     /// How commands reach it.
     pub(crate) access: Access,
     /// The last characters that a prompt can have.
@@ -214,6 +224,16 @@ mod tests {
             }
         }
         assert_eq!(Platform::named("IOS"), None);
+        for platform in Platform::ALL {
+            let also = platform.definition().also;
+            assert!(
+                also.iter().all(|word| Platform::meant_by(word) == Some(platform)),
+                "{platform}"
+            );
+        }
+        assert_eq!(Platform::meant_by("Cisco IOS-XE"), Some(Platform::Ios));
+        assert_eq!(Platform::meant_by("cisco_nxos"), Some(Platform::Nxos));
+        assert_eq!(Platform::meant_by("cisco"), None);
         assert_eq!(Platform::named("vms"), None);
     }
 }

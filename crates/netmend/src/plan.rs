@@ -25,6 +25,7 @@ impl Loader {
     pub(crate) fn new(sources: Sources) -> Result<Self, Report> {
         let read =
             config::load_to_run(&sources).map_err(|problems| refusal(&problems, &sources))?;
+        warn(&read);
         let alone = sources.config.is_none() && sources.env_file.is_none();
         let own = alone.then(|| Mutex::new(own_network()));
         Ok(Self { sources, read: Mutex::new(read), own })
@@ -48,6 +49,7 @@ impl Loader {
 
     /// Takes over a configuration that was read again.
     pub(crate) fn accept(&self, settings: Settings) -> Settings {
+        warn(&settings);
         *self.read.lock().expect("no holder of this lock can panic") = settings;
         self.plan()
     }
@@ -76,6 +78,13 @@ impl Loader {
         let watcher = Watcher::start(self.sources.clone(), running, tell)
             .map_err(|why| Report::because("cannot watch the configuration", &why).code(4))?;
         Ok((watcher, reloads))
+    }
+}
+
+/// Logs what is good and may yet not be meant.
+fn warn(settings: &Settings) {
+    for line in &settings.warnings {
+        tracing::warn!("{line}");
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Access, ConfigMode, ConfigPrompt, Confirm, Definition, Restore};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "eos",
+    also: &["arista-eos"],
     access: Access::Terminal(None),
     ends: &['#', '>'],
     unsaved: None,

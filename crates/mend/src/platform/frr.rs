@@ -4,6 +4,7 @@ use super::{Access, ConfigMode, ConfigPrompt, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "frr",
+    also: &["frrouting", "free-range-routing"],
     access: Access::Terminal(Some("vtysh")),
     ends: &['#', '>'],
     unsaved: None,

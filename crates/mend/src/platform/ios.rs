@@ -4,6 +4,7 @@ use super::{Access, CISCO_FILTERS, ConfigMode, ConfigPrompt, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "ios",
+    also: &["cisco-ios", "cisco-ios-xe", "cisco-iosxe", "cisco-xe", "ios-xe", "iosxe"],
     access: Access::Terminal(None),
     ends: &['#', '>'],
     unsaved: None,

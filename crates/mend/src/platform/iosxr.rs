@@ -4,6 +4,7 @@ use super::{Access, CISCO_FILTERS, ConfigMode, ConfigPrompt, Confirm, Definition
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "iosxr",
+    also: &["cisco-ios-xr", "cisco-iosxr", "cisco-xr", "ios-xr"],
     access: Access::Terminal(None),
     ends: &['#'],
     unsaved: None,

@@ -4,6 +4,7 @@ use super::{Access, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "linux",
+    also: &[],
     access: Access::Exec,
     ends: &[],
     unsaved: None,

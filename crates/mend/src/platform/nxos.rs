@@ -4,6 +4,7 @@ use super::{Access, ConfigMode, ConfigPrompt, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "nxos",
+    also: &["cisco-nx-os", "cisco-nxos", "nx-os"],
     access: Access::Terminal(None),
     ends: &['#', '>'],
     unsaved: None,

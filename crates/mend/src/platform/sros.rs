@@ -8,6 +8,7 @@ use super::{Access, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "sros",
+    also: &["nokia-sros", "nokia-sr-os", "alcatel-sros", "sr-os"],
     access: Access::Terminal(None),
     ends: &['#'],
     unsaved: Some('*'),

@@ -7,6 +7,7 @@ use super::{Access, ConfigMode, ConfigPrompt, Definition};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "vrp",
+    also: &["huawei-vrp", "huawei-vrpv8", "huawei"],
     access: Access::Terminal(None),
     ends: &['>'],
     unsaved: None,

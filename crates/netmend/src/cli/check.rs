@@ -1,6 +1,6 @@
 //! `netmend check`: says what is wrong with config, targets, pattern and remediation files. It changes nothing and contacts nobody.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,6 +61,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
         }
         let result = check(&path, args.kind);
         good &= result.is_ok();
+        if let Ok(settings) = &result {
+            warn(&settings.warnings);
+        }
         show(result.map(|settings| summary(&path, &settings)), terminal, colour, args.output)?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -80,6 +83,14 @@ fn show(
         (Err(problems), Form::Text) => format!("{problems}\n"),
         (Err(problems), Form::Json) => stdout::json_lines(problems.records())?,
     })
+}
+
+/// Says what is good and may yet not be meant, beside the output, where scripts look for problems.
+fn warn(warnings: &[String]) {
+    for line in warnings {
+        // A closed standard error leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "warning: {line}");
+    }
 }
 
 fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {

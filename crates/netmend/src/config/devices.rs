@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::csv;
 use super::keys::keys;
+use super::platforms::Said;
 use super::problem::{Problem, Problems};
 use super::raw::{Flag, Label, Port, text_schema};
 use super::reader::{Read, Reader, key_text};
@@ -165,6 +166,15 @@ impl RawDevices {
     pub(crate) fn take_snmp(&mut self) -> impl Iterator<Item = (String, At<RawSnmpOf>)> {
         self.0.iter_mut().filter_map(|(name, raw)| {
             raw.value.snmp.take().map(|access| (name.value.0.clone(), access))
+        })
+    }
+
+    /// What each device that says so runs.
+    pub(crate) fn platforms(&self) -> impl Iterator<Item = Said> {
+        self.0.iter().filter_map(|(name, raw)| {
+            let At { value: Label(platform), span } = raw.value.platform.as_ref()?;
+            let (device, platform) = (name.value.0.clone(), platform.clone());
+            Some(Said { device, platform, span: *span })
         })
     }
 

@@ -428,7 +428,8 @@ impl<'e> Loader<'e> {
         self.judge_named(outside.scripts);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
-        let settings = self.singles.finish(
+        let mut warnings = self.singles.warnings();
+        let mut settings = self.singles.finish(
             targets,
             outside.host_name.clone(),
             digest,
@@ -436,6 +437,10 @@ impl<'e> Loader<'e> {
         );
         self.inputs.files.append(&mut self.reader.files);
         let result = if self.reader.problems.is_empty() {
+            warnings.reword(|message| self.reader.references.hide(message));
+            // As sentences: the texts themselves may hold secrets, and nobody is to keep those.
+            let warnings = warnings.finish(self.texts).to_string();
+            settings.warnings = warnings.lines().map(str::to_owned).collect();
             Ok(settings)
         } else {
             // Whoever found a problem may have had no more than the value.

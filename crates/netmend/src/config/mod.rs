@@ -25,6 +25,7 @@ mod load;
 mod named;
 mod orchestrators;
 mod patterns;
+mod platforms;
 mod problem;
 mod raw;
 mod reader;

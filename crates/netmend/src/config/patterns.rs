@@ -68,6 +68,11 @@ pub(crate) fn load_patterns(folder: Option<&Path>) -> Result<Meanings, Problems>
     reading.finish().map(|(rules, formats)| Meanings::new(rules).with_formats(formats))
 }
 
+/// The platforms whose messages are known without any file of the user.
+pub(super) fn platforms() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().filter_map(|(name, _)| name.strip_suffix(".yaml"))
+}
+
 /// Checks one file; says how many messages and headers it has.
 ///
 /// # Errors

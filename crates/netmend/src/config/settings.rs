@@ -16,6 +16,7 @@ use super::grafana::{Grafana, RawGrafana, Wanted};
 use super::judged::{RawDetect, WebAddress};
 use super::named::Named;
 use super::orchestrators::{Orchestrator, RawOrchestrators};
+use super::platforms::{self, Said};
 use super::problem::{Problem, Problems};
 use super::raw::{Folder, Label, RawConfig, RawStore};
 use super::remediations::MendSettings;
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) grafana: Option<Box<(Grafana, Wanted)>>,
     /// How many of the targets, the first ones, netmend found by itself.
     pub(crate) discovered: usize,
+    /// What is good and may yet not be what was meant: a sentence each, with its place.
+    pub(crate) warnings: Vec<String>,
     /// Of all that it was read from: two loads with the same digest are the same configuration. Only for
     /// comparison within a running process.
     pub(crate) digest: u64,
@@ -83,6 +86,7 @@ pub(crate) struct Singles {
     syslog: Option<At<SyslogSettings>>,
     mending: Option<At<MendSettings>>,
     devices: Vec<Device>,
+    platforms: Vec<Said>,
     /// Where the devices are, to point at.
     devices_at: Option<Span>,
     inventory_files: Vec<(PathBuf, Span)>,
@@ -132,6 +136,7 @@ impl Singles {
         once("remediations", &mut self.mending, mending, problems);
         if let Some(mut raw) = raw.devices.take() {
             self.snmp_of.extend(raw.value.take_snmp());
+            self.platforms.extend(raw.value.platforms());
             self.devices.extend(raw.value.devices(problems));
             self.devices_at.get_or_insert(raw.span);
         }
@@ -221,6 +226,7 @@ impl Singles {
             verdict,
             grafana,
             discovered,
+            warnings: Vec::new(),
             digest,
         }
     }
@@ -247,6 +253,11 @@ impl Singles {
         globs.collect()
     }
 
+    /// What is good and may yet not be what was meant.
+    pub(crate) fn warnings(&self) -> Problems {
+        platforms::unknown(&self.platforms)
+    }
+
     /// Reads the files that hold devices; returns them.
     pub(crate) fn read_inventories(
         &mut self,
@@ -254,7 +265,12 @@ impl Singles {
         problems: &mut Problems,
     ) -> Vec<PathBuf> {
         for (path, span) in &self.inventory_files {
-            self.devices.extend(devices::read(path, *span, texts, problems));
+            let found = devices::read(path, *span, texts, problems);
+            self.platforms.extend(found.iter().filter_map(|device| {
+                let (device, platform) = (device.name.clone(), device.platform.clone()?);
+                Some(Said { device, platform, span: *span })
+            }));
+            self.devices.extend(found);
         }
         self.inventory_files.drain(..).map(|(path, _)| path).collect()
     }

@@ -10,6 +10,7 @@ use alert::route::Maintenance;
 use measure::kernel::KernelNetwork;
 use measure::resolve::SystemResolver;
 use measure::{Options, Spread};
+use mend::Platform;
 use mend::proof::{Judge, Measuring, Prober, ProofTarget};
 use model::alert::{Subject, TargetSubject};
 use model::run::Measured;
@@ -136,18 +137,24 @@ impl Around {
             .flatten()
             .map(|target| Subject::Target(TargetSubject::of(&target.target)))
             .collect();
+        // A window may name the platform as the inventory does or as remediations do.
+        let meant = device.platform.as_deref().and_then(Platform::meant_by);
+        let meant = meant.map(|platform| Some(platform.to_string()));
+        let platforms: Vec<Option<String>> =
+            [device.platform.clone()].into_iter().chain(meant).collect();
         let holds = windows.iter().filter(|window| window.holds(now));
         let mut fits = holds.filter(|window| {
-            let of_device = |group: Option<&String>| {
+            let of_device = |group: Option<&String>, platform: &Option<String>| {
                 window.matching.fits(|label| match label {
                     "kind" => Some("device".to_owned()),
                     "device" | "host" | "target" => Some(device.name.clone()),
-                    "platform" => device.platform.clone(),
+                    "platform" => platform.clone(),
                     "group" => group.cloned(),
                     _ => None,
                 })
             };
-            device.groups.iter().map(Some).chain([None]).any(of_device)
+            let mut groups = device.groups.iter().map(Some).chain([None]);
+            groups.any(|group| platforms.iter().any(|platform| of_device(group, platform)))
                 || subjects.iter().any(|subject| window.matching.fits(|label| subject.label(label)))
         });
         fits.next().map(|window| window.name.clone())

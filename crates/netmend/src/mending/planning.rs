@@ -132,7 +132,7 @@ impl Shared {
     ) -> Result<EventPlan, store::Error> {
         let device = rules.inventory.device(&event.device);
         let platform =
-            device.and_then(|device| device.platform.as_deref()).and_then(Platform::named);
+            device.and_then(|device| device.platform.as_deref()).and_then(Platform::meant_by);
         let facts = Facts { fields: event.fields.clone(), event: event.clone() };
         let library = self.shelf.now();
         let found = library.remediations.matching(&facts, platform);
