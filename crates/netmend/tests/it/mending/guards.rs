@@ -176,6 +176,25 @@ fn where_people_work_nothing_is_repaired() {
 }
 
 #[test]
+fn a_platform_in_the_words_of_another_inventory_is_repaired_and_left_alone_like_our_own() {
+    let window = "maintenance: [{ name: cabling, match: { platform: ios }, begins: 2020-01-01T00:00:00Z, ends: 2099-01-01T00:00:00Z }]";
+    for more in ["", window] {
+        let mut world = World::new(&Plan { more, ..Plan::default() });
+        let text = std::fs::read_to_string(world.path("netmend.yaml")).unwrap();
+        let text = text.replace(", platform: ios", ", platform: cisco-ios-xe");
+        assert!(text.contains("cisco-ios-xe"), "{text}");
+        std::fs::write(world.path("netmend.yaml"), text).unwrap();
+        world.start();
+        world.say(0, &down(PORT));
+        if more.is_empty() {
+            world.event(1, "success");
+        } else {
+            world.held(1, "held", "r1 is in the maintenance window cabling");
+        }
+    }
+}
+
+#[test]
 fn a_fault_that_clears_while_it_settles_comes_to_nothing() {
     let mut world = World::new(&Plan::default());
     let text = std::fs::read_to_string(world.path("netmend.yaml")).unwrap();
