@@ -33,6 +33,21 @@ pub(crate) fn keep_private() {
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
 }
 
+/// That the store does not open, and what can be done where a file of it is damaged.
+pub(crate) fn unopened(what: &str, why: &store::Error) -> Report {
+    let report = Report::because(what, why).code(4);
+    let store::Error::Damaged { path, .. } = why else { return report };
+    let lost = if path.ends_with("samples.db") {
+        "all that was measured"
+    } else {
+        "alerts, events, runs, silences and users"
+    };
+    report.help(format!(
+        "put a backup in its place with `netmend restore`; if there is none, move {path} and {path}-wal into \
+         another folder: netmend then starts without {lost}, and keeps what the other file holds"
+    ))
+}
+
 fn choose(told: Option<PathBuf>, env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     // systemd lists several folders with colons; the first is ours.
     let state = || {
@@ -47,6 +62,23 @@ fn choose(told: Option<PathBuf>, env: impl Fn(&str) -> Option<PathBuf>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_file_is_named_with_what_is_lost_without_it() {
+        let damaged = |path: &str| store::Error::Damaged {
+            what: "the journal",
+            path: path.into(),
+            why: "row 3, at byte 7 of 9: the checksum is wrong".into(),
+        };
+        let said = unopened("cannot open the store", &damaged("/d/samples.db")).to_string();
+        let why = "the journal in /d/samples.db is damaged: row 3, at byte 7 of 9";
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("move /d/samples.db and /d/samples.db-wal into"), "{said}");
+        assert!(said.contains("without all that was measured"), "{said}");
+        let said = unopened("cannot open the store", &damaged("/d/state.db")).to_string();
+        assert!(said.contains("without alerts, events, runs"), "{said}");
+        assert_eq!(unopened("cannot open the store", &store::Error::Closed).help, None);
+    }
 
     #[test]
     fn the_folder_told_wins_then_systemd_then_the_home() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use model::{Clock, UnixMs};
 use rusqlite::Connection;
 
+use crate::engine::load;
 use crate::error::{Error, Site};
 use crate::file::{self, Schema};
 use crate::lock::DataLock;
@@ -14,22 +15,29 @@ const FILES: [Schema; 2] = [state_file::SCHEMA, samples_file::SCHEMA];
 
 /// Copies both files of the data folder `from` into the folder `to`, which is made if it is missing and
 /// must not hold them yet. Each copy is complete in itself, compact and synced, as of a moment during the
-/// call; what has been acknowledged before the call is in it. A netmend that runs on `from` goes on.
+/// call; what has been acknowledged before the call is in it. A netmend that runs on `from` goes on. Nothing
+/// is left of copies that a netmend could not start with.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
     for schema in &FILES {
         open(from, schema)?;
         refuse_existing(&to.join(schema.file))?;
     }
     std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
-    for schema in &FILES {
+    let copy = |schema: &Schema| {
         let (db, site) = open(from, schema)?;
-        file::copy_to(&db, &site, &to.join(schema.file))?;
-    }
-    Ok(())
+        check_journal(&db, &site, schema)?;
+        file::copy_to(&db, &site, &to.join(schema.file))
+    };
+    FILES.iter().try_for_each(copy).inspect_err(|_| {
+        // Half a copy is of no use; the error that led here counts.
+        for schema in &FILES {
+            drop(remove(&to.join(schema.file)));
+        }
+    })
 }
 
 /// Puts the copies in the folder `from` in the place of the files of the data folder `to`, after checking
-/// them from end to end. Refused while a netmend runs on `to`. Files that are there are not deleted but
+/// them: all pages, and all that a netmend reads when it starts. Refused while a netmend runs on `to`. Files that are there are not deleted but
 /// renamed; returns their new names.
 pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>, Error> {
     std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
@@ -38,6 +46,7 @@ pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>
     let stage = |schema: &Schema| {
         let (db, site) = open(from, schema)?;
         file::check_pages(&db, &site)?;
+        check_journal(&db, &site, schema)?;
         remove(&staged(schema))?;
         file::copy_to(&db, &site, &staged(schema))
     };
@@ -69,6 +78,15 @@ fn open(from: &Path, schema: &Schema) -> Result<(Connection, Site), Error> {
         return Err(site.damaged("database", &"it is empty"));
     }
     Ok((db, site))
+}
+
+/// Reads of the file of samples what the engine reads when it starts: pages may be whole, and what stands in
+/// them is not.
+fn check_journal(db: &Connection, site: &Site, schema: &Schema) -> Result<(), Error> {
+    if schema.application == samples_file::SCHEMA.application {
+        load::check(db, site)?;
+    }
+    Ok(())
 }
 
 fn require(path: &Path) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 //! readers beside them.
 //!
 //! Reading order: `heads` (what is not in chunks yet), `shared` (what threads see of each other),
-//! `sealer` (heads into chunks), `writer` (all that changes the file), `retention`, `reader` (questions).
+//! `sealer` (heads into chunks), `load` (what is in memory, at the start), `writer` (all that changes the file), `retention`, `reader` (questions).
 
 pub(crate) mod heads;
+pub(crate) mod load;
 pub(crate) mod reader;
 pub(crate) mod retention;
 pub(crate) mod sealer;

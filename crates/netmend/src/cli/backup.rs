@@ -43,7 +43,7 @@ pub(crate) fn backup(args: BackupArgs) -> Result<ExitCode, Report> {
     store::backup(&folder, &args.to).map_err(|why| {
         let what =
             format!("cannot copy the store of {} to {}", folder.display(), args.to.display());
-        Report::because(what, &why).code(4)
+        data::unopened(&what, &why)
     })?;
     stdout::print(format!("{} holds a copy of {}\n", args.to.display(), folder.display()))?;
     Ok(ExitCode::SUCCESS)
@@ -58,6 +58,10 @@ pub(crate) fn restore(args: RestoreArgs) -> Result<ExitCode, Report> {
         let report = Report::because(what, &why);
         match why {
             store::Error::Locked { .. } => report.help("stop the netmend that runs there first"),
+            store::Error::Damaged { .. } => {
+                let left = format!("{} is as it was: restore another backup", folder.display());
+                report.help(left).code(4)
+            }
             _ => report.code(4),
         }
     })?;

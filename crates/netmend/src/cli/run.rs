@@ -81,7 +81,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let lock = store::DataLock::acquire(&folder)
         .map_err(|why| Report::because(format!("cannot use {}", folder.display()), &why).code(4))?;
     let store = Store::open(&folder, Arc::clone(&clock))
-        .map_err(|why| Report::because("cannot open the store", &why).code(4))?;
+        .map_err(|why| data::unopened("cannot open the store", &why))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

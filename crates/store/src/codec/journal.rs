@@ -39,18 +39,37 @@ impl Writer {
     }
 }
 
+/// Bytes of a row that do not decode.
+#[derive(Debug, thiserror::Error)]
+#[error("at byte {at} of {of}: {why}")]
+pub(crate) struct Damage {
+    /// Where the batch begins that is damaged.
+    at: usize,
+    /// Bytes of the row.
+    of: usize,
+    why: Malformed,
+}
+
 /// Hands over all samples of a row: series number, time, value.
-pub(crate) fn read(row: &[u8], mut each: impl FnMut(u32, i64, Scalar)) -> Result<(), Malformed> {
+pub(crate) fn read(row: &[u8], mut each: impl FnMut(u32, i64, Scalar)) -> Result<(), Damage> {
     let mut rest = row;
     while !rest.is_empty() {
-        let length = take(&mut rest).ok_or(Malformed("a batch has no length"))?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let (batch, next) = rest.split_at_checked(length).ok_or(Malformed("a batch ends early"))?;
-        read_batch(checksum::open(batch)?, &mut each)
-            .ok_or(Malformed("a sample does not decode"))?;
-        rest = next;
+        let at = row.len() - rest.len();
+        rest = read_first(rest, &mut each).map_err(|why| Damage { at, of: row.len(), why })?;
     }
     Ok(())
+}
+
+/// Hands over the samples of the first batch; answers with what stands behind it.
+fn read_first<'a>(
+    mut rest: &'a [u8],
+    each: &mut impl FnMut(u32, i64, Scalar),
+) -> Result<&'a [u8], Malformed> {
+    let length = take(&mut rest).ok_or(Malformed("a batch has no length"))?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let (batch, next) = rest.split_at_checked(length).ok_or(Malformed("a batch ends early"))?;
+    read_batch(checksum::open(batch)?, each).ok_or(Malformed("a sample does not decode"))?;
+    Ok(next)
 }
 
 fn read_batch(mut rest: &[u8], each: &mut impl FnMut(u32, i64, Scalar)) -> Option<()> {
@@ -82,7 +101,7 @@ mod tests {
         row
     }
 
-    fn read_all(row: &[u8]) -> Result<Row, Malformed> {
+    fn read_all(row: &[u8]) -> Result<Row, Damage> {
         let mut samples = Vec::new();
         read(row, |series, at, value| samples.push((series, at, value.value())))?;
         Ok(samples)
@@ -104,6 +123,16 @@ mod tests {
             let _ = read_all(&bytes);
             let _ = read_batch(&bytes, &mut |_, _, _| {});
         }
+    }
+
+    #[test]
+    fn damage_is_told_with_its_place() {
+        let first = write(&[vec![(3, 1_700_000_000_000, 1.0)]]);
+        let mut row = [first.clone(), first.clone()].concat();
+        *row.last_mut().unwrap() ^= 1;
+        let said = read_all(&row).unwrap_err().to_string();
+        let expected = format!("at byte {} of {}: the checksum is wrong", first.len(), row.len());
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use model::{Series, UnixMs};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::heads::Frozen;
+use super::load::{self, Loaded};
 use super::retention;
 use super::sealer::{Job, Sealed};
 use super::shared::{Counters, Shared};
@@ -95,59 +96,28 @@ impl Writer {
         sealed: Receiver<Sealed>,
     ) -> Result<Self, Error> {
         db.set_prepared_statement_cache_capacity(32);
-        let mut writer = Self {
+        let now = shared.clock.monotonic();
+        let Loaded { heads, series, sources, generation, row, journal, journal_bytes } =
+            load::load(&db, &shared.site, now)?;
+        *shared.heads_mut() = heads;
+        shared.know(series.into_iter());
+        for (source, seq) in sources {
+            shared.set_committed(source, seq);
+        }
+        Ok(Self {
             db,
             commands,
             jobs,
             sealed,
-            row: 0,
-            journal: VecDeque::new(),
-            journal_bytes: 0,
-            generation: 0,
+            row,
+            journal,
+            journal_bytes,
+            generation,
             sealing: false,
             uncommitted: None,
-            looked: shared.clock.monotonic(),
+            looked: now,
             shared,
-        };
-        writer.load()?;
-        Ok(writer)
-    }
-
-    fn load(&mut self) -> Result<(), Error> {
-        let shared = Arc::clone(&self.shared);
-        let site = &shared.site;
-        load_series(&self.db, &shared)?;
-        let sealed = load_sealed(&self.db, &shared)?;
-        let fail = |source| Error::sqlite("read the journal", site.path(), source);
-        self.generation = self
-            .db
-            .query_row("SELECT generation FROM sealing", [], |row| row.get(0))
-            .map_err(fail)?;
-        self.row = sealed.iter().copied().max().unwrap_or(0);
-        let mut ask =
-            self.db.prepare("SELECT num, data FROM journal ORDER BY num").map_err(fail)?;
-        let mut rows = ask.query([]).map_err(fail)?;
-        let mut heads = shared.heads_mut();
-        let now = shared.clock.monotonic();
-        while let Some(row) = rows.next().map_err(fail)? {
-            let num: i64 = row.get(0).map_err(fail)?;
-            let data = row.get_ref(1).map_err(fail)?;
-            let data = data.as_blob().map_err(|why| site.damaged("the journal", &why))?;
-            let mut stranger = false;
-            journal::read(data, |series, at, value| match sealed.get(series as usize) {
-                _ if !heads.knows(series) => stranger = true,
-                Some(&through) if through >= num => {}
-                _ => heads.push(series, num, now, at, value),
-            })
-            .map_err(|why| site.damaged("the journal", &why))?;
-            if stranger {
-                return Err(site.damaged("the journal", &"a sample of an unknown series"));
-            }
-            self.journal.push_back((num, data.len() as u64));
-            self.journal_bytes += data.len() as u64;
-            self.row = self.row.max(num);
-        }
-        Ok(())
+        })
     }
 
     /// Works until told to close, and leaves an empty log.
@@ -484,52 +454,4 @@ fn write_chunks(unit: &Transaction<'_>, sealed: &Sealed) -> rusqlite::Result<()>
     }
     unit.execute("UPDATE sealing SET generation = ?1", [sealed.generation])?;
     Ok(())
-}
-
-fn load_series(db: &Connection, shared: &Shared) -> Result<(), Error> {
-    let site = &shared.site;
-    let fail = |source| Error::sqlite("read the series", site.path(), source);
-    let mut ask = db.prepare("SELECT id, num FROM series").map_err(fail)?;
-    let rows = ask
-        .query_map([], |row| {
-            Ok((model::SeriesId::from_bytes(row.get::<_, [u8; 16]>(0)?), row.get::<_, u32>(1)?))
-        })
-        .map_err(fail)?;
-    let known: Vec<_> = rows.collect::<Result<_, _>>().map_err(fail)?;
-    // Numbers are given in order and never taken back, and memory is set aside up to the largest.
-    if known.iter().any(|&(_, number)| number == 0 || number as usize > known.len()) {
-        return Err(site.damaged("table series", &"a number that was never given"));
-    }
-    shared.know(known.into_iter());
-    let mut ask = db.prepare("SELECT source, seq FROM source").map_err(fail)?;
-    let rows = ask
-        .query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)))
-        .map_err(fail)?;
-    for row in rows {
-        let (source, seq) = row.map_err(fail)?;
-        shared.set_committed(source, seq.cast_unsigned());
-    }
-    Ok(())
-}
-
-/// The journal row up to which each series is in chunks; sets the newest samples.
-fn load_sealed(db: &Connection, shared: &Shared) -> Result<Vec<i64>, Error> {
-    let site = &shared.site;
-    let fail = |source| Error::sqlite("read what is sealed", site.path(), source);
-    let mut through = Vec::new();
-    let mut heads = shared.heads_mut();
-    let mut ask = db.prepare("SELECT series, journal, at, value FROM sealed").map_err(fail)?;
-    let mut rows = ask.query([]).map_err(fail)?;
-    while let Some(row) = rows.next().map_err(fail)? {
-        let series: u32 = row.get(0).map_err(fail)?;
-        if !heads.knows(series) {
-            return Err(site.damaged("table sealed", &"an unknown series"));
-        }
-        if through.len() <= series as usize {
-            through.resize(series as usize + 1, 0);
-        }
-        through[series as usize] = row.get(1).map_err(fail)?;
-        heads.set_newest(series, row.get(2).map_err(fail)?, row.get(3).map_err(fail)?);
-    }
-    Ok(through)
 }

@@ -1,5 +1,7 @@
 //! Backup beside an open store, restore without one.
 
+use std::path::Path;
+
 use model::{SystemClock, UnixMs};
 use store::{Change, DataLock, Error, Mark, Query, State, StateFile};
 
@@ -85,6 +87,75 @@ fn a_damaged_backup_is_not_restored() {
     assert_eq!(all(&open(&data), ids[0]), [(START, 1.0)]);
     let missing = store::restore(&dir.path().join("nowhere"), &data, &SystemClock).unwrap_err();
     assert!(missing.to_string().contains("nowhere/state.db"), "{missing}");
+}
+
+/// Changes one bit in the middle of the journal's only row, as a disk does: SQLite has no checksum that tells.
+fn damage_journal(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let db = rusqlite::Connection::open(path).unwrap();
+    let row: Vec<u8> = db.query_row("SELECT data FROM journal", [], |row| row.get(0)).unwrap();
+    drop(db);
+    let place = bytes.windows(row.len()).position(|window| window == row).unwrap();
+    bytes[place + row.len() / 2] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_backup_whose_journal_is_damaged_is_not_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    drop(StateFile::open(&data, &SystemClock).unwrap());
+    append(&file, 1, (0..100).map(|n| sample(ids[0], START + n, 1.0)).collect());
+    store::backup(&data, &copy).unwrap();
+    drop(file);
+    damage_journal(&copy.join("samples.db"));
+    let before = std::fs::read(data.join("samples.db")).unwrap();
+    let refused = store::restore(&copy, &data, &SystemClock).unwrap_err();
+    let why = "copy/samples.db is damaged: row 1, at byte 0 of 411: the checksum is wrong";
+    assert!(refused.to_string().contains(why), "{refused}");
+    assert!(refused.to_string().starts_with("the journal in "), "{refused}");
+    assert!(std::fs::read(data.join("samples.db")).unwrap() == before, "the data changed");
+    let left = std::fs::read_dir(&data).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains("restor")).count(), 0, "half a copy is left");
+}
+
+#[test]
+fn a_damaged_journal_is_not_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    drop(StateFile::open(&data, &SystemClock).unwrap());
+    append(&file, 1, (0..100).map(|n| sample(ids[0], START + n, 1.0)).collect());
+    drop(file);
+    damage_journal(&data.join("samples.db"));
+    let refused = store::backup(&data, &copy).unwrap_err();
+    assert!(refused.to_string().contains("data/samples.db is damaged: row 1, "), "{refused}");
+    assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 0, "half a copy looks like a backup");
+}
+
+#[test]
+fn a_copy_whose_log_ends_within_a_write_is_restored_up_to_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    let state = StateFile::open(&data, &SystemClock).unwrap();
+    append(&file, 1, vec![sample(ids[0], START, 1.0)]);
+    append(&file, 2, vec![sample(ids[0], START + 1, 2.0)]);
+    // As `cp` takes it from a machine that lost its power.
+    std::fs::create_dir(&copy).unwrap();
+    for name in ["samples.db", "samples.db-wal", "state.db", "state.db-wal"] {
+        std::fs::copy(data.join(name), copy.join(name)).unwrap();
+    }
+    drop((file, state));
+    let log = std::fs::File::options().write(true).open(copy.join("samples.db-wal")).unwrap();
+    log.set_len(log.metadata().unwrap().len() - 100).unwrap();
+    store::restore(&copy, &data, &SystemClock).unwrap();
+    assert_eq!(all(&open(&data), ids[0]), [(START, 1.0)]);
 }
 
 #[test]
