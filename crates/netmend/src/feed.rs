@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use model::{Clock, Sample, UnixMs};
+use model::{Clock, Sample, Series, UnixMs};
 use store::{Batch, Samples};
 
 use crate::forwarding::Forwarding;
@@ -27,6 +27,8 @@ pub(crate) struct Feed {
     capacity: usize,
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Series that the store could not be told of yet.
+    owed: Mutex<Vec<Series>>,
     /// Who passes on what was stored.
     onward: OnceLock<Arc<Forwarding>>,
 }
@@ -74,7 +76,8 @@ impl Feed {
         let next_seq = committed.map_or(1, |seq| seq + 1);
         let queue = Mutex::new(Queue { next_seq, status, ..Queue::default() });
         let (capacity, wake, onward) = (CAPACITY, Condvar::new(), OnceLock::new());
-        Ok(Self { samples, clock, capacity, queue, wake, onward })
+        let owed = Mutex::default();
+        Ok(Self { samples, clock, capacity, queue, wake, owed, onward })
     }
 
     /// Takes over `samples` and leaves the vector empty. Never waits for the store.
@@ -90,6 +93,11 @@ impl Feed {
     pub(crate) fn pass_on_to(&self, onward: Arc<Forwarding>) {
         // Who says it twice means the same.
         let _ = self.onward.set(onward);
+    }
+
+    /// Makes series known to the store before anything more is appended, as soon as it can be written.
+    pub(crate) fn owe(&self, series: Vec<Series>) {
+        self.owed.lock().expect("no holder of this lock can panic").extend(series);
     }
 
     /// How the store keeps up.
@@ -150,6 +158,9 @@ impl Feed {
 
     /// Appends all that waits as one batch, or tries the failed one again.
     fn append(&self) {
+        if let Err(why) = self.register() {
+            return self.lock().fail(&why, self.clock.now_ms());
+        }
         let Some(batch) = self.next() else { return };
         let count = batch.samples.len() as u64;
         let seq = batch.seq;
@@ -172,14 +183,20 @@ impl Feed {
                 queue.status.stored += count;
             }
             Err(why) => {
-                let since = queue.status.failing.as_ref().map(|(_, since)| *since);
-                if since.is_none() {
-                    tracing::error!(%why, "the store does not take samples; probing goes on");
-                }
-                queue.status.failing = Some((why.to_string(), since.unwrap_or(now)));
+                queue.fail(&why, now);
                 queue.batch = Some(batch);
             }
         }
+    }
+
+    /// Tells the store of the series that it could not be told of before.
+    fn register(&self) -> Result<(), store::Error> {
+        let mut owed = self.owed.lock().expect("no holder of this lock can panic");
+        if !owed.is_empty() {
+            self.samples.register(&owed)?;
+            *owed = Vec::new();
+        }
+        Ok(())
     }
 
     fn next(&self) -> Option<Batch> {
@@ -201,10 +218,21 @@ impl Feed {
     }
 }
 
+impl Queue {
+    /// Notes that the store fails, and says it where it did not before.
+    fn fail(&mut self, why: &store::Error, now: UnixMs) {
+        let since = self.status.failing.as_ref().map(|(_, since)| *since);
+        if since.is_none() {
+            tracing::error!(%why, "the store does not take samples; probing goes on");
+        }
+        self.status.failing = Some((why.to_string(), since.unwrap_or(now)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ManualClock, Metric, Series, SeriesId, UnixNs};
+    use model::{Labels, ManualClock, Metric, SeriesId, UnixNs};
     use store::{Appended, Error, RangeAnswer, RangeQuery, Retention};
 
     /// A store that fails so many times before it takes something.
@@ -212,20 +240,30 @@ mod tests {
     struct Moody {
         failures: Mutex<u32>,
         taken: Mutex<Vec<Batch>>,
+        known: Mutex<Vec<Series>>,
     }
 
-    impl Samples for Moody {
-        fn append(&self, batch: Batch) -> Result<Appended, Error> {
+    impl Moody {
+        fn write(&self) -> Result<(), Error> {
             let mut failures = self.failures.lock().unwrap();
             if *failures > 0 {
                 *failures -= 1;
                 return Err(Error::Full { what: "append", path: "samples.db".into() });
             }
+            Ok(())
+        }
+    }
+
+    impl Samples for Moody {
+        fn append(&self, batch: Batch) -> Result<Appended, Error> {
+            self.write()?;
             self.taken.lock().unwrap().push(batch);
             Ok(Appended::Committed)
         }
-        fn register(&self, _: &[Series]) -> Result<(), Error> {
-            unreachable!("the feed appends only")
+        fn register(&self, series: &[Series]) -> Result<(), Error> {
+            self.write()?;
+            self.known.lock().unwrap().extend_from_slice(series);
+            Ok(())
         }
         fn range(&self, _: &RangeQuery) -> Result<Vec<RangeAnswer>, Error> {
             unreachable!("the feed appends only")
@@ -276,6 +314,24 @@ mod tests {
         assert_eq!(batches, [(42, 3), (43, 2)]);
         let status = feed.status();
         assert_eq!((status.failing, status.stored, status.waiting), (None, 5, 0));
+    }
+
+    #[test]
+    fn series_that_the_store_could_not_take_come_before_their_samples() {
+        let (store, feed) = feed(1, 100);
+        let series = Series { metric: Metric::Rtt, labels: Labels::new([("host", "h")]) };
+        feed.owe(vec![series.clone()]);
+        feed.push(&mut samples(0..3));
+        feed.append();
+        let status = feed.status();
+        assert_eq!((status.waiting, status.failing.is_some()), (3, true));
+        assert!(store.taken.lock().unwrap().is_empty(), "samples of a series nobody knows");
+        feed.append();
+        feed.append();
+        assert_eq!(*store.known.lock().unwrap(), [series]);
+        assert_eq!(store.taken.lock().unwrap().len(), 1);
+        let status = feed.status();
+        assert_eq!((status.waiting, status.failing), (0, None));
     }
 
     #[test]

@@ -104,8 +104,6 @@ struct Shared {
     told: Mutex<judged::Told>,
     bell: Arc<Bell>,
     tools: Tools,
-    /// Which start of the daemon this is.
-    epoch: u64,
     looks: Looks,
     /// Devices that a worker is at, by the event.
     busy: Mutex<HashMap<EventId, String>>,
@@ -119,7 +117,7 @@ struct Shared {
 }
 
 impl Mending {
-    /// Takes up what the last start left, and starts the thread.
+    /// Starts the thread, which takes up what the last start left before it repairs anything.
     ///
     /// # Errors
     /// The store cannot be read, or a thread not be started.
@@ -135,7 +133,6 @@ impl Mending {
         let folder = present.data.clone();
         let switch = KillSwitch::read(&folder, &*state, Arc::clone(&clock)).map_err(failed)?;
         let switch = Arc::new(switch);
-        let epoch = begin(&*state, &*clock).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // They wait for devices: to wake another thread costs more than what is done in between.
             .worker_threads(1)
@@ -176,7 +173,6 @@ impl Mending {
             tripped: Mutex::default(),
             bell,
             tools,
-            epoch,
             looks,
             busy: Mutex::default(),
             ended: Mutex::default(),
@@ -184,12 +180,14 @@ impl Mending {
             storm_count: Mutex::default(),
             present: Mutex::default(),
         });
-        let (seen, round) = (None, None);
-        let mut thread = Thread { shared: Arc::clone(&shared), runtime, children, seen, round };
+        let (seen, round, epoch) = (None, None, None);
+        let mut thread =
+            Thread { shared: Arc::clone(&shared), runtime, children, epoch, seen, round };
         let (read, ready) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("mend".into())
             .spawn(move || {
+                thread.begin();
                 thread.look_at_files();
                 thread.shared.publish();
                 // Whoever waits for it is there, or the daemon ends.
@@ -249,6 +247,8 @@ struct Thread {
     shared: Arc<Shared>,
     runtime: Runtime,
     children: Arc<Children>,
+    /// Which start of the daemon this is; `None` until that is written down, and nothing is repaired before.
+    epoch: Option<u64>,
     /// The folder that was read last, and its files then.
     seen: Option<(Option<PathBuf>, Stamp)>,
     /// When files, leases and questions were looked at last.
@@ -270,20 +270,51 @@ impl Thread {
             if self.round.is_none_or(|round| now.saturating_sub(round) >= ROUND) {
                 self.round = Some(now);
                 self.look_at_files();
-                self.shared.keep();
+                if let Some(epoch) = self.begin() {
+                    self.shared.keep(epoch);
+                }
                 self.shared.publish();
                 let looked = self.shared.look_at_alerts().and_then(|()| self.shared.tell());
                 if let Err(why) = looked {
                     tracing::warn!(%why, "alerts and events could not be compared");
                 }
             }
-            let worked = self.shared.plan().and_then(|()| self.shared.dispatch(&self.runtime));
-            if let Err(why) = worked {
+            if let Some(epoch) = self.epoch
+                && let Err(why) =
+                    self.shared.plan().and_then(|()| self.shared.dispatch(epoch, &self.runtime))
+            {
                 tracing::error!(%why, "events cannot be planned; they wait");
             }
             self.shared.publish_busy();
         }
         self.end();
+    }
+
+    /// Takes up what the last start left, unless that is done. A store that cannot be written is tried again:
+    /// until it takes down that this start is the one that repairs, none is.
+    fn begin(&mut self) -> Option<u64> {
+        if self.epoch.is_some() {
+            return self.epoch;
+        }
+        let Shared { state, clock, around, .. } = &*self.shared;
+        let mut unmended =
+            around.present().unmended.lock().expect("no holder of this lock can panic");
+        match begin(&**state, &**clock) {
+            Ok(epoch) => {
+                self.epoch = Some(epoch);
+                if unmended.take().is_some() {
+                    tracing::info!("the store can be written; repairs go on");
+                }
+            }
+            Err(why) => {
+                let since = unmended.as_ref().map(|(_, since)| *since);
+                if since.is_none() {
+                    tracing::error!(%why, "nothing is repaired until the store can be written");
+                }
+                *unmended = Some((why.to_string(), since.unwrap_or(clock.now_ms())));
+            }
+        }
+        self.epoch
     }
 
     /// Waits for what is under way, but not for ever: what does not end is found again by the next start.
@@ -358,9 +389,9 @@ impl Shared {
     }
 
     /// Says that the workers live, and ends questions that nobody answered.
-    fn keep(&self) {
+    fn keep(&self, epoch: u64) {
         let now = self.clock.now_ms();
-        let renew = RunChange::Renew { epoch: self.epoch, until: now + mend::worker::LEASE };
+        let renew = RunChange::Renew { epoch, until: now + mend::worker::LEASE };
         let changes = vec![Change::Run(renew), Change::Event(EventChange::Expire { now })];
         if let Err(why) = self.state.apply(changes) {
             tracing::warn!(%why, "leases were not renewed");

@@ -78,6 +78,9 @@ pub(crate) struct Present {
     pub(crate) moved: Mutex<Duration>,
     /// Paths traced so far.
     pub(crate) traces: Arc<Mutex<evidence::Counts>>,
+    /// Why nothing is mended, while the store has not taken down that this start is the one that does, and since
+    /// when.
+    pub(crate) unmended: Mutex<Option<(String, UnixMs)>>,
 }
 
 /// What the data folder holds.
@@ -97,6 +100,11 @@ impl Present {
     /// Says that the thread that takes results is alive.
     pub(crate) fn beat(&self) {
         *self.moved.lock().expect("no holder of this lock can panic") = self.clock.monotonic();
+    }
+
+    /// See [`Present::unmended`].
+    fn unmended(&self) -> Option<(String, UnixMs)> {
+        self.unmended.lock().expect("no holder of this lock can panic").clone()
     }
 
     /// Sizes of the store, looked at once a second at most however many ask.
@@ -132,15 +140,23 @@ impl Present {
 
     fn warnings(&self) -> Vec<Warning> {
         let status = self.feed.status();
-        let failing = status.failing.map(|(why, since)| Warning {
-            text: format!("samples wait in memory, the store does not take them: {why}"),
+        let warning = |text, since| Warning {
+            text,
             fix: "free space on the disk of the data folder; netmend goes on by itself".into(),
             since: Some(since),
+        };
+        let failing = status.failing.map(|(why, since)| {
+            let text = format!("samples wait in memory, the store does not take them: {why}");
+            warning(text, since)
+        });
+        let unmended = self.unmended().map(|(why, since)| {
+            warning(format!("nothing is repaired, the store cannot be written: {why}"), since)
         });
         let now = self.clock.now_ms();
         let sinks = forwarding::warnings(&self.forwarding.now(), now);
         let asked = self.polling.warnings();
-        failing.into_iter().chain(sinks).chain(asked).chain(self.notices.current(now)).collect()
+        let failing = failing.into_iter().chain(unmended);
+        failing.chain(sinks).chain(asked).chain(self.notices.current(now)).collect()
     }
 }
 
@@ -191,6 +207,7 @@ impl Now for Present {
             Stage { name: "judge", stuck: judge },
             Stage { name: "alert", stuck: alert },
             Stage { name: "hear", stuck: hear },
+            Stage { name: "mend", stuck: self.unmended().map(|(why, _)| why) },
         ]
     }
 }

@@ -89,10 +89,11 @@ impl Pipeline {
         let ground = Ground::of(store, &options.clock);
         let mut roster = Roster::default();
         let targets = roster.number(mem::take(&mut plan.targets));
-        register(&*ground.samples, &targets)?;
+        let owed = register_or_owe(&*ground.samples, &targets)?;
         remember(&*ground.state, &plan.verdict, ground.clock.now_ms());
         let links = wan::Known::read(wan_rules(&plan), &*ground.state)?;
         let behind = Behind::of(&ground, &plan, &data, &targets, &links)?;
+        behind.feed.owe(owed);
         let (prober, results) = Prober::start(options, targets.iter().cloned())
             .map_err(|why| Report::because("cannot start probing", &why).code(4))?;
         let (summons, notices) = (Summons::default(), Arc::<Notices>::default());
@@ -123,6 +124,7 @@ impl Pipeline {
             polling: Arc::new(polling),
             sizes: Mutex::default(),
             traces: Arc::default(),
+            unmended: Mutex::default(),
         });
         let (rules, state) = (mending::Rules::of(&plan), Arc::clone(&ground.state));
         let mending = Mending::start(rules, state, Arc::clone(&present), summons)?;
@@ -232,7 +234,7 @@ impl Pipeline {
         let mended = mending::Rules::of(&plan);
         let (verdict, discovered) = (plan.verdict, plan.discovered);
         let targets = next.number(plan.targets);
-        register(&*self.samples, &targets)?;
+        register(&*self.samples, &targets).map_err(|why| unregistered(&why))?;
         let heard = Rules::of(&plan.syslog, &plan.inventory)?;
         let ears = self.present.ears.prepare(&plan.syslog)?;
         let rules = &verdict.judging;
@@ -497,20 +499,44 @@ fn watched(
     targets.iter().enumerate().map(watched).collect()
 }
 
-fn register(samples: &dyn Samples, targets: &[(TargetId, Arc<Target>)]) -> Result<(), Report> {
+/// Makes the series of the targets known to the store. Where its disk is full, gives those that the feed is to
+/// make known later.
+fn register_or_owe(
+    samples: &dyn Samples,
+    targets: &[(TargetId, Arc<Target>)],
+) -> Result<Vec<Series>, Report> {
+    match register(samples, targets) {
+        Ok(()) => Ok(Vec::new()),
+        Err(why @ store::Error::Full { .. }) => {
+            tracing::warn!(%why, "new targets are made known to the store later");
+            Ok(series(&bare(targets)).collect())
+        }
+        Err(why) => Err(unregistered(&why)),
+    }
+}
+
+fn unregistered(why: &store::Error) -> Report {
+    Report::because("cannot make the series known to the store", why).code(4)
+}
+
+fn series(targets: &[Arc<Target>]) -> impl Iterator<Item = Series> {
+    let measured =
+        targets.iter().flat_map(|target| Metric::ALL.map(|metric| target.series(metric)));
+    measured.chain(Judging::lines(targets))
+}
+
+fn register(
+    samples: &dyn Samples,
+    targets: &[(TargetId, Arc<Target>)],
+) -> Result<(), store::Error> {
     let bare = bare(targets);
-    let mut series = targets
-        .iter()
-        .flat_map(|(_, target)| Metric::ALL.map(|metric| target.series(metric)))
-        .chain(Judging::lines(&bare));
+    let mut series = series(&bare);
     loop {
         // The names of 100,000 series at once would be a third of all memory.
         let some: Vec<Series> = series.by_ref().take(4096).collect();
         if some.is_empty() {
             return Ok(());
         }
-        samples.register(&some).map_err(|why| {
-            Report::because("cannot make the series known to the store", &why).code(4)
-        })?;
+        samples.register(&some)?;
     }
 }

@@ -52,6 +52,11 @@ impl Around {
         Self { present, inventory, targets: Mutex::default() }
     }
 
+    /// The running daemon.
+    pub(super) fn present(&self) -> &Present {
+        &self.present
+    }
+
     /// Other devices from now on.
     pub(super) fn set(&self, inventory: Arc<Inventory>) {
         *self.inventory.lock().expect("no holder of this lock can panic") = inventory;

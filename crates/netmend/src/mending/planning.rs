@@ -254,7 +254,11 @@ impl Shared {
     }
 
     /// Begins what can be begun.
-    pub(super) fn dispatch(self: &Arc<Self>, runtime: &Runtime) -> Result<(), store::Error> {
+    pub(super) fn dispatch(
+        self: &Arc<Self>,
+        epoch: u64,
+        runtime: &Runtime,
+    ) -> Result<(), store::Error> {
         let rules = self.rules();
         if !rules.settings.owner {
             return Ok(());
@@ -288,7 +292,7 @@ impl Shared {
                     continue;
                 }
                 let place = workers - free as usize + wanted.len() + 1;
-                match self.begin(event, &rules, place)? {
+                match self.begin(event, &rules, (epoch, place))? {
                     Begin::Claim(one) => wanted.push(*one),
                     Begin::Plan(plan) => plans.push(plan),
                 }
@@ -308,7 +312,12 @@ impl Shared {
     }
 
     /// What one event needs to be begun, or what becomes of it if something speaks against that by now.
-    fn begin(&self, event: Event, rules: &Arc<Rules>, place: usize) -> Result<Begin, store::Error> {
+    fn begin(
+        &self,
+        event: Event,
+        rules: &Arc<Rules>,
+        seat: (u64, usize),
+    ) -> Result<Begin, store::Error> {
         let now = self.clock.now_ms();
         let device = rules.inventory.device(&event.device);
         let name = event.plan.as_ref().map(|plan| plan.remediation.as_str());
@@ -340,8 +349,7 @@ impl Shared {
                 return Ok(Begin::Plan(replan(&event, EventState::Recorded, &said, now)));
             }
         };
-        let mut run =
-            self.run_of((&event, place), &endpoint, remediation, (around.mode, &outcome), now);
+        let mut run = run_of((&event, seat), &endpoint, remediation, (around.mode, &outcome), now);
         // Who only looks may look again.
         run.idempotent |= matches!(errand, Errand::Look(_));
         let claim = Claim {
@@ -387,39 +395,6 @@ impl Shared {
             }
         }
         Ok(plans)
-    }
-
-    fn run_of(
-        &self,
-        (event, place): (&Event, usize),
-        endpoint: &Endpoint,
-        remediation: &Remediation,
-        (mode, outcome): (Mode, &Outcome),
-        now: UnixMs,
-    ) -> Run {
-        Run {
-            id: RunId(0),
-            event: event.id,
-            attempt: 0,
-            device: endpoint.device.clone(),
-            platform: endpoint.platform.to_string(),
-            remediation: remediation.name.clone(),
-            script_sha256: remediation.sha256.clone(),
-            idempotent: remediation.meta.idempotent,
-            mode,
-            approved: event.plan.as_ref().and_then(|plan| plan.approved.clone()),
-            worker: format!("worker {place}"),
-            epoch: self.epoch,
-            state: RunState::Running,
-            reason: String::new(),
-            started: now,
-            ended: None,
-            changed: false,
-            sent: Vec::new(),
-            guards: outcome.notes.clone(),
-            steps: Vec::new(),
-            proof: None,
-        }
     }
 
     /// How far a run may go that nothing speaks against.
@@ -487,6 +462,39 @@ impl Shared {
                 true
             }
         }
+    }
+}
+
+/// What a run is, as it begins; `epoch` is the start of the daemon and `place` the worker's number.
+fn run_of(
+    (event, (epoch, place)): (&Event, (u64, usize)),
+    endpoint: &Endpoint,
+    remediation: &Remediation,
+    (mode, outcome): (Mode, &Outcome),
+    now: UnixMs,
+) -> Run {
+    Run {
+        id: RunId(0),
+        event: event.id,
+        attempt: 0,
+        device: endpoint.device.clone(),
+        platform: endpoint.platform.to_string(),
+        remediation: remediation.name.clone(),
+        script_sha256: remediation.sha256.clone(),
+        idempotent: remediation.meta.idempotent,
+        mode,
+        approved: event.plan.as_ref().and_then(|plan| plan.approved.clone()),
+        worker: format!("worker {place}"),
+        epoch,
+        state: RunState::Running,
+        reason: String::new(),
+        started: now,
+        ended: None,
+        changed: false,
+        sent: Vec::new(),
+        guards: outcome.notes.clone(),
+        steps: Vec::new(),
+        proof: None,
     }
 }
 

@@ -1,13 +1,14 @@
-//! A full disk under a running daemon: probing goes on, the page says so, and the samples get there once
-//! there is space again. The disk is a small tmpfs that the test mounts.
+//! A full disk under a daemon that runs or starts: probing goes on, the page says so, and the samples get there
+//! once there is space again. The disk is a small tmpfs that the test mounts.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::Signal;
 
-use crate::daemon::{Daemon, command};
+use crate::daemon::{Daemon, bare, command};
 
 /// A small disk; unmounted when dropped.
 pub(crate) struct Disk<'p>(&'p Path);
@@ -58,6 +59,47 @@ fn a_full_disk_stops_nobody_is_said_and_is_recovered_from() {
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("netmend_samples_dropped_total 0"), "nothing was given up");
     assert_eq!(daemon.get("/healthz").0, 200);
+}
+
+#[test]
+fn a_daemon_starts_on_a_full_disk_probes_and_stores_once_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let _disk = Disk::mount(folder.path(), 2);
+    let config = folder.path().join("netmend.yaml");
+    fs::write(&config, "sinks: [{ influxdb: { url: 'http://127.0.0.1:1', database: d } }]\n")
+        .unwrap();
+    let run = |targets: &[&str]| {
+        let mut run = bare("127.0.0.1:0", &folder.path().join("data"));
+        run.arg("--config").arg(&config);
+        for target in targets {
+            run.args(["--target", target]);
+        }
+        Daemon::start(run)
+    };
+    let daemon = run(&["127.0.0.1"]);
+    daemon.wait_for("/api/v1/system", |system| system["committed_until"].as_u64());
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait();
+
+    let filler = folder.path().join("filler");
+    fill(&filler);
+    // Even the name of the second one is new to the store.
+    let mut daemon = run(&["127.0.0.1", "127.0.0.2"]);
+    daemon.log_until("the store does not take samples");
+    daemon.wait_for("/api/v1/targets", |answer| {
+        let mut rows = answer["targets"].as_array()?.iter();
+        rows.find(|row| row["host"] == "127.0.0.2" && row["state"] == "up").map(drop)
+    });
+    let (status, health) = daemon.get("/healthz");
+    assert_eq!(status, 503, "{health}");
+    assert!(health.contains("\"mend: "), "nobody says that nothing is repaired: {health}");
+    let system = daemon.json("/api/v1/system").to_string();
+    assert!(system.contains("nothing is repaired, the store cannot be written"), "{system}");
+
+    fs::remove_file(&filler).unwrap();
+    daemon.wait_for("/api/v1/system", |_| (daemon.get("/healthz").0 == 200).then_some(()));
+    let (_, metrics) = daemon.get("/metrics");
+    assert!(metrics.contains("netmend_samples_dropped_total 0"), "nothing was given up");
 }
 
 /// Writes until nothing fits any more, to the last page.

@@ -172,7 +172,8 @@ impl Spool {
     }
 
     /// Keeps points for exactly the sinks of these names. One that is new begins with what comes next, one that
-    /// was known before the start goes on where it was, and what nobody needs any more goes.
+    /// was known before the start goes on where it was, and what nobody needs any more goes. Places that cannot
+    /// be written down, as on a full disk, are written with the next batch.
     ///
     /// # Errors
     /// A segment cannot be looked through.
@@ -198,7 +199,10 @@ impl Spool {
         inner.known = Some(BTreeMap::new());
         inner.moved = true;
         inner.forget(&self.dir);
-        inner.save(&self.dir)
+        if let Err(why) = inner.save(&self.dir) {
+            tracing::warn!(%why, "how far each sink is will be written down later");
+        }
+        Ok(())
     }
 
     /// Writes points of a batch that the store is about to get. They stay hidden until [`Spool::reveal`].

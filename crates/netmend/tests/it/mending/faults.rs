@@ -4,6 +4,7 @@ use ::lab::Misbehaviour;
 use nix::sys::signal::Signal;
 
 use super::*;
+use crate::disk::{Disk, fill};
 
 #[test]
 fn a_device_with_another_host_key_is_told_nothing() {
@@ -14,6 +15,40 @@ fn a_device_with_another_host_key_is_told_nothing() {
     world.say(0, &down(PORT));
     world.held(1, "failure", "THE HOST KEY OF r1 HAS CHANGED");
     assert_eq!(world.devices[0].logins(), 0);
+}
+
+#[test]
+fn a_daemon_that_starts_on_a_full_disk_repairs_once_it_can_write_that_down() {
+    let mut world = World::new(&Plan::default());
+    // Whoever is killed leaves its logs, so that the next one needs nothing of what is kept aside for them.
+    world.daemon().signal(Signal::SIGKILL);
+    world.daemon.take().unwrap().wait();
+    // Its data on a small disk.
+    let (data, aside) = (world.path("data"), world.path("aside"));
+    std::fs::rename(&data, &aside).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    let _disk = Disk::mount(&data, 4);
+    for file in files(&aside) {
+        let place = data.join(file.strip_prefix(&aside).unwrap());
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(&file, place).unwrap();
+    }
+    let filler = data.join("filler");
+    fill(&filler);
+    world.start();
+    let daemon = world.daemon.as_mut().unwrap();
+    daemon.log_until("nothing is repaired until the store can be written");
+    let (status, health) = daemon.get("/healthz");
+    assert_eq!(status, 503, "{health}");
+    assert!(health.contains("\"mend: "), "{health}");
+    world.say(0, &down(PORT));
+    world.daemon.as_mut().unwrap().log_until("the store does not take syslog lines");
+    assert_eq!(world.devices[0].commands(), [""; 0]);
+
+    std::fs::remove_file(&filler).unwrap();
+    world.event(1, "success");
+    assert_eq!(world.changes(0), ["shutdown", "no shutdown"]);
+    assert_eq!(world.daemon().get("/healthz").0, 200);
 }
 
 #[test]
