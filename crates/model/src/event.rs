@@ -101,6 +101,13 @@ impl EventState {
     pub fn is_open(self) -> bool {
         self <= EventState::Verifying
     }
+
+    /// Whether it may be looked at what would be done: while nobody is at it, and where nothing was done. How
+    /// others ended is what their history and their remediation are judged by.
+    pub fn may_be_looked_at(self) -> bool {
+        use EventState::{AwaitingApproval, Held, New, Recorded};
+        matches!(self, New | Held | AwaitingApproval | Recorded)
+    }
 }
 
 words! {

@@ -36,6 +36,11 @@ impl Looks {
         self.0.lock().expect("no holder of this lock can panic").contains(&event)
     }
 
+    /// What makes the store forget a look, if there is one. It counts until [`Looks::over`].
+    pub(super) fn forgotten(&self, event: EventId) -> Option<Change> {
+        self.wants(event).then(|| Change::Memo(Memo { key: key(event), body: None }))
+    }
+
     /// The look is over, or taken back; what makes that be kept, if there was one.
     pub(super) fn over(&self, event: EventId) -> Option<Change> {
         let known = self.0.lock().expect("no holder of this lock can panic").remove(&event);

@@ -55,7 +55,6 @@ impl Shared {
             }
             MendOrder::Look { event } => self.look(actor, event),
             MendOrder::Retry { event } => {
-                self.forget_looks(self.looks.over(event).into_iter().collect());
                 let said = format!("event {event} is open again");
                 self.move_event(actor, event, EventState::New, "opened", said).map_err(|why| {
                     why.unwrap_or_else(|| {
@@ -82,11 +81,12 @@ impl Shared {
 
     /// Looks what would be done about an event, without doing it.
     fn look(&self, actor: &str, event: EventId) -> Result<String, Refusal> {
+        let wanted_before = self.looks.wants(event);
         let kept = self.looks.want(event);
         let said = format!("it is looked at what would be done about event {event}");
         let at = self.clock.now_ms();
-        let busy = [EventState::Queued, EventState::Running, EventState::Verifying];
-        let from = EventState::ALL.iter().copied().filter(|state| !busy.contains(state)).collect();
+        let from =
+            EventState::ALL.iter().copied().filter(|state| state.may_be_looked_at()).collect();
         let reason = format!("{actor} wants to see what would be done");
         let moved = EventChange::Move { id: event, from, to: EventState::New, reason, at };
         let audit = self.audit(actor, "look", Some(event), String::new());
@@ -95,10 +95,13 @@ impl Shared {
         if let Ok(true) = moved {
             return Ok(said);
         }
-        let _not_kept = self.looks.over(event);
+        // A look that was wanted before still is, or it would become the repair.
+        if !wanted_before {
+            let _not_kept = self.looks.over(event);
+        }
         moved?;
         Err(Refusal::TooLate(format!(
-            "event {event} cannot be looked at: it does not exist, is being worked on, or the same fault has a newer one that is open"
+            "event {event} cannot be looked at: it does not exist, is being worked on, is over, or the same fault has a newer one that is open; `netmend events retry {event}` opens one that is over"
         )))
     }
 
@@ -172,10 +175,14 @@ impl Shared {
         let reason = format!("{word} by {actor}");
         let moved = EventChange::Move { id, from, to, reason, at };
         let action = if open { "cancel" } else { "retry" };
-        let changes =
-            vec![Change::Event(moved), self.audit(actor, action, Some(id), String::new())];
+        // Whoever decides about an event wants more than to look.
+        let mut changes: Vec<Change> = self.looks.forgotten(id).into_iter().collect();
+        changes.extend([Change::Event(moved), self.audit(actor, action, Some(id), String::new())]);
         match self.apply(changes) {
-            Ok(true) => Ok(said),
+            Ok(true) => {
+                let _kept = self.looks.over(id);
+                Ok(said)
+            }
             Ok(false) => Err(None),
             Err(why) => Err(Some(unstored(&why))),
         }

@@ -306,7 +306,7 @@ fn source(text: &str) -> String {
 pub(super) fn event_buttons(event: &Event) -> Markup {
     let busy = matches!(event.state, EventState::Running | EventState::Verifying);
     html! { @if Who::now().may(Right::Mend) && !busy {
-        @if event.plan.is_some() {
+        @if event.plan.is_some() && event.state.may_be_looked_at() {
             form.plain hx-post={ "/events/" (event.id) "/look" } hx-target="find .problem" hx-swap="outerHTML" {
                 button type="submit" { "Dry run" } (signs::problem(""))
             }

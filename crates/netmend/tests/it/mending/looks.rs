@@ -80,14 +80,29 @@ fn a_look_that_waits_is_still_no_repair_after_a_restart() {
     assert!(world.command(&["pause"]).status.success());
     world.say(0, &down(PORT));
     world.event(1, "held");
-    assert!(world.command(&["events", "cancel", "1"]).status.success());
     assert!(world.command(&["events", "look", "1"]).status.success());
     world.until(&["events", "list"], |events| {
         events[0]["state"] == "held" && events[0]["reason"].to_string().contains("paused")
     });
+    // It is open: what is refused leaves it as it was.
+    assert_eq!(world.command(&["events", "retry", "1"]).status.code(), Some(1));
     world.start();
     assert!(world.command(&["resume"]).status.success());
     let would = format!("bounce would send: {}", BOUNCED.join("; "));
     world.until(&["events", "list"], |events| events[0]["reason"] == would);
     assert_eq!(world.changes(0), [""; 0]);
+}
+
+#[test]
+fn what_is_over_is_not_looked_at_and_keeps_how_it_ended() {
+    let world = World::new(&Plan::default());
+    world.say(0, &down(PORT));
+    let before = world.event(1, "success");
+    let refused = world.command(&["events", "look", "1"]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("event 1 cannot be looked at: ") && why.contains("is over"), "{why}");
+    assert_eq!(world.ask(&["events", "list"]), [before]);
+    let audit = world.ask(&["runs", "audit"]);
+    assert!(!audit.iter().any(|entry| entry["action"] == "look" && entry["run"].is_null()));
 }
