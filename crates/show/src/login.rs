@@ -198,7 +198,10 @@ impl Logins {
         let users = &known.users;
         known.sessions.retain(|_, session| users.contains_key(&session.user));
         *logins.known() = known;
-        logins.write(over)?;
+        // They are over either way; a store that cannot be written forgets them at another start.
+        if let Err(why) = logins.write(over) {
+            tracing::debug!(%why, "sessions that are over stay in the store");
+        }
         Ok(logins)
     }
 

@@ -50,6 +50,24 @@ pub enum Error {
         /// Newest version known.
         known: u32,
     },
+    /// The database was written by an older netmend, and is open for reading only: nobody may bring it up to date.
+    #[error(
+        "{path} has schema version {found}, this netmend reads {known}: start this netmend on it, which brings it up to date; a backup is to be restored first"
+    )]
+    Older {
+        /// Which file.
+        path: String,
+        /// Version found.
+        found: u32,
+        /// The version that can be read.
+        known: u32,
+    },
+    /// The store is open for reading only.
+    #[error("{what}: the store is open for reading only")]
+    ReadOnly {
+        /// What was tried.
+        what: &'static str,
+    },
     /// Stored bytes that do not decode.
     #[error("{what} in {path} is damaged: {why}")]
     Damaged {

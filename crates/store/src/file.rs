@@ -107,6 +107,20 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(db)
 }
 
+/// Opens `dir/schema.file` for reading alone, if it is of this netmend's version.
+pub(crate) fn open_as_is(dir: &Path, schema: &Schema) -> Result<Connection, Error> {
+    let path = dir.join(schema.file);
+    // SQLite names neither the file nor what is wrong with it.
+    std::fs::metadata(&path).map_err(|source| Error::file("read", &path, source))?;
+    let db = open_reader(&path)?;
+    let found = check_version(&db, &Site::new(&path), schema)?;
+    let known = schema.newest();
+    if found < known {
+        return Err(Error::Older { path: path.display().to_string(), found, known });
+    }
+    Ok(db)
+}
+
 /// A prepared statement keeps its plan whatever is bound to it. Otherwise SQLite may look at bound values
 /// for a better plan, and would parse the statement again for each series of a question.
 fn keep_plans(db: &Connection) -> rusqlite::Result<()> {

@@ -29,8 +29,20 @@ impl DataLock {
         Self::acquire_after(dir, pause)
     }
 
+    /// Keeps a netmend from starting on the folder while it is read, and changes nothing there; `None` where none
+    /// ever ran, as in a backup. [`Error::Locked`] names the process that has it.
+    pub fn share(dir: &Path) -> Result<Option<Self>, Error> {
+        let path = dir.join(Self::FILE);
+        let mut file = match File::open(&path) {
+            Err(none) if none.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|source| Error::file("open the lock", &path, source))?,
+        };
+        take(&mut file, dir, File::try_lock_shared, pause)?;
+        Ok(Some(Self { _file: file }))
+    }
+
     /// The same, with what is done before a lock whose holder has ended is tried again.
-    fn acquire_after(dir: &Path, mut pause: impl FnMut()) -> Result<Self, Error> {
+    fn acquire_after(dir: &Path, pause: impl FnMut()) -> Result<Self, Error> {
         let path = dir.join(Self::FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -39,22 +51,33 @@ impl DataLock {
             .truncate(false)
             .open(&path)
             .map_err(|source| Error::file("open the lock", &path, source))?;
-        let mut tries = 0..TRIES;
-        while let Err(refused) = file.try_lock() {
-            if let TryLockError::Error(source) = refused {
-                return Err(Error::file("lock", &path, source));
-            }
-            let holder = holder(&mut file);
-            if holder.is_none_or(lives) || tries.next().is_none() {
-                let holder = holder
-                    .map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-                return Err(Error::Locked { path: dir.display().to_string(), holder });
-            }
-            pause();
-        }
+        take(&mut file, dir, File::try_lock, pause)?;
         write_pid(&mut file).map_err(|source| Error::file("write the lock", &path, source))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Locks by `lock`, and waits for the end of a holder that has ended.
+fn take(
+    file: &mut File,
+    dir: &Path,
+    lock: impl Fn(&File) -> Result<(), TryLockError>,
+    mut pause: impl FnMut(),
+) -> Result<(), Error> {
+    let mut tries = 0..TRIES;
+    while let Err(refused) = lock(file) {
+        if let TryLockError::Error(source) = refused {
+            return Err(Error::file("lock", &dir.join(DataLock::FILE), source));
+        }
+        let holder = holder(file);
+        if holder.is_none_or(lives) || tries.next().is_none() {
+            let holder =
+                holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            return Err(Error::Locked { path: dir.display().to_string(), holder });
+        }
+        pause();
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "nothing runs yet that could be held up")]

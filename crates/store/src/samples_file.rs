@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use model::{Clock, Metric, Series, SeriesId, UnixMs};
 
 use crate::codec::journal;
+use crate::engine::load;
 use crate::engine::reader;
 use crate::engine::sealer;
 use crate::engine::shared::{Counters, Shared};
@@ -134,10 +134,7 @@ impl Samples for SamplesFile {
     }
 
     fn latest(&self, series: &[SeriesId]) -> Result<Vec<Option<(UnixMs, f64)>>, Error> {
-        let numbers = self.shared.numbers(series.iter().copied());
-        let heads = self.shared.heads();
-        let newest = |number| heads.newest(number).map(|(at, value)| (UnixMs(at), value));
-        Ok(numbers.into_iter().map(newest).collect())
+        Ok(self.shared.latest(series))
     }
 
     fn retain(&self, keep: Retention, now: UnixMs) -> Result<bool, Error> {
@@ -149,25 +146,56 @@ impl Samples for SamplesFile {
     }
 
     fn stats(&self) -> SamplesStats {
-        let counters = &self.shared.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (unsealed, memory) = {
-            let heads = self.shared.heads();
-            (heads.samples(), heads.memory())
-        };
-        SamplesStats {
-            series: self.shared.count(),
-            samples: read(&counters.samples),
-            batches: read(&counters.batches),
-            duplicates: read(&counters.duplicates),
-            refused: read(&counters.refused),
-            failed: read(&counters.failed),
-            commits: read(&counters.commits),
-            chunks: read(&counters.chunks),
-            sealing_failed: read(&counters.sealing_failed),
-            unsealed,
-            memory,
-        }
+        self.shared.stats()
+    }
+}
+
+/// Looks into `samples.db` without changing it. It sees what was there when it was opened: no netmend may run on
+/// the folder meanwhile.
+#[derive(Debug)]
+pub(crate) struct SamplesReader(Shared);
+
+impl SamplesReader {
+    /// Opens `dir/samples.db`, which must be of this netmend's version.
+    pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let db = file::open_as_is(dir, &SCHEMA)?;
+        let shared = Shared::new(Site::new(&dir.join(SCHEMA.file)), clock);
+        load::load(&db, &shared.site, shared.clock.monotonic())?.share(&shared);
+        Ok(Self(shared))
+    }
+}
+
+impl Samples for SamplesReader {
+    fn register(&self, _: &[Series]) -> Result<(), Error> {
+        Err(Error::ReadOnly { what: "register series" })
+    }
+
+    fn append(&self, _: Batch) -> Result<Appended, Error> {
+        Err(Error::ReadOnly { what: "append samples" })
+    }
+
+    fn range(&self, query: &RangeQuery) -> Result<Vec<RangeAnswer>, Error> {
+        reader::range(&self.0, query)
+    }
+
+    fn list(&self, metric: Option<Metric>) -> Result<Vec<Series>, Error> {
+        reader::list(&self.0, metric)
+    }
+
+    fn latest(&self, series: &[SeriesId]) -> Result<Vec<Option<(UnixMs, f64)>>, Error> {
+        Ok(self.0.latest(series))
+    }
+
+    fn retain(&self, _: Retention, _: UnixMs) -> Result<bool, Error> {
+        Err(Error::ReadOnly { what: "drop old samples" })
+    }
+
+    fn committed_until(&self, source: u32) -> Result<Option<u64>, Error> {
+        Ok(self.0.committed(source))
+    }
+
+    fn stats(&self) -> SamplesStats {
+        self.0.stats()
     }
 }
 

@@ -148,13 +148,30 @@ impl State for StateFile {
     }
 }
 
+/// Whoever only reads finds and changes nothing.
+impl State for StateReader {
+    fn apply(&self, _: Vec<Change>) -> Result<Applied, Error> {
+        Err(Error::ReadOnly { what: "apply changes" })
+    }
+
+    fn claim(&self, _: Claim) -> Result<Claimed, Error> {
+        Err(Error::ReadOnly { what: "claim an event" })
+    }
+
+    fn find(&self, query: &Query) -> Result<Vec<Record>, Error> {
+        Self::find(self, query)
+    }
+
+    fn changes(&self, since: u64) -> Result<Vec<Record>, Error> {
+        Self::changes(self, since)
+    }
+}
+
 impl StateReader {
     /// Opens `dir/state.db`, which must be of this netmend's version.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(SCHEMA.file);
-        let db = file::open_reader(&path)?;
-        file::check_version(&db, &Site::new(&path), &SCHEMA)?;
-        Self::on(&path)
+        file::open_as_is(dir, &SCHEMA)?;
+        Self::on(&dir.join(SCHEMA.file))
     }
 
     /// As [`StateReader::open`]; `None` if nothing was ever stored there.

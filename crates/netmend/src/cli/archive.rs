@@ -32,7 +32,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     let failed = |why: &store::Error| {
         Report::because(format!("cannot read the store in {}", folder.display()), why).code(4)
     };
-    let _lock = match DataLock::acquire(folder) {
+    let _lock = match DataLock::share(folder) {
         Ok(lock) => lock,
         Err(store::Error::Locked { .. }) => {
             return Client::new(folder.to_owned())?.get(path);
@@ -40,7 +40,7 @@ pub(super) fn ask<T: DeserializeOwned>(
         Err(why) => return Err(failed(&why)),
     };
     let clock = Arc::new(SystemClock);
-    let store = Store::open(folder, clock).map_err(|why| failed(&why))?;
+    let store = Store::open_to_read(folder, clock).map_err(|why| failed(&why))?;
     let (samples, state) = (store.samples(), store.state());
     let now = SystemClock.now_ms();
     let archive = Archive { samples: &*samples, state: &*state, live: None, judging: None, now };

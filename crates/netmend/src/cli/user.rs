@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::{Clock, Secret, SystemClock, UnixMs};
 use show::login::{Done, Hash, LONGEST, Logins, Order, Role, SHORTEST, Terms, name};
-use store::{DataLock, StateFile};
+use store::{DataLock, StateFile, StateReader};
 
 use super::archive;
 use super::stdout::{self, Form};
@@ -158,10 +158,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
 }
 
 fn listed(list: List, which: impl Fn(Roll) -> Vec<Entry>) -> Result<ExitCode, Report> {
-    let roll = match Office::of(list.data, false)? {
-        Office::Daemon(client) => client.get(LOGINS)?,
-        Office::Store(logins, _lock) => Roll::of(&logins),
-    };
+    let roll = roll(list.data)?;
     let entries = which(roll);
     stdout::print(match list.output {
         Form::Json => stdout::json_lines(entries.iter().map(|entry| {
@@ -173,6 +170,23 @@ fn listed(list: List, which: impl Fn(Roll) -> Vec<Entry>) -> Result<ExitCode, Re
         Form::Text => text(&entries),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All users and tokens: as the daemon has them, or the store, which is only read.
+fn roll(data: Option<PathBuf>) -> Result<Roll, Report> {
+    let folder = data::folder(data)?;
+    archive::require(&folder)?;
+    let failed = |why: &(dyn std::error::Error + 'static)| {
+        Report::because(format!("cannot read {}", folder.display()), why).code(4)
+    };
+    let _lock = match DataLock::share(&folder) {
+        Ok(lock) => lock,
+        Err(store::Error::Locked { .. }) => return Client::new(folder)?.get(LOGINS),
+        Err(why) => return Err(failed(&why)),
+    };
+    let state = StateReader::open(&folder).map_err(|why| failed(&why))?;
+    let logins = Logins::open(Arc::new(state), Arc::new(SystemClock), Terms::default());
+    Ok(Roll::of(&logins.map_err(|why| failed(&why))?))
 }
 
 fn text(entries: &[Entry]) -> String {

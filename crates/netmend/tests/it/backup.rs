@@ -1,6 +1,7 @@
 //! A copy of the store beside a running daemon, and the way back.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
@@ -65,4 +66,37 @@ fn folders_that_are_not_there_are_named_and_nothing_is_made() {
         assert!(words.starts_with(&format!("error: there is no folder {}", missing.display())));
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+/// Names and contents of all files of a folder.
+fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
+    files.map(|path| (path.clone(), std::fs::read(&path).expect("a file"))).collect()
+}
+
+#[test]
+fn commands_that_only_read_change_no_byte_of_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let daemon = start(&data);
+    daemon.wait_for("/api/v1/system", |system| system["committed_until"].as_u64());
+    assert!(netmend("backup", &copy, &data).status.success());
+    let before = bytes(&copy);
+    assert_eq!(before.len(), 2);
+    for (args, words) in [
+        (&["availability", "--month", "2026-10"][..], "host,"),
+        (&["explain", "127.0.0.1"], "127.0.0.1"),
+        (&["user", "list"], ""),
+        (&["user", "token", "list"], ""),
+        (&["lines"], ""),
+        (&["events", "list"], ""),
+        (&["runs", "list"], ""),
+        (&["runs", "audit"], ""),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netmend"));
+        let out = command.args(args).arg("--data").arg(&copy).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.code() != Some(4) && said.contains(words), "{args:?}: {out:?}");
+        assert!(bytes(&copy) == before, "{args:?} changed the backup: {:?}", bytes(&copy).keys());
+    }
 }

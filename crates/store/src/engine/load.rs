@@ -8,6 +8,7 @@ use model::SeriesId;
 use rusqlite::Connection;
 
 use super::heads::Heads;
+use super::shared::Shared;
 use crate::codec::journal;
 use crate::codec::scalar::Scalar;
 use crate::error::{Error, Site};
@@ -15,11 +16,29 @@ use crate::error::{Error, Site};
 /// The file's present state.
 pub(crate) struct Loaded {
     /// The samples that are in no chunk yet, and the newest of each series.
-    pub(crate) heads: Heads,
+    heads: Heads,
     /// All series and their numbers in the file.
-    pub(crate) series: Vec<(SeriesId, u32)>,
+    series: Vec<(SeriesId, u32)>,
     /// Highest batch on disk of each source.
-    pub(crate) sources: Vec<(u32, u64)>,
+    sources: Vec<(u32, u64)>,
+    ledger: Ledger,
+}
+
+impl Loaded {
+    /// Puts what was read where threads see it.
+    pub(crate) fn share(self, shared: &Shared) -> Ledger {
+        let Self { heads, series, sources, ledger } = self;
+        *shared.heads_mut() = heads;
+        shared.know(series.into_iter());
+        for (source, seq) in sources {
+            shared.set_committed(source, seq);
+        }
+        ledger
+    }
+}
+
+/// What the writer alone has to know of the file.
+pub(crate) struct Ledger {
     /// The newest sealing transaction.
     pub(crate) generation: i64,
     /// The newest journal row that ever was.
@@ -48,15 +67,8 @@ pub(crate) fn load(db: &Connection, site: &Site, now: Duration) -> Result<Loaded
     })?;
     let newest = sealed.iter().copied().chain(journal.back().map(|&(num, _)| num)).max();
     let journal_bytes = journal.iter().map(|&(_, bytes)| bytes).sum();
-    Ok(Loaded {
-        heads,
-        series,
-        sources,
-        generation,
-        row: newest.unwrap_or(0),
-        journal,
-        journal_bytes,
-    })
+    let ledger = Ledger { generation, row: newest.unwrap_or(0), journal, journal_bytes };
+    Ok(Loaded { heads, series, sources, ledger })
 }
 
 /// Reads all of it and keeps nothing: fails where [`load`] would.

@@ -5,12 +5,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use model::{Clock, SeriesId};
+use model::{Clock, SeriesId, UnixMs};
 use rusqlite::Connection;
 
 use super::heads::Heads;
 use crate::error::{Error, Site};
 use crate::file;
+use crate::samples::SamplesStats;
 
 /// State shared by all threads of one samples file.
 #[derive(Debug)]
@@ -130,6 +131,37 @@ impl Shared {
     /// Notes the highest batch on disk of a source.
     pub(crate) fn set_committed(&self, source: u32, seq: u64) {
         self.sources.write().expect(POISON).insert(source, seq);
+    }
+
+    /// The newest sample of each series.
+    pub(crate) fn latest(&self, series: &[SeriesId]) -> Vec<Option<(UnixMs, f64)>> {
+        let numbers = self.numbers(series.iter().copied());
+        let heads = self.heads();
+        let newest = |number| heads.newest(number).map(|(at, value)| (UnixMs(at), value));
+        numbers.into_iter().map(newest).collect()
+    }
+
+    /// Figures of the file and of what was done with it.
+    pub(crate) fn stats(&self) -> SamplesStats {
+        let counters = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (unsealed, memory) = {
+            let heads = self.heads();
+            (heads.samples(), heads.memory())
+        };
+        SamplesStats {
+            series: self.count(),
+            samples: read(&counters.samples),
+            batches: read(&counters.batches),
+            duplicates: read(&counters.duplicates),
+            refused: read(&counters.refused),
+            failed: read(&counters.failed),
+            commits: read(&counters.commits),
+            chunks: read(&counters.chunks),
+            sealing_failed: read(&counters.sealing_failed),
+            unsealed,
+            memory,
+        }
     }
 
     /// A connection that reads, returned to the pool when dropped.

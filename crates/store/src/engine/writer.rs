@@ -11,7 +11,7 @@ use model::{Series, UnixMs};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::heads::Frozen;
-use super::load::{self, Loaded};
+use super::load::{self, Ledger};
 use super::retention;
 use super::sealer::{Job, Sealed};
 use super::shared::{Counters, Shared};
@@ -97,13 +97,8 @@ impl Writer {
     ) -> Result<Self, Error> {
         db.set_prepared_statement_cache_capacity(32);
         let now = shared.clock.monotonic();
-        let Loaded { heads, series, sources, generation, row, journal, journal_bytes } =
-            load::load(&db, &shared.site, now)?;
-        *shared.heads_mut() = heads;
-        shared.know(series.into_iter());
-        for (source, seq) in sources {
-            shared.set_committed(source, seq);
-        }
+        let Ledger { generation, row, journal, journal_bytes } =
+            load::load(&db, &shared.site, now)?.share(&shared);
         Ok(Self {
             db,
             commands,

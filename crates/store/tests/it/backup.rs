@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use model::{SystemClock, UnixMs};
-use store::{Change, DataLock, Error, Mark, Query, State, StateFile};
+use store::{
+    Batch, Change, DataLock, Error, Mark, Query, RangeAnswer, RangeQuery, State, StateFile, Store,
+};
 
-use crate::support::{START, all, append, open, open_with, sample};
+use crate::support::{START, all, append, clock, open, open_with, sample};
 
 fn mark(text: &str) -> Change {
     let (subject, kind) = ("netmend".into(), "start".into());
@@ -183,4 +185,56 @@ fn a_backup_of_a_folder_without_a_store_fails_and_makes_no_folder() {
     let refused = store::backup(&data, &copy).unwrap_err();
     assert!(refused.to_string().contains("data/state.db"), "{refused}");
     assert!(!copy.exists(), "a failed backup leaves no folder that looks like one");
+}
+
+#[test]
+fn a_store_that_is_only_read_answers_refuses_changes_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    std::fs::create_dir(&data).unwrap();
+    let (file, ids) = open_with(&data, 1);
+    let state = StateFile::open(&data, &SystemClock).unwrap();
+    state.apply(vec![mark("one")]).unwrap();
+    append(&file, 1, vec![sample(ids[0], START, 1.0)]);
+    file.seal().unwrap();
+    append(&file, 2, vec![sample(ids[0], START + 1, 2.0)]);
+    store::backup(&data, &copy).unwrap();
+    let bytes = || ["state.db", "samples.db"].map(|name| std::fs::read(copy.join(name)).unwrap());
+    let before = bytes();
+
+    assert!(DataLock::share(&copy).unwrap().is_none());
+    let store = Store::open_to_read(&copy, clock()).unwrap();
+    let (from, until) = (UnixMs(0), UnixMs(i64::MAX));
+    let query = RangeQuery { series: ids.clone(), from, until, step: None, exact: true };
+    let samples = vec![(UnixMs(START), 1.0), (UnixMs(START + 1), 2.0)];
+    assert_eq!(store.samples().range(&query).unwrap(), [RangeAnswer::Samples(samples)]);
+    let marks = Query::Marks { subject: None, from, until, limit: 100 };
+    assert_eq!(store.state().find(&marks).unwrap().len(), 1);
+    let refused = store.state().apply(vec![mark("two")]).unwrap_err();
+    assert!(matches!(refused, Error::ReadOnly { .. }), "{refused}");
+    let batch = Batch { source: 0, seq: 3, samples: vec![sample(ids[0], START + 2, 3.0)] };
+    let refused = store.samples().append(batch).unwrap_err();
+    assert!(matches!(refused, Error::ReadOnly { .. }), "{refused}");
+    drop(store);
+    assert!(bytes() == before, "something was written");
+    assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 2);
+
+    let older = rusqlite::Connection::open(copy.join("state.db")).unwrap();
+    older.execute_batch("PRAGMA user_version = 1").unwrap();
+    let refused = Store::open_to_read(&copy, clock()).unwrap_err();
+    assert!(refused.to_string().contains("has schema version 1, this netmend reads"), "{refused}");
+}
+
+#[test]
+fn whoever_reads_a_folder_keeps_others_from_starting_on_it_and_not_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(DataLock::acquire(dir.path()).unwrap());
+    let lock = dir.path().join(DataLock::FILE);
+    let before = std::fs::read(&lock).unwrap();
+    let readers = [(); 2].map(|()| DataLock::share(dir.path()).unwrap().unwrap());
+    assert!(matches!(DataLock::acquire(dir.path()), Err(Error::Locked { .. })));
+    drop(readers);
+    assert_eq!(std::fs::read(&lock).unwrap(), before);
+    let _writer = DataLock::acquire(dir.path()).unwrap();
+    assert!(matches!(DataLock::share(dir.path()), Err(Error::Locked { .. })));
 }
