@@ -424,7 +424,10 @@ pub fn happening(what: &Happening) -> String {
         Happening::Worse => "worse than what was acknowledged".to_owned(),
         Happening::Quiet(by) => format!("kept quiet: {}", quiet(by)),
         Happening::Loud => "not kept quiet any more".to_owned(),
-        Happening::Told { receiver, kind } => format!("{} told: {kind}", printable(receiver, NAME)),
+        // Whether it got there is what the message itself says.
+        Happening::Told { receiver, kind } => {
+            format!("queued for {}: {kind}", printable(receiver, NAME))
+        }
         Happening::Resolved => "resolved".to_owned(),
         Happening::Accepted => "accepted as the new usual".to_owned(),
         Happening::Removed => "over, since its target left the configuration".to_owned(),

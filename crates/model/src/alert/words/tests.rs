@@ -1,7 +1,7 @@
 //! Tests of the sentences: each is what somebody reads at 3 a.m.
 
 use super::*;
-use crate::alert::{AlertId, GroupSubject, Member, Severity};
+use crate::alert::{AlertId, GroupSubject, Member, MessageKind, Severity};
 use crate::{Protocol, SeriesId, Target};
 
 /// Tuesday 2026-11-24 10:06:00 UTC.
@@ -212,5 +212,7 @@ fn what_people_wrote_is_told_printable() {
     };
     let words = happening(&Happening::Acked(ack));
     assert_eq!(words, "acknowledged by anna, ticket INC-7: carrier knows");
+    let told = Happening::Told { receiver: "ops\n".into(), kind: MessageKind::Firing };
+    assert_eq!(happening(&told), "queued for ops: firing");
     assert_eq!(quiet(&QuietBy::Alert(AlertId(3))), "alert #3 speaks for it");
 }
