@@ -282,14 +282,16 @@ impl Engine {
         self.sweep(now);
     }
 
-    /// Somebody knows of an alert: it is not repeated until it gets worse.
+    /// Somebody knows of an alert: it is not repeated until it gets worse. What was said before stays where
+    /// nothing is said now.
     pub fn acknowledge(&mut self, id: AlertId, ack: Ack, now: UnixMs) -> Result<(), CommandError> {
         let held = self.held.get_mut(&id).ok_or(CommandError::NoAlert(id))?;
         if !held.alert.is_open() {
             return Err(CommandError::Over(id));
         }
         held.acked = held.alert.findings.iter().map(|found| (found.series, found.peak)).collect();
-        self.change(id).ack = Some(ack.clone());
+        let kept = said_before(&held.alert, &ack);
+        self.change(id).ack = Some(kept);
         self.note(id, now, Happening::Acked(ack));
         Ok(())
     }
@@ -423,6 +425,28 @@ impl Engine {
                 || out.contains(id)
         });
         self.silences.retain(|_, kept| !kept.is_over(oldest));
+    }
+}
+
+/// An acknowledgement with the note and the ticket of the one before it, where it has none itself. A note of
+/// somebody else is named after them.
+fn said_before(alert: &Alert, ack: &Ack) -> Ack {
+    let Some(before) = &alert.ack else { return ack.clone() };
+    let wrote = alert.history.iter().rev().find_map(|entry| match &entry.what {
+        Happening::Acked(one) => one.note.as_ref().map(|note| (&one.by, note)),
+        _ => None,
+    });
+    let note = || match (&before.note, wrote) {
+        (None, _) => None,
+        (Some(_), Some((by, note))) if *by == ack.by => Some(note.clone()),
+        (Some(_), Some((by, note))) => Some(format!("{by}: {note}")),
+        // A long history has let go of who it was.
+        (Some(note), None) => Some(note.clone()),
+    };
+    Ack {
+        note: ack.note.clone().or_else(note),
+        ticket: ack.ticket.clone().or_else(|| before.ticket.clone()),
+        ..ack.clone()
     }
 }
 

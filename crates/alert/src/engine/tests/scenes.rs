@@ -91,6 +91,29 @@ fn it_is_repeated_every_four_hours_until_somebody_knows_and_again_when_it_gets_w
 }
 
 #[test]
+fn what_was_said_with_an_acknowledgement_stays_until_something_else_is() {
+    let mut world = World::new(three());
+    world.bad("a");
+    world.pass(60);
+    let id = world.alert("a").id;
+    let mut ack = |by: &str, note: Option<&str>, ticket: Option<&str>| {
+        let (note, ticket) = (note.map(str::to_owned), ticket.map(str::to_owned));
+        let ack = Ack { at: world.now, by: by.to_owned(), note, ticket };
+        world.engine.acknowledge(id, ack, world.now).unwrap();
+        world.store();
+        let ack = world.alert("a").ack.unwrap();
+        (ack.by, ack.note.unwrap_or_default(), ack.ticket.unwrap_or_default())
+    };
+    let known = |by: &str, note: &str| (by.to_owned(), note.to_owned(), "T1".to_owned());
+    assert_eq!(ack("anna", Some("carrier knows"), Some("T1")), known("anna", "carrier knows"));
+    assert_eq!(ack("anna", None, None), known("anna", "carrier knows"));
+    assert_eq!(ack("ben", None, None), known("ben", "anna: carrier knows"));
+    assert_eq!(ack("ben", None, None), known("ben", "anna: carrier knows"));
+    assert_eq!(ack("ben", Some("on site"), None), known("ben", "on site"));
+    assert_eq!(ack("anna", None, None), known("anna", "ben: on site"));
+}
+
+#[test]
 fn a_silence_stops_the_beginning_but_never_the_end() {
     let mut world = World::new(three());
     world.bad("a");
