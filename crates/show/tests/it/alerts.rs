@@ -116,7 +116,7 @@ async fn the_page_of_an_alert_tells_everything_that_is_known() {
         "Latency firing 41.3 ms 52.7 ms 11.8 ms ±0.9 ms 19.8 ms 93.0 % 22:22 UTC above usual at this hour",
         "while all was well · 2026-11-21 13:49:07 UTC",
         "Region aws-london",
-        "2026-11-21 22:26:07 noc told: firing",
+        "2026-11-21 22:26:07 queued for noc: firing",
         "noc firing: sent",
         "chat firing: waits for another try",
         "could not connect to hooks.example.net:443",
