@@ -96,13 +96,13 @@ fn warn(warnings: &[String]) {
 fn check(path: &Path, kind: Option<Kind>) -> Result<Settings, Problems> {
     let path = path.to_owned();
     match kind {
-        None => config::load_any_to_run(&path),
+        None => config::load_any_to_check(&path),
         Some(Kind::Config) => {
-            config::load_to_run(&Sources { config: Some(path), ..Sources::default() })
+            config::load_to_check(&Sources { config: Some(path), ..Sources::default() })
         }
         // Patterns and remediations are checked before they come here.
         Some(Kind::Targets | Kind::Patterns | Kind::Remediation) => {
-            config::load_to_run(&Sources { targets: Some(path), ..Sources::default() })
+            config::load_to_check(&Sources { targets: Some(path), ..Sources::default() })
         }
     }
 }

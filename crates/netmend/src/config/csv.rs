@@ -81,17 +81,22 @@ const OF_DEVICES: &[&[&str]] = &[
     &["pair"],
 ];
 
-/// Where each of [`OF_DEVICES`] stands. A column that is none of them, or one of them again, is a problem: its values
-/// would be lost in silence.
-fn columns_of_devices(header: &[Field], problems: &mut Problems) -> [Option<usize>; 6] {
+/// Where each of [`OF_DEVICES`] stands. One that is there again is a problem; one that is none of them is a warning, as
+/// lists of others hold more than is for us.
+fn columns_of_devices(
+    header: &[Field],
+    problems: &mut Problems,
+    warnings: &mut Problems,
+) -> [Option<usize>; 6] {
     let mut found = [None; 6];
     for (number, field) in header.iter().enumerate() {
         let typed = field.text.trim().to_ascii_lowercase();
         let Some(column) = OF_DEVICES.iter().position(|words| words.contains(&typed.as_str()))
         else {
             let known: Vec<&str> = OF_DEVICES.iter().map(|words| words[0]).collect();
-            let what = format!("unknown column {}", quote(field.text.trim()));
-            problems.push(Problem::new(field.span, what).allowed(instead(&typed, &known)));
+            let what = format!("nothing is read of the column {}", quote(field.text.trim()));
+            let known = instead(&typed, &known).replace("allowed: ", "known: ");
+            warnings.push(Problem::new(field.span, what).allowed(known));
             continue;
         };
         if let Some(first) = found[column].replace(number) {
@@ -104,10 +109,15 @@ fn columns_of_devices(header: &[Field], problems: &mut Problems) -> [Option<usiz
 
 /// The devices of a list with the columns [`OF_DEVICES`], of which `name` alone is needed; several values in a field
 /// are separated by blanks.
-pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Vec<Device> {
+pub(super) fn devices_of(
+    text: &str,
+    source: u32,
+    problems: &mut Problems,
+    warnings: &mut Problems,
+) -> Vec<Device> {
     let mut rows = rows(text, source, problems).into_iter();
     let header = rows.next().unwrap_or_default();
-    let columns = columns_of_devices(&header, problems);
+    let columns = columns_of_devices(&header, problems, warnings);
     let [Some(name), address, names, platform, groups, pair] = columns else {
         let what = "the first line must name the columns, one of them `name`";
         let problem = Problem::new(Span::top(source), what);
@@ -116,10 +126,9 @@ pub(super) fn devices_of(text: &str, source: u32, problems: &mut Problems) -> Ve
     };
     let mut devices = Vec::new();
     for row in rows {
-        if let Some(last) = row.last().filter(|_| row.len() != header.len()) {
-            let span = row.get(header.len()).unwrap_or(last).span;
+        if let Some(first) = row.get(header.len()) {
             let what = format!("{} fields, but {} columns", row.len(), header.len());
-            problems.push(Problem::new(span, what));
+            problems.push(Problem::new(first.span, what));
             continue;
         }
         let text =
@@ -296,28 +305,30 @@ mod tests {
 
     #[test]
     fn a_list_of_devices_loses_no_column_and_no_field_in_silence() {
-        let told = |text: &str| {
+        let read = |text: &str| {
             let (mut texts, mut problems) = (Texts::default(), Problems::default());
+            let mut warnings = Problems::default();
             let source = texts.add("d.csv", text);
-            let devices = devices_of(text, source, &mut problems);
-            (devices.len(), problems.finish(texts).to_string())
+            let devices = devices_of(text, source, &mut problems, &mut warnings);
+            let problems = problems.finish(texts.clone()).to_string();
+            (devices.len(), problems, warnings.finish(texts).to_string())
         };
-        assert_eq!(told("Name;IP;Groups\nsw1;10.0.0.1;a b\nsw2;;\n"), (2, String::new()));
+        let good = (2, String::new(), String::new());
+        assert_eq!(read("Name;IP;Groups\nsw1;10.0.0.1;a b\nsw2\n"), good);
+        let (count, problems, warnings) = read("name,adress\nsw1,10.0.0.1\n");
+        assert_eq!((count, problems.as_str()), (1, ""));
+        let words = "d.csv:1:6: nothing is read of the column `adress`; did you mean `address`?";
+        assert!(warnings.contains(words), "{warnings}");
         for (text, words) in [
-            (
-                "name,adress\nsw1,10.0.0.1\n",
-                "d.csv:1:6: unknown column `adress`; did you mean `address`?",
-            ),
             (
                 "name,ip,host\na,,b\n",
                 "d.csv:1:9: the column `name` is there twice, first at d.csv:1:1",
             ),
             ("name,ip\na,10.0.0.1,x\n", "d.csv:2:12: 3 fields, but 2 columns"),
-            ("name,ip\na,10.0.0.1\nb\n", "d.csv:3:1: 1 fields, but 2 columns"),
-            ("nmae\na\n", "d.csv:1:1: unknown column `nmae`; did you mean `name`?"),
+            ("nmae\na\n", "d.csv:1:1: the first line must name the columns"),
             ("", "d.csv:1:1: the first line must name the columns"),
         ] {
-            assert!(told(text).1.contains(words), "{text:?}: {:?}", told(text));
+            assert!(read(text).1.contains(words), "{text:?}: {:?}", read(text));
         }
     }
 }

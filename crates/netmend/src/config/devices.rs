@@ -222,6 +222,7 @@ pub(crate) fn read(
     span: Span,
     texts: &mut Texts,
     problems: &mut Problems,
+    warnings: &mut Problems,
 ) -> Vec<Device> {
     let name = path.display().to_string();
     match source::read(path) {
@@ -234,7 +235,7 @@ pub(crate) fn read(
         Ok(text) => {
             let source = texts.add(name, text);
             let text = texts.get(source).text.clone();
-            csv::devices_of(&text, source, problems)
+            csv::devices_of(&text, source, problems, warnings)
         }
         Err(unreadable) => {
             problems.push(Problem::new(span, format!("{name}: {}", unreadable.what)));

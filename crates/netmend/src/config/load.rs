@@ -68,15 +68,30 @@ pub(crate) struct Outside<'e> {
     pub(crate) env: &'e dyn Fn(&str) -> Option<String>,
     /// Name of this host, the default of `site`.
     pub(crate) host_name: String,
-    /// How remediations are looked at; `None` where it does not matter whether the daemon could work with the files
-    /// that the configuration names.
-    pub(crate) scripts: Option<Scripts<'e>>,
+    /// How far what the configuration names besides is looked at.
+    pub(crate) look: Look<'e>,
+}
+
+/// How far what a configuration names besides is looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Look<'e> {
+    /// Not at all: who asks needs none of it.
+    Away,
+    /// At what the daemon does not start without.
+    ToRun,
+    /// At remediations too, of which the daemon leaves out what is wrong.
+    ToCheck(Scripts<'e>),
 }
 
 impl Outside<'_> {
-    /// The machine's own, for who is to work with all that the configuration names.
+    /// The machine's own, for the daemon.
     pub(crate) fn to_run() -> Self {
-        Self { scripts: Some(&children::problems_of), ..Self::system() }
+        Self { look: Look::ToRun, ..Self::system() }
+    }
+
+    /// The machine's own, for who wants to know all that is wrong.
+    fn to_check() -> Self {
+        Self { look: Look::ToCheck(&children::problems_of), ..Self::system() }
     }
 
     /// The machine's own.
@@ -84,7 +99,7 @@ impl Outside<'_> {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let name = name.trim();
         let host_name = if name.is_empty() { "localhost" } else { name }.to_owned();
-        Self { env: &|name| std::env::var(name).ok(), host_name, scripts: None }
+        Self { env: &|name| std::env::var(name).ok(), host_name, look: Look::Away }
     }
 }
 
@@ -96,12 +111,20 @@ pub(crate) fn load(sources: &Sources) -> Result<Settings, Problems> {
     load_from(sources, &Outside::system()).0
 }
 
-/// Reads a configuration, and looks into the files that it names as well: what is good can be run.
+/// Reads a configuration, and looks at what it names without which the daemon does not start.
 ///
 /// # Errors
 /// Everything that is wrong, with places.
 pub(crate) fn load_to_run(sources: &Sources) -> Result<Settings, Problems> {
     load_from(sources, &Outside::to_run()).0
+}
+
+/// Reads a configuration, and looks at all that it names.
+///
+/// # Errors
+/// Everything that is wrong, with places.
+pub(crate) fn load_to_check(sources: &Sources) -> Result<Settings, Problems> {
+    load_from(sources, &Outside::to_check()).0
 }
 
 /// Reads a configuration and says what it was made of, also if it is wrong.
@@ -131,12 +154,12 @@ pub(crate) fn load_any(path: &Path) -> Result<Settings, Problems> {
     load_any_from(path, &Outside::system()).0
 }
 
-/// The same, and looks into the files that it names as well.
+/// The same, and looks at all that it names.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load_any_to_run(path: &Path) -> Result<Settings, Problems> {
-    load_any_from(path, &Outside::to_run()).0
+pub(crate) fn load_any_to_check(path: &Path) -> Result<Settings, Problems> {
+    load_any_from(path, &Outside::to_check()).0
 }
 
 /// The same, and what it was made of.
@@ -401,16 +424,21 @@ impl<'e> Loader<'e> {
         }
     }
 
-    /// Looks at what is named besides: all of it if there is a way to look at remediations.
-    fn judge_named(&mut self, scripts: Option<Scripts<'_>>) {
+    /// Looks at what is named besides.
+    fn judge_named(&mut self, look: Look<'_>) {
         let named = &self.singles.named;
         named.judge_sockets(&mut self.reader.problems);
+        let scripts = match look {
+            Look::Away => return,
+            Look::ToRun => None,
+            Look::ToCheck(scripts) => Some(scripts),
+        };
+        named.judge_files(&mut self.texts, &mut self.reader.problems);
         if let Some(scripts) = scripts {
-            named.judge_files(scripts, &mut self.texts, &mut self.reader.problems);
-            // What is put right there is a reason to look again, but no other configuration.
-            self.inputs.files.extend(named.files());
-            self.inputs.patterns.extend(named.globs());
+            named.judge_remediations(scripts, &mut self.texts, &mut self.reader.problems);
         }
+        // What is put right there is a reason to look again, but no other configuration.
+        self.inputs.files.extend(named.files());
     }
 
     fn finish(mut self, outside: &Outside<'_>) -> (Result<Settings, Problems>, Inputs) {
@@ -425,7 +453,7 @@ impl<'e> Loader<'e> {
             (&path, std::fs::read(&path).ok()).hash(&mut self.reader.digest);
         }
         self.inputs.patterns.extend(patterns);
-        self.judge_named(outside.scripts);
+        self.judge_named(outside.look);
         let digest = self.reader.digest.finish();
         let targets = self.gathered.finish(&mut self.reader.problems);
         let mut warnings = self.singles.warnings();

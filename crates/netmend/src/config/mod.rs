@@ -54,7 +54,7 @@ pub(crate) use dotenv::as_config as env_as_config;
 pub(crate) use forms::is_lines;
 pub(crate) use grafana::{Grafana, Wanted as GrafanaWanted};
 pub(crate) use host::{PORT_HELP, Typed, port};
-pub(crate) use load::{Sources, load, load_any, load_any_to_run, load_to_run};
+pub(crate) use load::{Sources, load, load_any, load_any_to_check, load_to_check, load_to_run};
 pub(crate) use orchestrators::Orchestrator;
 pub(crate) use patterns::{check_patterns, is_patterns, load_patterns};
 pub(crate) use problem::{Problems, instead, quote};

@@ -1,6 +1,7 @@
-//! What a configuration names and the daemon cannot do without: pattern files, certificates, remediations, and the
-//! sockets that it listens on. `netmend check`, `netmend run` and a reload judge them here, so that none of them
-//! takes what another refuses. It opens no socket and keeps nothing of the files: who needs them reads them.
+//! What a configuration names besides: pattern files, certificates and the sockets that it listens on, which the daemon
+//! cannot do without, and remediations, of which it leaves out what is wrong. `netmend check`, `netmend run` and a
+//! reload judge them here, so that `check` passes nothing that another refuses. It opens no socket and keeps nothing of
+//! the files: who needs them reads them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -98,20 +99,14 @@ impl Named {
         self.certificates.extend(pair.map(|(chain, key)| Certificates { chain, key, clients }));
     }
 
-    /// Files and folders whose change can put right what is wrong with them.
+    /// Files and folders that the daemon needs: their change can put right what is wrong with them.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let of = |one: &Certificates| {
             let clients = one.clients.as_ref().map(|at| at.value.clone());
             [one.chain.value.clone(), one.key.value.clone()].into_iter().chain(clients)
         };
-        let folders = [&self.patterns, &self.remediations].into_iter().flatten();
-        let folders = folders.map(|folder| folder.value.clone());
-        self.certificates.iter().flat_map(of).chain(folders).collect()
-    }
-
-    /// Globs of such files.
-    pub(crate) fn globs(&self) -> Option<PathBuf> {
-        self.remediations.as_ref().map(|dir| dir.value.join("*.star"))
+        let patterns = self.patterns.iter().map(|folder| folder.value.clone());
+        self.certificates.iter().flat_map(of).chain(patterns).collect()
     }
 
     /// Finds sockets of which the system gives one alone.
@@ -133,13 +128,8 @@ impl Named {
         }
     }
 
-    /// Looks into the files that are named.
-    pub(crate) fn judge_files(
-        &self,
-        scripts: Scripts<'_>,
-        texts: &mut Texts,
-        problems: &mut Problems,
-    ) {
+    /// Looks into the files that the daemon needs.
+    pub(crate) fn judge_files(&self, texts: &mut Texts, problems: &mut Problems) {
         if let Some(At { value: folder, span }) = &self.patterns
             && is_folder(folder, *span, problems)
             && let Err(found) = load_patterns(Some(folder))
@@ -149,6 +139,15 @@ impl Named {
         for certificates in &self.certificates {
             certificates.judge(problems);
         }
+    }
+
+    /// Looks into the remediations.
+    pub(crate) fn judge_remediations(
+        &self,
+        scripts: Scripts<'_>,
+        texts: &mut Texts,
+        problems: &mut Problems,
+    ) {
         if let Some(At { value: folder, span }) = &self.remediations {
             if !is_folder(folder, *span, problems) {
                 return;
@@ -188,6 +187,8 @@ impl Socket {
         let (a, b) = (self.address, other.address);
         self.stream == other.stream
             && a.port() == b.port()
+            // Zero is whichever port is free.
+            && a.port() != 0
             && (holds(a.ip(), b.ip()) || holds(b.ip(), a.ip()))
     }
 }
@@ -251,6 +252,7 @@ mod tests {
             ("[::]:514", "[::1]:514", true),
             ("[::1]:514", "0.0.0.0:514", false),
             ("[::]:514", "10.0.0.1:514", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
         ] {
             let (one, other) = (socket(a, true), socket(b, true));
             assert_eq!((one.meets(&other, false), other.meets(&one, false)), (meets, meets), "{a}");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mend::Platform;
 
 use super::patterns::platforms as of_patterns;
-use super::problem::{Problem, Problems, instead, quote};
+use super::problem::{Problem, instead, quote};
 use super::source::Span;
 
 /// A device whose platform is said.
@@ -21,13 +21,13 @@ pub(crate) struct Said {
 }
 
 /// What to warn of: each unknown word once, at its first device.
-pub(crate) fn unknown(all: &[Said]) -> Problems {
+pub(crate) fn unknown(all: &[Said]) -> Vec<Problem> {
     let mut words: BTreeMap<&str, Vec<&Said>> = BTreeMap::new();
     for said in all.iter().filter(|said| !is_known(&said.platform)) {
         words.entry(&said.platform).or_default().push(said);
     }
     let names = Platform::ALL.map(Platform::name);
-    let mut found = Problems::default();
+    let mut found = Vec::new();
     for (word, of) in words {
         let Some(first) = of.first() else { continue };
         let others = match of.len() {

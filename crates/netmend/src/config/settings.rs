@@ -104,6 +104,8 @@ pub(crate) struct Singles {
     snmp_of: Vec<(String, At<RawSnmpOf>)>,
     /// What is named besides.
     pub(crate) named: Named,
+    /// What is good and may yet not be what was meant, so far.
+    warnings: Problems,
 }
 
 impl Singles {
@@ -254,8 +256,10 @@ impl Singles {
     }
 
     /// What is good and may yet not be what was meant.
-    pub(crate) fn warnings(&self) -> Problems {
-        platforms::unknown(&self.platforms)
+    pub(crate) fn warnings(&mut self) -> Problems {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(platforms::unknown(&self.platforms));
+        warnings
     }
 
     /// Reads the files that hold devices; returns them.
@@ -265,7 +269,7 @@ impl Singles {
         problems: &mut Problems,
     ) -> Vec<PathBuf> {
         for (path, span) in &self.inventory_files {
-            let found = devices::read(path, *span, texts, problems);
+            let found = devices::read(path, *span, texts, problems, &mut self.warnings);
             self.platforms.extend(found.iter().filter_map(|device| {
                 let (device, platform) = (device.name.clone(), device.platform.clone()?);
                 Some(Said { device, platform, span: *span })

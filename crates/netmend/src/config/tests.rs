@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::load::{Outside, load_any_from, load_text};
+use super::load::{Look, Outside, load_any_from, load_text};
 use super::settings::Settings;
 
 fn outside() -> Outside<'static> {
@@ -18,7 +18,7 @@ fn outside() -> Outside<'static> {
         "NETMEND_TEST_TOKEN" => Some("hunter2 is no host".to_owned()),
         _ => None,
     };
-    Outside { env, host_name: "this-host".to_owned(), scripts: None }
+    Outside { env, host_name: "this-host".to_owned(), look: Look::Away }
 }
 
 /// What a case comes to, as text.

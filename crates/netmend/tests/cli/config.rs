@@ -74,7 +74,7 @@ fn a_missing_file_is_a_problem_of_that_file_and_no_file_at_all_is_bad_usage() {
 }
 
 #[test]
-fn check_and_run_refuse_alike_what_a_config_names_and_cannot_be_worked_with() {
+fn check_refuses_what_a_config_names_in_vain_and_so_does_run_unless_it_can_leave_it_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -113,8 +113,11 @@ fn check_and_run_refuse_alike_what_a_config_names_and_cannot_be_worked_with() {
         let data = folder.path().join("data").display().to_string();
         let check = netmend(&["check", &config]);
         assert!(check.code == Some(1) && check.out.contains(words), "{text}: {check:?}");
-        let run = netmend(&["run", "--config", &config, "--data", &data]);
-        assert!(run.code == Some(1) && run.err.contains(words), "{text}: {run:?}");
+        // One wrong remediation does not end all watching.
+        if !text.contains("remediations") {
+            let run = netmend(&["run", "--config", &config, "--data", &data]);
+            assert!(run.code == Some(1) && run.err.contains(words), "{text}: {run:?}");
+        }
     }
 }
 

@@ -55,11 +55,11 @@ fn a_file_that_a_new_configuration_names_in_vain_keeps_the_old_one_until_it_is_t
     let mut run = bare("127.0.0.1:0", &data.path().join("data"));
     run.arg("--config").arg(&config);
     let mut daemon = Daemon::start(run);
-    let more = "targets:\n  a: [127.0.0.1, 127.0.0.3]\nremediations: { dir: fixes }\n";
+    let more = "targets:\n  a: [127.0.0.1, 127.0.0.3]\nsyslog: { patterns: fixes }\n";
     fs::write(&config, more).unwrap();
     let entry = daemon.log_until("is refused");
     let report = entry["report"].as_str().unwrap_or_default();
-    assert!(report.contains("netmend.yaml:3:22: the folder"), "the place is named: {entry}");
+    assert!(report.contains("netmend.yaml:3:21: the folder"), "the place is named: {entry}");
     assert_eq!(hosts(&daemon.json("/api/v1/targets")).len(), 1, "the old configuration goes on");
     fs::create_dir(data.path().join("fixes")).unwrap();
     daemon.log_until("configuration taken over");
