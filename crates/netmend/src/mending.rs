@@ -296,24 +296,9 @@ impl Thread {
         if self.epoch.is_some() {
             return self.epoch;
         }
-        let Shared { state, clock, around, .. } = &*self.shared;
-        let mut unmended =
-            around.present().unmended.lock().expect("no holder of this lock can panic");
-        match begin(&**state, &**clock) {
-            Ok(epoch) => {
-                self.epoch = Some(epoch);
-                if unmended.take().is_some() {
-                    tracing::info!("the store can be written; repairs go on");
-                }
-            }
-            Err(why) => {
-                let since = unmended.as_ref().map(|(_, since)| *since);
-                if since.is_none() {
-                    tracing::error!(%why, "nothing is repaired until the store can be written");
-                }
-                *unmended = Some((why.to_string(), since.unwrap_or(clock.now_ms())));
-            }
-        }
+        let begun = begin(&*self.shared.state, &*self.shared.clock);
+        self.shared.note_whether_written(begun.as_ref().err());
+        self.epoch = begun.ok();
         self.epoch
     }
 
@@ -393,9 +378,25 @@ impl Shared {
         let now = self.clock.now_ms();
         let renew = RunChange::Renew { epoch, until: now + mend::worker::LEASE };
         let changes = vec![Change::Run(renew), Change::Event(EventChange::Expire { now })];
-        if let Err(why) = self.state.apply(changes) {
-            tracing::warn!(%why, "leases were not renewed");
+        let kept = self.state.apply(changes);
+        self.note_whether_written(kept.as_ref().err());
+    }
+
+    /// Says once that repairs can no longer be written down, and once that they can again.
+    fn note_whether_written(&self, failed: Option<&store::Error>) {
+        let present = self.around.present();
+        let mut unmended = present.unmended.lock().expect("no holder of this lock can panic");
+        let Some(why) = failed else {
+            if unmended.take().is_some() {
+                tracing::info!("the store can be written; repairs go on");
+            }
+            return;
+        };
+        if unmended.is_none() {
+            tracing::error!(%why, "nothing is repaired until the store can be written");
         }
+        let since = unmended.as_ref().map_or_else(|| self.clock.now_ms(), |(_, since)| *since);
+        *unmended = Some((why.to_string(), since));
     }
 
     /// Puts together what the pages see.

@@ -78,8 +78,7 @@ pub(crate) struct Present {
     pub(crate) moved: Mutex<Duration>,
     /// Paths traced so far.
     pub(crate) traces: Arc<Mutex<evidence::Counts>>,
-    /// Why nothing is mended, while the store has not taken down that this start is the one that does, and since
-    /// when.
+    /// Why nothing is mended, while the store does not take down who does it, and since when.
     pub(crate) unmended: Mutex<Option<(String, UnixMs)>>,
 }
 
