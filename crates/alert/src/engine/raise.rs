@@ -115,7 +115,9 @@ impl Engine {
     /// The seat is bad and has no alert: it gets one, unless the fault may be ours.
     pub(super) fn consider(&mut self, seat: usize, now: UnixMs) {
         let place = &mut self.seats.list[seat];
-        let stranger = place.watched.discovered && place.reach == Reach::Never;
+        // Right after a start it is bad as it was before, and whether it ever answered is told a little later.
+        let answered = matches!(place.reach, Reach::Seen | Reach::Lost);
+        let stranger = place.watched.discovered && !answered;
         if stranger || (self.site.is_blind() && !place.watched.is_told()) {
             place.deferred = true;
             return;

@@ -223,6 +223,27 @@ fn a_target_that_nobody_asked_for_and_that_never_answered_is_no_fault() {
 }
 
 #[test]
+fn what_nobody_asked_for_is_a_fault_once_it_is_known_to_have_answered() {
+    for (reach, told) in [(Reach::Never, &[""; 0][..]), (Reach::Lost, &["firing h0"])] {
+        let mut world = World::new(strangers(9));
+        world.engine = Engine::default();
+        let mut watched: Vec<Watched> = world.targets.iter().map(Watched::of).collect();
+        watched[0].discovered = true;
+        world.engine.set(world.settings.clone(), watched, world.now);
+        // As after a restart: it is judged by what was learned before, and nothing was heard of it yet.
+        let standing = Standing::Firing { since: world.now, rule: Rule::Down };
+        world.judge(0, Metric::Loss, standing, Changed::Raised);
+        world.pass(2);
+        world.reach("h0", Reach::Silent);
+        world.pass(2);
+        world.reach("h0", reach);
+        world.pass(3600);
+        let firing: Vec<_> = world.told("noc").into_iter().take(1).collect();
+        assert_eq!(firing, told, "{reach:?}");
+    }
+}
+
+#[test]
 fn short_flaps_are_silent_and_the_third_is_held_for_an_hour() {
     let mut world = World::new(three());
     world.bad("a");
