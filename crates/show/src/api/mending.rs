@@ -22,6 +22,8 @@ use crate::{MendOrder, Refusal, RemediationNow, act};
 /// Most runs of an answer, and how many there are unless told otherwise.
 const MOST: u32 = 1_000;
 const USUAL: u32 = 100;
+/// Parameters of the list of runs.
+const OF_RUNS: [&str; 6] = ["device", "remediation", "state", "event", "before", "limit"];
 
 #[derive(Serialize)]
 pub(super) struct Runs {
@@ -92,12 +94,13 @@ pub(super) async fn runs(
     State(app): State<Arc<App>>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Runs>, Problem> {
-    only(&pairs, &["device", "remediation", "state", "event", "before", "limit"])?;
+    only(&pairs, &OF_RUNS)?;
     let mut query = RunQuery { limit: USUAL, ..RunQuery::default() };
     for (name, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
         let value = value.trim();
-        let bad = |allowed: &str| BadParam::new("value", value, allowed);
-        match name.as_str() {
+        let known = OF_RUNS.into_iter().find(|known| known == name).unwrap_or_default();
+        let bad = |allowed: &str| BadParam::new(known, value, allowed);
+        match known {
             "device" => query.device = Some(value.to_owned()),
             "remediation" => query.remediation = Some(value.to_owned()),
             "state" => {

@@ -322,6 +322,8 @@ async fn the_api_tells_the_same() {
     ] {
         assert_eq!(get(&world.router, path).await.status.as_u16(), status, "{path}");
     }
+    let wrong = get(&world.router, "/api/v1/runs?limit=0").await.json();
+    assert_eq!(wrong["error"], "limit=\"0\" is not valid");
 }
 
 /// Every text of every record as an attacker would have it, 64 KiB long where nothing forbids it.
