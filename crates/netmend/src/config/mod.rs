@@ -58,6 +58,7 @@ pub(crate) use load::{Sources, load, load_any, load_any_to_check, load_to_check,
 pub(crate) use orchestrators::Orchestrator;
 pub(crate) use patterns::{check_patterns, is_patterns, load_patterns};
 pub(crate) use problem::{Problems, instead, quote};
+pub(crate) use raw::Dscp;
 pub(crate) use remediations::MendSettings;
 pub(crate) use scripts::script_problems;
 pub(crate) use settings::Settings;

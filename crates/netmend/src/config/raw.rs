@@ -417,8 +417,11 @@ impl Read for FamilyChoice {
 pub(crate) struct Dscp(pub(crate) u8);
 
 impl Dscp {
+    /// What may be written.
+    pub(crate) const HELP: &str = "write 0 to 63 or a name such as EF, AF41 or CS6";
+
     /// The number, or the name as in RFC 2474 (`CS0` to `CS7`), RFC 2597 (`AF11` to `AF43`), RFC 3246 (`EF`).
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let name = text.to_ascii_uppercase();
         let code = match name.as_bytes() {
             b"EF" => 46,
@@ -434,8 +437,7 @@ impl Dscp {
 
 impl Read for Dscp {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let help = "write 0 to 63 or a name such as EF, AF41 or CS6";
-        reader.parsed(node, "a DSCP", help, Self::parse)
+        reader.parsed(node, "a DSCP", Self::HELP, Self::parse)
     }
 }
 

@@ -37,4 +37,10 @@ fn a_data_folder_that_cannot_be_written_is_named() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.out.contains("/proc cannot be written"), "{run:?}");
     assert!(run.out.contains("install -d -o") && run.out.contains("/proc/netmend"), "{run:?}");
+    // The folder of a configuration is the daemon's as well.
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("netmend.yaml");
+    std::fs::write(&config, "data: /proc/netmend\n").expect("written");
+    let by_config = doctor(&["--config", config.to_str().expect("UTF-8")]);
+    assert!(by_config.out.contains("/proc cannot be written"), "{by_config:?}");
 }

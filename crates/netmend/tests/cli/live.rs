@@ -56,6 +56,16 @@ fn q_leaves_the_table_and_prints_the_summary() {
 }
 
 #[test]
+fn what_is_told_at_the_end_alone_comes_to_one_without_being_asked() {
+    let mut child = on_terminal("--no-live 127.0.0.1");
+    read_until(&mut child, &["host", "127.0.0.1", "1 target: 1 up."]);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let mut child = on_terminal("--output json 127.0.0.1");
+    read_until(&mut child, &["\"sent\":1,"]);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn a_given_number_of_rounds_ends_the_table_by_itself() {
     let mut child = on_terminal("-c 3 -i 50ms 127.0.0.1");
     read_until(&mut child, &["\x1b[?1049h", "\x1b[?1049l", "1 target: 1 up. 3 probes"]);

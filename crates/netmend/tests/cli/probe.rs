@@ -128,7 +128,7 @@ fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
         (&["-c", "many", "127.0.0.1"], "invalid digit"),
         (&["-4", "-6", "127.0.0.1"], "cannot be used with"),
         (&["-6", "127.0.0.1"], "is no IPv6 address"),
-        (&["--dscp", "64", "127.0.0.1"], "64 is not in 0..=63"),
+        (&["--dscp", "64", "127.0.0.1"], "write 0 to 63 or a name such as EF"),
         (&["10.0.0.0/4"], "more than 1048576 addresses"),
         (&["--targets", "/nowhere/targets"], "cannot read /nowhere/targets"),
     ];

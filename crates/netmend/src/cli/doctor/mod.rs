@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::stdout::{self, Form};
+use crate::config::{self, Settings, Sources};
 use crate::data;
+use crate::plan::refusal;
 use crate::report::Report;
 
 mod checks;
@@ -30,10 +32,10 @@ pub(crate) struct Args {
     /// Print the commands that fix what is wrong, and nothing else.
     #[arg(long)]
     fix_only: bool,
-    /// Data folder of the daemon to look at [default: as `netmend run` without a config].
+    /// Data folder of the daemon to look at [default: as `netmend run` with this configuration].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Configuration whose sinks are asked whether they would take points.
+    /// Configuration of the daemon: its sinks are asked whether they would take points, too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How many hosts on networks of this machine's own are to be probed.
@@ -81,9 +83,11 @@ impl Finding {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     let Args { output, fix_only, data, config, neighbours } = args;
+    let settings = config.map(settings).transpose()?;
+    let told = data.or_else(|| settings.as_ref()?.data.clone());
     // Without a home it still has all the rest to look at.
-    let folder = data::folder(data).unwrap_or_else(|_| PathBuf::from("."));
-    let asked = (resolvers::ask(), sinks::ask(config)?);
+    let folder = data::folder(told).unwrap_or_else(|_| PathBuf::from("."));
+    let asked = (resolvers::ask(), sinks::ask(settings.as_ref())?);
     let facts = Facts::gather(&folder, neighbours, asked);
     let findings: Vec<Finding> = checks::ALL.iter().map(|check| check(&facts)).collect();
     let text = match output {
@@ -94,6 +98,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Report> {
     stdout::print(text)?;
     let sick = findings.iter().any(|finding| finding.status == Status::Fix);
     Ok(ExitCode::from(u8::from(sick)))
+}
+
+fn settings(config: PathBuf) -> Result<Settings, Report> {
+    let sources = Sources { config: Some(config), ..Sources::default() };
+    config::load(&sources).map_err(|problems| refusal(&problems, &sources))
 }
 
 /// Only the commands, each once.

@@ -1,17 +1,12 @@
 //! Asks the databases of a configuration whether they would take points, all at once. It gives them none.
 
-use std::path::PathBuf;
-
 use super::facts::Database;
-use crate::config::{self, Sources};
-use crate::plan::refusal;
+use crate::config::Settings;
 use crate::report::Report;
 
-/// Asks those of the configuration, if one is named. Takes as long as the slowest of them.
-pub(super) fn ask(config: Option<PathBuf>) -> Result<Vec<Database>, Report> {
-    let Some(config) = config else { return Ok(Vec::new()) };
-    let sources = Sources { config: Some(config), ..Sources::default() };
-    let settings = config::load(&sources).map_err(|problems| refusal(&problems, &sources))?;
+/// Asks those of the configuration, if there is one. Takes as long as the slowest of them.
+pub(super) fn ask(settings: Option<&Settings>) -> Result<Vec<Database>, Report> {
+    let Some(settings) = settings else { return Ok(Vec::new()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| Report::because("cannot ask the sinks", &why).code(4))?;
     Ok(runtime.block_on(async {

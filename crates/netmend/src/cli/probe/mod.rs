@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// input.
     #[arg(value_name = "HOST")]
     hosts: Vec<String>,
-    /// Probes per target; 0 goes on until stopped. Default: on a terminal 0, else 1.
+    /// Probes per target; 0 goes on until stopped. Default: 0 with the live table, or with `--each` on a terminal; else 1.
     #[arg(short = 'c', long, value_name = "N")]
     count: Option<u32>,
     /// Time between two probes of a target; 0 is --flat-out.
@@ -71,8 +71,8 @@ pub(crate) struct Args {
     /// ICMP payload in bytes.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(..=65_507))]
     size: Option<u16>,
-    /// Differentiated services code point.
-    #[arg(long, value_name = "0..63", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=63))]
+    /// Differentiated services code point: 0 to 63, or a name such as EF, AF41, CS6.
+    #[arg(long, value_name = "DSCP", default_value = "0", value_parser = plan::dscp)]
     dscp: u8,
     /// Forbid fragmentation.
     #[arg(long)]

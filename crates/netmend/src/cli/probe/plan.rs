@@ -9,7 +9,7 @@ use model::{Family, PacketOptions};
 
 use super::hosts::{self, Defaults, List};
 use super::{Args, BAD_ARGUMENTS, SYSTEM_ERROR};
-use crate::config;
+use crate::config::{self, Dscp};
 use crate::report::Report;
 
 /// How results are printed.
@@ -81,7 +81,8 @@ pub(super) fn make(args: Args) -> Result<(Plan, List), Report> {
     let rounds = match args.count {
         Some(0) => None,
         Some(count) => Some(count),
-        None if io::stdout().is_terminal() => None,
+        // Who sees what happens can stop it; what is told at the end alone must come to one.
+        None if matches!(view, View::Live) || (args.each && io::stdout().is_terminal()) => None,
         None => Some(1),
     };
     let packet = PacketOptions {
@@ -93,6 +94,10 @@ pub(super) fn make(args: Args) -> Result<(Plan, List), Report> {
     };
     let (timeout, each, repeated) = (args.timeout, args.each, list.repeated);
     Ok((Plan { rounds, interval, timeout, flat_out, packet, view, each, repeated }, list))
+}
+
+pub(super) fn dscp(text: &str) -> Result<u8, &'static str> {
+    Dscp::parse(text).map(|code| code.0).ok_or(Dscp::HELP)
 }
 
 fn view(args: &Args) -> View {

@@ -55,7 +55,7 @@ pub(super) enum Step {
 
 /// Probes as planned and prints what came of it. The exit code is that of the contract.
 pub(super) fn run(plan: &Plan, list: List) -> Result<u8, Report> {
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals(plan.view)?;
     let mut session = Session::start(plan, list, stop)?;
     footprint::forget_the_start();
     if plan.repeated > 0 {
@@ -234,10 +234,15 @@ fn code(board: &Board, notes: &Notes) -> u8 {
 }
 
 /// From now on the first SIGINT or SIGTERM sets the flag, a second one ends the process as usual: standard
-/// output may block for ever.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Report> {
+/// output may block for ever. With the table SIGHUP does too, as the terminal is to be given back; without it
+/// `nohup` may have it ignored.
+fn stop_on_signals(view: View) -> Result<Arc<AtomicBool>, Report> {
+    let mut signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    if view == View::Live {
+        signals.add(Signal::SIGHUP);
+    }
     let stop = Arc::new(AtomicBool::new(false));
-    let (flag, signals) = (Arc::clone(&stop), SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]));
+    let flag = Arc::clone(&stop);
     let failed = |error: &(dyn std::error::Error + 'static)| {
         Report::because("cannot listen for signals", error).code(SYSTEM_ERROR)
     };
