@@ -229,8 +229,10 @@ pub(crate) fn health(past: &Past, open: Option<&Alert>, live: Option<&TargetNow>
         return Health::Refused;
     }
     if past.silent >= SILENT {
-        // Nobody misses answers that did not come all day either.
-        let mute = open.is_none() && past.day.loss_pct.is_none_or(|loss| loss > 99.9);
+        // Nobody misses answers that did not come all day either; of a young daemon the day is not known yet.
+        let never =
+            past.now.median_us.is_none() && past.day.loss_pct.is_none_or(|loss| loss > 99.9);
+        let mute = open.is_none() && never;
         return if mute { Health::Mute } else { Health::Silent };
     }
     if let Some(judged) = open.and_then(verdict::judged) {
@@ -324,3 +326,20 @@ impl HostStory {
 
 /// The span before something in which changes may have caused it.
 pub(crate) const BEFORE: Duration = Duration::from_mins(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::past::Span;
+
+    #[test]
+    fn who_answered_a_minute_ago_is_silent_and_was_not_always() {
+        let now =
+            Span { probes: 160, loss_pct: Some(19.0), median_us: Some(17.0), ..Span::default() };
+        let past = Past { now, day: Span::default(), silent: SILENT, limit_us: None };
+        assert_eq!(health(&past, None, None), Health::Silent, "its daemon is younger than a day");
+        let never = Span { probes: 160, loss_pct: Some(100.0), ..Span::default() };
+        let past = Past { now: never, ..past };
+        assert_eq!(health(&past, None, None), Health::Mute);
+    }
+}

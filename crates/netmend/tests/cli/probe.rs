@@ -242,7 +242,10 @@ fn endless() -> (Child, BufReader<std::process::ChildStdout>) {
 fn control_c_and_sigterm_end_it_with_the_summary_of_what_there_is() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (mut child, mut out) = endless();
-        kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it is there");
+        // Twice, as `timeout` does it: once to its command, once to the group of processes.
+        for _ in 0..2 {
+            kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it is there");
+        }
         let mut rest = String::new();
         out.read_to_string(&mut rest).expect("text");
         let status = child.wait().expect("it ends");

@@ -15,6 +15,7 @@ use measure::resolve::SystemResolver;
 use measure::{Options, Prober, Spread};
 use model::{Clock, ProbeResult, SystemClock};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::board::Board;
 use super::hosts::List;
@@ -233,7 +234,10 @@ fn code(board: &Board, notes: &Notes) -> u8 {
     if notes.socket_lost && counts.sent == 0 { SYSTEM_ERROR } else { board.exit_code() }
 }
 
-/// From now on the first SIGINT or SIGTERM sets the flag, a second one ends the process as usual: standard
+/// Signals within so long of the first are the same wish: `timeout` sends one to its command and one to its group.
+const SAME: Duration = Duration::from_millis(500);
+
+/// From now on the first SIGINT or SIGTERM sets the flag, a later one ends the process as usual: standard
 /// output may block for ever. With the table SIGHUP does too, as the terminal is to be given back; without it
 /// `nohup` may have it ignored.
 fn stop_on_signals(view: View) -> Result<Arc<AtomicBool>, Report> {
@@ -248,10 +252,14 @@ fn stop_on_signals(view: View) -> Result<Arc<AtomicBool>, Report> {
     };
     // Threads started later inherit the mask.
     signals.thread_block().map_err(|error| failed(&error))?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let again = SignalFd::with_flags(&signals, flags).map_err(|error| failed(&error))?;
     let wait = move || {
         if signals.wait().is_ok() {
             flag.store(true, Ordering::Relaxed);
         }
+        thread::park_timeout(SAME);
+        while matches!(again.read_signal(), Ok(Some(_))) {}
         // With a thread that does not block them, they have their default effect again.
         let _ = signals.thread_unblock();
         loop {
