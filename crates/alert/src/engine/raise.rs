@@ -173,12 +173,12 @@ impl Engine {
             let patience = if place.heard { SILENCE } else { SILENCE + 3 * place.watched.interval };
             if let Some(id) = place.alert {
                 let firing = self.held[&id].alert.state == AlertState::Firing;
-                if firing && place.reach == Reach::Silent && lasts(patience) {
+                if firing && place.is_silent() && lasts(patience) {
                     self.lose(id, now);
                 }
                 continue;
             }
-            if place.reach == Reach::Silent && lasts(patience) && !settles {
+            if place.is_silent() && lasts(patience) && !settles {
                 self.raise(seat, AlertState::NoData, now);
             } else if place.deferred && place.is_bad() {
                 let since = self.site.lost_since(place.since);

@@ -101,6 +101,11 @@ impl Reach {
     pub(super) fn is_gone(self) -> bool {
         matches!(self, Reach::Lost | Reach::Silent)
     }
+
+    /// Whether it is not heard of: it is gone, or our own probes do not get out or back in.
+    pub(super) fn is_unheard(self) -> bool {
+        self.is_gone() || self == Reach::Unknown
+    }
 }
 
 /// One series of a seat.
@@ -142,6 +147,12 @@ impl Seat {
     /// Whether any of its series is bad.
     pub(super) fn is_bad(&self) -> bool {
         self.slots.iter().any(|slot| slot.finding.is_some())
+    }
+
+    /// Whether nothing is heard of it: no report comes, or none of our own probes says anything any more.
+    pub(super) fn is_silent(&self) -> bool {
+        let ours = self.heard && !self.watched.is_told();
+        self.reach == Reach::Silent || (self.reach == Reach::Unknown && ours)
     }
 
     /// The earliest onset of what is bad.

@@ -111,7 +111,7 @@ impl Engine {
     fn sight(&self, from: UnixMs) -> Sight {
         let mut sight = Sight::default();
         for seat in self.seats.list.iter().filter(|seat| seat.heard && !seat.watched.is_told()) {
-            let gone = seat.reach.is_gone() && seat.since >= from;
+            let gone = seat.reach.is_unheard() && seat.since >= from;
             let seen = seat.reach == Reach::Seen;
             sight.seen += usize::from(seen);
             sight.gone += usize::from(gone);
@@ -149,7 +149,7 @@ impl Engine {
             self.join(root, id, now);
         }
         let ours = self.seats.list.iter().filter(|seat| seat.heard && !seat.watched.is_told());
-        let lost = ours.filter(|seat| seat.reach.is_gone());
+        let lost = ours.filter(|seat| seat.reach.is_unheard());
         let members: Vec<Member> = lost
             .take(Alert::MEMBERS)
             .map(|seat| Member {

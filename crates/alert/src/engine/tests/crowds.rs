@@ -94,6 +94,22 @@ fn a_site_that_loses_most_targets_at_once_says_only_that_it_cannot_see() {
 }
 
 #[test]
+fn a_site_whose_own_probes_do_not_get_out_cannot_see_either() {
+    let mut world = World::new(strangers(5));
+    world.pass(60);
+    for n in 0..5 {
+        world.reach(&format!("h{n}"), Reach::Unknown);
+    }
+    world.pass(180);
+    assert_eq!(world.told("noc"), ["firing site here"]);
+    for n in 0..5 {
+        world.reach(&format!("h{n}"), Reach::Seen);
+    }
+    world.pass(1200);
+    assert_eq!(world.told("noc"), ["firing site here", "resolved site here"]);
+}
+
+#[test]
 fn who_answers_a_moment_after_the_site_sees_again_is_not_accused() {
     let mut world = World::new(strangers(9));
     for n in 0..9 {

@@ -223,6 +223,18 @@ fn a_target_that_nobody_asked_for_and_that_never_answered_is_no_fault() {
 }
 
 #[test]
+fn a_target_whose_probes_do_not_get_out_is_no_data_and_nothing_worse() {
+    let mut world = World::new(strangers(9));
+    world.reach("h0", Reach::Unknown);
+    world.pass(29);
+    assert!(world.memory.alerts.lock().unwrap().is_empty());
+    world.pass(5);
+    assert_eq!(world.alert("h0").state, AlertState::NoData);
+    world.reach("h0", Reach::Seen);
+    assert_eq!(world.alert("h0").state, AlertState::Resolved);
+}
+
+#[test]
 fn what_nobody_asked_for_is_a_fault_once_it_is_known_to_have_answered() {
     for (reach, told) in [(Reach::Never, &[""; 0][..]), (Reach::Lost, &["firing h0"])] {
         let mut world = World::new(strangers(9));
