@@ -166,6 +166,12 @@ impl Typed {
                 invalid(format!("{label}: an operator is one of =, !=, =~ and !~"))
             })?;
             let value = note("a value", value)?.unwrap_or_default();
+            // Mostly a slip, such as a variable of a shell that is not set, and much would be kept quiet by it.
+            if value.is_empty() && operator == Operator::Is {
+                return Err(invalid(format!(
+                    "{label} has no value; what has no {label} at all is {label}!~.+"
+                )));
+            }
             matchers.push(Matcher { label, operator, value });
         }
         match matchers.len() {

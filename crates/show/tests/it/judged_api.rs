@@ -135,6 +135,12 @@ async fn wrong_requests_are_refused_with_what_is_allowed() {
         ),
         (
             "/api/v1/silences",
+            r#"{"matchers":[{"label":"host","value":""}],"duration":"2h","note":"n"}"#,
+            422,
+            "host has no value; what has no host at all is host!~.+",
+        ),
+        (
+            "/api/v1/silences",
             r#"{"matchers":[{"label":"a","value":"b"}],"note":"n"}"#,
             422,
             "needs an end",
