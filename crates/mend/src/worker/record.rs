@@ -43,13 +43,13 @@ impl Worker<'_> {
             RunState::Success => (EventState::Success, now),
             RunState::NotNeeded => (EventState::Suppressed, now),
             RunState::Looked => (EventState::Recorded, now),
-            // What would have cut off the device would do so again: that is for people.
-            RunState::Held => (EventState::Escalated, now),
             RunState::Cancelled if !self.run.changed => {
                 // Nothing was done: the guards decide when it may begin again.
                 (EventState::Held, now)
             }
-            RunState::Cancelled => (EventState::Cancelled, now),
+            // What would have cut off the device would do so again, and what was stopped half-way is taken up by nothing:
+            // both are for people.
+            RunState::Held | RunState::Cancelled => (EventState::Escalated, now),
             RunState::Failure | RunState::TimedOut if self.may_again(work, meta) => {
                 // Not before the device is as it was.
                 let again = queue::backoff(self.run.attempt, now);
@@ -63,6 +63,9 @@ impl Worker<'_> {
         };
         let reason = match to {
             EventState::Queued => format!("{}; it is tried again", work.reason),
+            EventState::Escalated if work.state == RunState::Cancelled => {
+                format!("it was stopped when it had changed the device: {}", work.reason)
+            }
             _ => work.reason.clone(),
         };
         EventMove { to, reason, not_before }

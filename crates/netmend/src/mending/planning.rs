@@ -292,8 +292,10 @@ impl Shared {
                     continue;
                 }
                 let place = workers - free as usize + wanted.len() + 1;
+                let approved = event.plan.as_ref().is_some_and(|plan| plan.approved.is_some());
                 match self.begin(event, &rules, (epoch, place))? {
                     Begin::Claim(one) => wanted.push(*one),
+                    Begin::Plan(plan) if approved => plans.push(come_to_nothing(plan)),
                     Begin::Plan(plan) => plans.push(plan),
                 }
             }
@@ -496,6 +498,15 @@ fn run_of(
         steps: Vec::new(),
         proof: None,
     }
+}
+
+/// Whoever said yes believes that it is repaired: that it is not is for people.
+fn come_to_nothing(plan: EventPlan) -> EventPlan {
+    if plan.to != EventState::Recorded {
+        return plan;
+    }
+    let reason = format!("the yes came to nothing: {}", plan.reason);
+    EventPlan { to: EventState::Escalated, reason, ..plan }
 }
 
 /// A queued event waits on, or waits for something else.

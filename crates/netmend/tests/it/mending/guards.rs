@@ -168,6 +168,17 @@ fn the_mode_says_how_far_it_goes() {
 }
 
 #[test]
+fn a_yes_that_comes_to_nothing_is_for_people() {
+    let world = World::new(&Plan { remediations: "mode: approve", ..Plan::default() });
+    world.say(0, &down(PORT));
+    world.held(1, "awaiting_approval", "the mode of bounce is approve");
+    assert!(world.command(&["mode", "bounce", "observe"]).status.success());
+    assert!(world.command(&["approve", "1"]).status.success());
+    world.held(1, "escalated", "the yes came to nothing: observe: bounce would run");
+    assert_eq!(world.devices[0].logins(), 0);
+}
+
+#[test]
 fn where_people_work_nothing_is_repaired() {
     let more = "maintenance: [{ name: cabling, match: { device: r1 }, begins: 2020-01-01T00:00:00Z, ends: 2099-01-01T00:00:00Z }]";
     let world = World::new(&Plan { more, ..Plan::default() });
