@@ -58,7 +58,8 @@ fn a_full_disk_stops_nobody_is_said_and_is_recovered_from() {
     daemon.log_until("the store takes samples again");
     let (_, metrics) = daemon.get("/metrics");
     assert!(metrics.contains("netmend_samples_dropped_total 0"), "nothing was given up");
-    assert_eq!(daemon.get("/healthz").0, 200);
+    // Repairs try the store in a round of their own.
+    daemon.wait_for("/api/v1/system", |_| (daemon.get("/healthz").0 == 200).then_some(()));
 }
 
 #[test]
