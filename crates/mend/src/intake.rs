@@ -91,7 +91,7 @@ pub enum Turn<'a> {
     /// What the message with this normal code told is over.
     Clear(&'a str),
     /// What the device said last was said so many times more.
-    Repeated(u64),
+    Repeated(u32),
 }
 
 /// When a fault came and went lately.
@@ -172,7 +172,7 @@ impl Intake {
                 None
             }
             Turn::Repeated(times) => {
-                Some(EventChange::Repeat { device: device.to_owned(), times, at })
+                Some(EventChange::Repeat { device: device.to_owned(), times: times.into(), at })
             }
             Turn::Clear(code) => {
                 let fingerprint = Event::fingerprint(device, code, said.object);

@@ -2,7 +2,7 @@
 //! an event is settled, holds sessions on devices and runs remediations; it reads no syslog socket and writes
 //! no SQL.
 //!
-//! Reading order: [`Said`] and [`Intake`]; [`repeats`]; [`Platform`], [`Endpoint`], [`session`]; [`script`]; [`queue`] and
+//! Reading order: [`Said`] and [`Intake`]; [`Platform`], [`Endpoint`], [`session`]; [`script`]; [`queue`] and
 //! [`guard`], what becomes of an event; [`worker`] and [`proof`], a run.
 
 mod endpoint;
@@ -11,7 +11,6 @@ mod intake;
 mod platform;
 pub mod proof;
 pub mod queue;
-mod repeat;
 pub mod script;
 pub mod session;
 pub mod worker;
@@ -19,4 +18,3 @@ pub mod worker;
 pub use endpoint::{Endpoint, EndpointError};
 pub use intake::{Intake, Options, Remembered, Said, Turn};
 pub use platform::{NotReading, Platform};
-pub use repeat::repeats;

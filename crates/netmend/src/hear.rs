@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use measure::syslog::Batch;
 use measure::wire::syslog::{Condition, Field, Meaning, Meanings, Record};
-use mend::{Intake, Said, Turn, repeats};
+use mend::{Intake, Said, Turn};
 use model::event::{Evidence, Origin};
 use model::{Clock, Identity, Inventory, LineRef, Listener, Transport, UnixMs};
 use store::{
@@ -413,7 +413,7 @@ impl Stage {
             code_norm,
             object,
             severity: record.severity(),
-            turn: repeats(record.message).map_or(Turn::Told, Turn::Repeated),
+            turn: record.repeats_last().map_or(Turn::Told, Turn::Repeated),
             at,
             origin: Origin::Line,
             message,
@@ -443,7 +443,7 @@ impl Stage {
         }
         // Once it counts by itself.
         if let Some(more) = record.repeated.checked_sub(1).filter(|more| *more > 0) {
-            self.said(&Said { turn: Turn::Repeated(more.into()), ..said });
+            self.said(&Said { turn: Turn::Repeated(more), ..said });
         }
         self.words = words;
     }

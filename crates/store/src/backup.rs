@@ -37,8 +37,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 /// Puts the copies in the folder `from` in the place of the files of the data folder `to`, after checking
-/// them: all pages, and all that a netmend reads when it starts. Refused while a netmend runs on `to`. Files that are there are not deleted but
-/// renamed; returns their new names.
+/// them: all pages, and all that a netmend reads when it starts. Refused while a netmend runs on `to`. Files that
+/// are there are not deleted but renamed; returns their new names.
 pub fn restore(from: &Path, to: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>, Error> {
     std::fs::create_dir_all(to).map_err(|source| Error::file("create the folder", to, source))?;
     let _lock = DataLock::acquire(to)?;

@@ -2,7 +2,8 @@
 //! readers beside them.
 //!
 //! Reading order: `heads` (what is not in chunks yet), `shared` (what threads see of each other),
-//! `sealer` (heads into chunks), `load` (what is in memory, at the start), `writer` (all that changes the file), `retention`, `reader` (questions).
+//! `sealer` (heads into chunks), `load` (what is in memory, at the start), `writer` (all that changes the file),
+//! `retention`, `reader` (questions).
 
 pub(crate) mod heads;
 pub(crate) mod load;

@@ -31,8 +31,9 @@ pub async fn poll(client: &Arc<Client>, scope: &Scope) -> Result<Poll, Error> {
     let mut unseen = scope.unseen(&customers(&known.found));
     if !unseen.is_empty() && !numbers.is_empty() {
         // Who was asked for by number alone: whom else there is shows without them.
-        let all = client.links(scope.window, &[]).await.unwrap_or_default();
-        unseen = scope.unseen(&customers(&all.found));
+        if let Ok(all) = client.links(scope.window, &[]).await {
+            unseen = scope.unseen(&customers(&all.found));
+        }
     }
     known.found.retain(|link| scope.holds(link));
     let mut poll = Poll { odd: known.odd, unseen, ..Poll::default() };

@@ -2,8 +2,8 @@
 //! grammar, never by an expression that fits one product's line; nothing is copied and nothing is refused.
 //!
 //! Reading order: [`Record`], [`parse`], then `header` for the headers that are no standard and `rfc5424`
-//! for the one that is, `custom` for those that users describe, `body` for what follows and `frames` for what makers put around it, `repeated`, `code`,
-//! `stamp`, `host`, `tag` and `level` for their parts, `ahead` for what tells them apart;
+//! for the one that is, `custom` for those that users describe, `body` for what follows, `frames` for what makers put
+//! around it and `repeated` for what relays do, `code`, `stamp`, `host`, `tag` and `level` for their parts, `ahead` for what tells them apart;
 //! then [`Meanings`], which tell what a message is about, and their `template`s.
 
 mod ahead;

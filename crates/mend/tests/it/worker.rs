@@ -487,6 +487,9 @@ async fn the_kill_switch_leaves_a_change_unconfirmed() {
         let (_, run) = bench.work().await;
         assert_eq!(run.state, RunState::Cancelled, "{platform}: {run:#?}");
         assert!(run.reason.starts_with("enough; r1 takes the change back"), "{}", run.reason);
+        let event = bench.event();
+        assert_eq!(event.state, EventState::Escalated, "nothing takes it up again");
+        assert!(event.reason.starts_with("it was stopped when it had changed"), "{event:#?}");
         assert!(bench.device.roll_back(), "{platform}");
         assert_eq!(bench.device.is_enabled(port), Some(true), "{platform}");
     }

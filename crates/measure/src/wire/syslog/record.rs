@@ -1,6 +1,7 @@
 //! What a line says, borrowed from the line. It must own no text: a million lines a second pass here.
 
 use super::code::Code;
+use super::repeated;
 use super::stamp::{DeviceTime, TimeQuality};
 
 /// The family a line's header belongs to. It says how the line was read, not which product sent it:
@@ -169,6 +170,11 @@ impl<'l> Record<'l> {
     /// Facility, 0 to 23 (RFC 5424, section 6.2.1).
     pub fn facility(&self) -> Option<u8> {
         self.priority.map(|priority| priority >> 3)
+    }
+
+    /// How many times more the last message of the same device came, if the line says nothing else.
+    pub fn repeats_last(&self) -> Option<u32> {
+        repeated::last(self.message)
     }
 
     /// Severity, 0 (emergency) to 7 (debug): the header's, else the code's, else that in words.
